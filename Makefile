@@ -1,0 +1,51 @@
+# Everything here needs only Python 3.11 or newer and make; the first call creates the environment in .venv.
+
+PYTHON ?= python3
+PROFILE ?= quick
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help verify test lint types check bench coverage format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is older than Python 3.11; name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "make: $(PYTHON) cannot create environments (on Debian: apt install python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+verify: $(READY) ## check every claim of the theory: PROFILE=quick (default) or full
+	$(BIN)/python -m verification --profile $(PROFILE)
+
+test: lint types check ## lint, types and tests
+
+lint: $(READY) ## style, formatting and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY) ## static types
+	$(BIN)/mypy
+
+check: $(READY) ## tests and doctests
+	$(BIN)/python -m pytest
+
+bench: $(READY) ## time and memory of the exact engines
+	$(BIN)/python -m tests.benchmarks
+
+coverage: $(READY) ## line coverage with kernels run as plain Python
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=tiny $(BIN)/python -m pytest -m "not compiled" --cov --cov-report=term-missing:skip-covered
+
+format: $(READY) ## rewrite the sources in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment, caches and results
+	rm -rf $(VENV) build dist results .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

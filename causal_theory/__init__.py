@@ -1,0 +1,45 @@
+"""Exact numerics for the theory of how transformers learn causal structure.
+
+>>> from causal_theory import CausalGraph, InContextTask, OrbitPrior, edge_scores, recover_graph
+>>> task = InContextTask(CausalGraph.chain(8), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+>>> recover_graph(edge_scores(task, epsilon=0.01))
+array([-1,  0,  1,  2,  3,  4,  5, -1])
+"""
+
+from causal_theory._version import __version__
+from causal_theory.chains import stationary_distribution
+from causal_theory.errors import CausalTheoryError
+from causal_theory.estimate import Estimate, Gradient
+from causal_theory.graphs import CausalGraph
+from causal_theory.information import pairwise_information, pairwise_joint
+from causal_theory.models import ReducedTransformer
+from causal_theory.population.limit import limit_edge_scores
+from causal_theory.population.loss import population_gradient, population_loss
+from causal_theory.population.scores import edge_scores, first_order_gradient
+from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
+from causal_theory.recovery import EdgeReport, recover_graph
+from causal_theory.tasks import InContextTask
+
+__all__ = [
+    "CausalGraph",
+    "CausalTheoryError",
+    "DirichletPrior",
+    "EdgeReport",
+    "Estimate",
+    "Gradient",
+    "InContextTask",
+    "OrbitPrior",
+    "PointPrior",
+    "ReducedTransformer",
+    "__version__",
+    "check_assumptions",
+    "edge_scores",
+    "first_order_gradient",
+    "limit_edge_scores",
+    "pairwise_information",
+    "pairwise_joint",
+    "population_gradient",
+    "population_loss",
+    "recover_graph",
+    "stationary_distribution",
+]

@@ -1,0 +1,140 @@
+"""Expectations over the prior: the one place that knows how each prior is averaged.
+
+====================  =======================================================================================
+prior                 how a quantity ``f(pi)`` is averaged
+====================  =======================================================================================
+point                 one evaluation
+orbit                 one evaluation when ``f`` does not depend on the names of the symbols, or when the average
+                      over names has a closed form (``symmetrise``); otherwise all S! relabelings
+Dirichlet, S = 2      product quadrature over the two free entries, refined until it settles
+Dirichlet, S > 2      independent draws, with a standard error
+====================  =======================================================================================
+"""
+
+from collections.abc import Callable, Iterable
+from math import factorial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import TaskError, TooLargeError
+from causal_theory.estimate import Estimate
+from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
+from causal_theory.priors.binary_rule import binary_dirichlet_rule
+from causal_theory.validation import SeedLike, as_generator, check_integer
+
+__all__ = ["DEFAULT_DRAWS", "Evaluation", "average_over_prior", "average_relabelings"]
+
+DEFAULT_DRAWS = 256
+"""Draws of the transition matrix for a Dirichlet prior with more than two symbols."""
+
+MAX_RELABELINGS = factorial(8)
+QUADRATURE_NODES = (10, 15, 23, 35, 52)
+QUADRATURE_TOLERANCE = 2e-14
+
+Array = NDArray[np.float64]
+Evaluation = Callable[[Array], tuple[Array, Array]]
+"""A function of the transition matrix: value and error bound, two arrays of one shape."""
+
+
+def average_over_prior(
+    prior: Prior,
+    evaluate: Evaluation,
+    *,
+    label_invariant: bool,
+    symmetrise: Callable[[Array], Array] | None = None,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+) -> Estimate:
+    """Return the expectation of ``evaluate(pi)`` when ``pi`` is drawn from the prior.
+
+    Parameters
+    ----------
+    prior : Prior
+        Law of the transition matrix.
+    evaluate : callable
+        Maps a matrix (S, S) to a value and a bound on its error.
+    label_invariant : bool
+        Whether ``evaluate(P pi P^T) = evaluate(pi)`` for every relabeling ``P``.
+    symmetrise : callable, optional
+        For quantities that are not invariant: the average over relabelings as a function of the value at one matrix.
+    draws, rng
+        Number of draws and source of randomness, for priors without an exact average.
+    """
+    if isinstance(prior, PointPrior):
+        value, error = evaluate(prior.transition)
+        return Estimate(value, error, "exact")
+    if isinstance(prior, OrbitPrior):
+        if label_invariant:
+            value, error = evaluate(prior.transition)
+            return Estimate(value, error, "exact")
+        if symmetrise is not None:
+            value, error = evaluate(prior.transition)
+            return Estimate(symmetrise(value), symmetrise(error), "exact")
+        return average_relabelings(prior, evaluate)
+    if isinstance(prior, DirichletPrior) and prior.vocab_size == 2:
+        return _average_binary(prior, evaluate, label_invariant)
+    return _average_draws(prior, evaluate, check_integer("draws", draws, 2), rng)
+
+
+def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
+    """Average over all S! relabelings of the matrix of an orbit prior."""
+    count = factorial(prior.vocab_size)
+    if count > MAX_RELABELINGS:
+        raise TooLargeError(
+            f"prior must have at most {MAX_RELABELINGS} relabelings for a quantity that depends on the names of the "
+            f"symbols, got {prior.vocab_size}! = {count}; use parameters in the span of I and 11^T, or Monte Carlo"
+        )
+    weight = 1.0 / count
+    value, error = _weighted_sum(evaluate, prior.relabelings(), (weight for _ in range(count)))
+    return Estimate(value, error, "exact")
+
+
+def _weighted_sum(evaluate: Evaluation, matrices: Iterable[Array], weights: Iterable[float]) -> tuple[Array, Array]:
+    value: Array | None = None
+    error: Array | None = None
+    for matrix, weight in zip(matrices, weights, strict=True):
+        one_value, one_error = evaluate(matrix)
+        if value is None or error is None:
+            value, error = weight * one_value, weight * one_error
+        else:
+            value += weight * one_value
+            error += weight * one_error
+    if value is None or error is None:
+        raise TaskError("prior must have at least one transition matrix")
+    return value, error
+
+
+def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool) -> Estimate:
+    coarse: Array | None = None
+    value = error = np.zeros(())
+    for nodes in QUADRATURE_NODES:
+        matrices, weights = binary_dirichlet_rule(
+            prior.concentration, prior.floor, nodes, label_invariant=label_invariant
+        )
+        value, error = _weighted_sum(evaluate, matrices, weights)
+        if coarse is not None:
+            step = np.abs(value - coarse)
+            error = error + step
+            if step.max() <= QUADRATURE_TOLERANCE * max(float(np.abs(value).max()), 1e-300):
+                break
+        coarse = value
+    return Estimate(value, error, "quadrature")
+
+
+def _average_draws(prior: Prior, evaluate: Evaluation, draws: int, rng: SeedLike) -> Estimate:
+    generator = as_generator(rng)
+    mean: Array | None = None
+    spread: Array | None = None
+    for k, matrix in enumerate(prior.sample(draws, generator)):
+        value, _ = evaluate(matrix)
+        if mean is None or spread is None:
+            mean, spread = value.astype(np.float64), np.zeros_like(value)
+            continue
+        # Welford's update: the spread is summed around the running mean, without cancellation.
+        delta = value - mean
+        mean = mean + delta / (k + 1)
+        spread += delta * (value - mean)
+    if mean is None or spread is None:
+        raise TaskError("prior must have at least one transition matrix")
+    return Estimate(mean, np.sqrt(spread / (draws - 1) / draws), "monte_carlo")

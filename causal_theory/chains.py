@@ -1,0 +1,230 @@
+"""Stationary laws of transition matrices and the mixing of a chain."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import TransitionError
+from causal_theory.kernels import gth
+from causal_theory.validation import ROW_SUM_TOLERANCE, check_transition_matrix
+
+__all__ = ["chi2_matrix", "closed_classes", "mixing_decay", "stationary_distribution", "stationary_distributions"]
+
+
+def stationary_distribution(pi: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the stationary law of a transition matrix.
+
+    The unique probability vector with :math:`\mu^\top \pi = \mu^\top`, by the elimination of Grassmann, Taksar and
+    Heyman [1]_. It never subtracts, so every entry has a relative error of a few units of roundoff times S [2]_,
+    also when the chain is nearly reducible, with entries down to 1e-300. The diagonal is not used: it counts as one
+    minus the rest of its row.
+
+    Parameters
+    ----------
+    pi : array_like of shape (S, S)
+        Transition matrix, ``pi[a, b] = P(child = b | parent = a)``.
+
+    Returns
+    -------
+    ndarray of shape (S,)
+        The law. It is exactly 0 at transient symbols, and where it is below the smallest positive double.
+
+    Raises
+    ------
+    TransitionError
+        If ``pi`` is not a transition matrix, or has several closed classes, which the message lists: then the
+        stationary law is not unique.
+
+    References
+    ----------
+    .. [1] W. K. Grassmann, M. I. Taksar, D. P. Heyman, "Regenerative analysis and steady state distributions for
+       Markov chains", Operations Research 33 (1985), 1107-1116.
+    .. [2] C. A. O'Cinneide, "Entrywise perturbation theory and error analysis for Markov chains", Numerische
+       Mathematik 65 (1993), 109-120.
+
+    Examples
+    --------
+    >>> stationary_distribution([[0.5, 0.5], [0.25, 0.75]])
+    array([0.33333333, 0.66666667])
+    >>> stationary_distribution([[0.5, 0.5], [0.0, 1.0]])
+    array([0., 1.])
+    """
+    law: NDArray[np.float64] = _laws(check_transition_matrix("pi", pi)[np.newaxis])[0]
+    return law
+
+
+def stationary_distributions(pis: ArrayLike) -> NDArray[np.float64]:
+    """Return the stationary laws of a stack of transition matrices.
+
+    Parameters
+    ----------
+    pis : array_like of shape (n, S, S)
+        Transition matrices.
+
+    Returns
+    -------
+    ndarray of shape (n, S)
+        The law of each matrix, as `stationary_distribution` computes it.
+
+    Raises
+    ------
+    TransitionError
+        If one of them is not a transition matrix, or has several closed classes. The message gives its index.
+
+    Examples
+    --------
+    >>> stationary_distributions([[[0.5, 0.5], [0.5, 0.5]], [[0.0, 1.0], [1.0, 0.0]]])
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    try:
+        matrices = np.ascontiguousarray(pis, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TransitionError(f"pis must be a stack of square matrices of numbers: {error}") from error
+    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or matrices.shape[1] < 2:
+        raise TransitionError(f"pis must have shape (n, S, S) with S >= 2, got shape {matrices.shape}")
+    good = np.all(matrices >= 0.0, axis=(1, 2))  # False for NaN; infinity fails the sums
+    good &= np.all(np.abs(matrices.sum(axis=2) - 1.0) <= ROW_SUM_TOLERANCE, axis=1)
+    if not good.all():
+        item = int(np.flatnonzero(~good)[0])
+        check_transition_matrix(f"pis[{item}]", matrices[item])
+    return _laws(matrices)
+
+
+def closed_classes(pi: ArrayLike) -> list[list[int]]:
+    """Return the closed classes of a transition matrix: the sets of symbols that cannot be left.
+
+    Parameters
+    ----------
+    pi : array_like of shape (S, S)
+        Transition matrix. Every positive entry counts as a possible step, however small.
+
+    Returns
+    -------
+    list of lists of int
+        Sorted symbols of each class, ordered by their first symbol. The stationary law is unique when there is one.
+
+    Raises
+    ------
+    TransitionError
+        If ``pi`` is not a transition matrix.
+
+    Examples
+    --------
+    >>> closed_classes([[1.0, 0.0, 0.0], [0.3, 0.3, 0.4], [0.0, 0.0, 1.0]])
+    [[0], [2]]
+    """
+    labels, closed = _components(check_transition_matrix("pi", pi)[np.newaxis])
+    return _symbols_by_class(labels[0], closed)
+
+
+def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the matrix whose squared Frobenius norm is the chi-square information of one edge.
+
+    .. math:: B_{ab} = \sqrt{\mu_a / \mu_b}\, \pi_{ab} - \sqrt{\mu_a \mu_b}
+
+    with the stationary law :math:`\mu`. Rows and columns of symbols with :math:`\mu = 0` are 0, following the
+    convention 0/0 = 0.
+
+    Parameters
+    ----------
+    pi : array_like of shape (S, S)
+        Transition matrix.
+
+    Returns
+    -------
+    ndarray of shape (S, S)
+
+    Raises
+    ------
+    TransitionError
+        If ``pi`` is not a transition matrix with one closed class.
+
+    Examples
+    --------
+    >>> chi2_matrix([[0.75, 0.25], [0.25, 0.75]])
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
+    """
+    matrix = check_transition_matrix("pi", pi)
+    root = np.sqrt(_laws(matrix[np.newaxis])[0])
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
+    return np.asarray(root[:, np.newaxis] * matrix * inverse - np.outer(root, root), dtype=np.float64)
+
+
+def mixing_decay(pi: ArrayLike) -> float:
+    """Return the largest singular value of `chi2_matrix`, in [0, 1].
+
+    It is the maximal correlation of a parent and its child under the stationary law: the factor by which every
+    edge of a path shrinks the dependence between its ends.
+
+    Parameters
+    ----------
+    pi : array_like of shape (S, S)
+        Transition matrix.
+
+    Returns
+    -------
+    float
+        The largest singular value; a value that roundoff has lifted above 1 is returned as 1.
+
+    Raises
+    ------
+    TransitionError
+        If ``pi`` is not a transition matrix with one closed class.
+
+    Examples
+    --------
+    >>> round(mixing_decay([[0.75, 0.25], [0.25, 0.75]]), 12)
+    0.5
+    """
+    return min(1.0, float(np.linalg.norm(chi2_matrix(pi), 2)))
+
+
+def _laws(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stationary laws of checked matrices (n, S, S)."""
+    recurrent = np.ones(matrices.shape[:2], dtype=np.bool_)
+    sparse = np.flatnonzero((matrices == 0.0).any(axis=(1, 2)))
+    if sparse.size:
+        labels, closed = _components(matrices[sparse])
+        recurrent[sparse] = closed[labels]
+        classes = _classes_per_item(labels, closed)
+        if classes.max() > 1:
+            worst = int(np.flatnonzero(classes > 1)[0])
+            name = "pi" if len(matrices) == 1 else f"pis[{sparse[worst]}]"
+            listed = _symbols_by_class(labels[worst], closed)
+            raise TransitionError(
+                f"{name} must have a unique stationary law, hence one closed class, "
+                f"got {len(listed)} closed classes of symbols: {', '.join(map(str, listed))}"
+            )
+    laws = np.empty(matrices.shape[:2])
+    gth.stationary_laws(matrices, recurrent, laws)
+    return laws
+
+
+def _components(matrices: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Label the strongly connected components of all matrices (n, S, S) at once, and say which are closed."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    count, size = matrices.shape[:2]
+    item, source, target = np.nonzero(matrices)
+    source = source + item * size
+    target = target + item * size
+    steps = csr_array((np.ones(source.size), (source, target)), shape=(count * size, count * size))
+    components, labels = connected_components(steps, directed=True, connection="strong")
+    closed = np.ones(components, dtype=np.bool_)
+    closed[labels[source][labels[source] != labels[target]]] = False
+    return labels.reshape(count, size).astype(np.intp), closed
+
+
+def _classes_per_item(labels: NDArray[np.intp], closed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Count the closed components of each item: each component belongs to one item."""
+    owner = np.zeros(closed.size, dtype=np.intp)
+    owner[labels] = np.arange(labels.shape[0])[:, np.newaxis]
+    return np.bincount(owner[closed], minlength=labels.shape[0])
+
+
+def _symbols_by_class(labels: NDArray[np.intp], closed: NDArray[np.bool_]) -> list[list[int]]:
+    """List the symbols of each closed class, classes ordered by their first symbol."""
+    classes = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels) if closed[label]]
+    return sorted(classes)

@@ -1,0 +1,78 @@
+"""What every expectation over a task returns: a value, how far it may be off, and how it was obtained."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Estimate", "Gradient", "Method"]
+
+Method = Literal["exact", "quadrature", "monte_carlo"]
+"""How a number was obtained.
+
+``"exact"``: a finite sum evaluated in floating point, error = a roundoff bound.
+``"quadrature"``: an integral over the prior was discretised, error = its estimated truncation plus roundoff.
+``"monte_carlo"``: independent draws, error = one standard error.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A number or array with its error bar.
+
+    Attributes
+    ----------
+    value : ndarray
+        The expectation; an array of shape ``()`` for a scalar.
+    error : ndarray
+        Same shape as ``value``. A bound on roundoff and quadrature error for ``"exact"`` and
+        ``"quadrature"``, one standard error for ``"monte_carlo"``.
+    method : {"exact", "quadrature", "monte_carlo"}
+        How ``value`` was obtained.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> half = Estimate(np.array(0.5), np.array(1e-16), "exact")
+    >>> float(half), half.method
+    (0.5, 'exact')
+    >>> np.asarray(half) + 1.0
+    array(1.5)
+    """
+
+    value: NDArray[np.float64]
+    error: NDArray[np.float64]
+    method: Method
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return ``value``, so that NumPy functions accept an estimate in place of an array."""
+        return np.array(self.value, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        """Return a scalar ``value`` as a float."""
+        return float(self.value)
+
+    def __repr__(self) -> str:
+        """Return one line: scalars in full, arrays by shape and largest error."""
+        if self.value.ndim == 0:
+            return f"Estimate({float(self.value):.12g} +- {float(self.error):.1e}, {self.method})"
+        largest = float(np.max(self.error)) if self.error.size else 0.0
+        shape = "x".join(map(str, self.value.shape))
+        return f"Estimate({shape} array, error <= {largest:.1e}, {self.method})"
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient:
+    """The gradient of the population loss of the reduced transformer.
+
+    Attributes
+    ----------
+    A1 : Estimate
+        Derivative by the position-position matrix, shape (T, T), zero above the diagonal.
+    A2 : Estimate
+        Derivative by the symbol-symbol matrix, shape (S, S).
+    """
+
+    A1: Estimate
+    A2: Estimate

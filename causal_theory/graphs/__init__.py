@@ -1,0 +1,6 @@
+"""Causal graphs: which earlier tokens each token depends on."""
+
+from causal_theory.graphs.files import read_graph, write_graph
+from causal_theory.graphs.graph import CausalGraph
+
+__all__ = ["CausalGraph", "read_graph", "write_graph"]

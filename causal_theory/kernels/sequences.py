@@ -1,0 +1,135 @@
+"""Loss and gradient of the reduced transformer, sequence by sequence: for samples, and for steep parameters.
+
+For one sequence with weights ``w = softmax(logits)``, ``phi_b = y_b / (f_b + eps)`` and ``m = sum_b phi_b f_b``, the
+derivative of the loss by the logit of position ``i`` is ``g_i = -w_i (phi_{s_i} - m)``; then
+
+    dloss/dA1[i, j] = g_i a_ij (A2[s_j, q] - logit_i),      dloss/dA2[:, q] = sum_i g_i k_i.
+"""
+
+import numpy as np
+
+from causal_theory.kernels._jit import jit, jit_parallel, prange
+
+
+@jit
+def _logits(tokens, attention, key_scores, logits):
+    """Fill the logits of all positions; returns the largest."""
+    largest = -np.inf
+    for i in range(tokens.shape[0]):
+        total = 0.0
+        for j in range(i + 1):
+            total += attention[i, j] * key_scores[tokens[j]]
+        logits[i] = total
+        largest = max(largest, total)
+    return largest
+
+
+@jit
+def _predict(tokens, logits, largest, weights, frequencies):
+    """Softmax over all positions and the attended frequency of each symbol."""
+    total = 0.0
+    frequencies[:] = 0.0
+    for i in range(tokens.shape[0]):
+        weights[i] = np.exp(logits[i] - largest)
+        total += weights[i]
+    for i in range(tokens.shape[0]):
+        weights[i] /= total
+        frequencies[tokens[i]] += weights[i]
+
+
+@jit_parallel
+def batch_predictions(tokens, attention, key_scores):
+    """Attended frequencies (n, S) of a batch of token sequences (n, T); ``key_scores[q, a] = A2[a, q]``."""
+    count, length = tokens.shape
+    out = np.zeros((count, key_scores.shape[0]))
+    for k in prange(count):
+        logits = np.empty(length)
+        weights = np.empty(length)
+        largest = _logits(tokens[k], attention, key_scores[tokens[k, length - 1]], logits)
+        _predict(tokens[k], logits, largest, weights, out[k])
+    return out
+
+
+@jit
+def _accumulate(tokens, target, chance, attention, key_scores, epsilon, buffers, sums, squares):
+    """Add the gradient of one sequence to the sums; returns its loss."""
+    logits, weights, frequencies, keys = buffers
+    first_sum, second_sum = sums
+    first_square, second_square = squares
+    length = tokens.shape[0]
+    size = target.shape[0]
+    query = tokens[length - 1]
+    scores = key_scores[query]
+    largest = _logits(tokens, attention, scores, logits)
+    _predict(tokens, logits, largest, weights, frequencies)
+    loss = 0.0
+    mean = 0.0
+    for b in range(size):
+        loss -= target[b] * np.log(frequencies[b] + epsilon)
+        mean += target[b] * frequencies[b] / (frequencies[b] + epsilon)
+        keys[b] = 0.0
+    for i in range(length):
+        b = tokens[i]
+        slope = -weights[i] * (target[b] / (frequencies[b] + epsilon) - mean)
+        for j in range(i + 1):
+            share = slope * attention[i, j]
+            keys[tokens[j]] += share
+            value = share * (scores[tokens[j]] - logits[i])
+            first_sum[i, j] += chance * value
+            first_square[i, j] += chance * value * value
+    for a in range(size):
+        second_sum[query, a] += chance * keys[a]
+        second_square[query, a] += chance * keys[a] * keys[a]
+    return loss
+
+
+@jit_parallel
+def batch_moments(tokens, targets, chances, attention, key_scores, epsilon, block):
+    """Weighted sums of loss, gradients and their squares over a batch, ``block`` sequences to a partial sum.
+
+    Returns ``losses`` (n,), the sums for ``A1`` (2, T, T) and those for the transpose of ``A2`` (2, S, S).
+    """
+    count, length = tokens.shape
+    size = targets.shape[1]
+    blocks = (count + block - 1) // block
+    losses = np.empty(count)
+    first = np.zeros((blocks, 2, length, length))
+    second = np.zeros((blocks, 2, size, size))
+    for k in prange(blocks):
+        buffers = (np.empty(length), np.empty(length), np.empty(size), np.empty(size))
+        for n in range(k * block, min(count, (k + 1) * block)):
+            losses[n] = _accumulate(
+                tokens[n],
+                targets[n],
+                chances[n],
+                attention,
+                key_scores,
+                epsilon,
+                buffers,
+                (first[k, 0], second[k, 0]),
+                (first[k, 1], second[k, 1]),
+            )
+    first_total = np.zeros((2, length, length))
+    second_total = np.zeros((2, size, size))
+    for k in range(blocks):
+        first_total += first[k]
+        second_total += second[k]
+    return losses, first_total, second_total
+
+
+@jit
+def unpack_sequences(first_code, count, parents, pi, root_law, tokens, chances):
+    """Write the sequences numbered ``first_code ...`` (base S, query last) and their probabilities."""
+    size = pi.shape[0]
+    length = parents.shape[0] + 1
+    for n in range(count):
+        code = first_code + n
+        chance = 1.0 / size
+        tokens[n, length - 1] = code % size
+        code //= size
+        for i in range(length - 1):
+            tokens[n, i] = code % size
+            code //= size
+            w = parents[i]
+            chance *= root_law[tokens[n, i]] if w < 0 else pi[tokens[n, w], tokens[n, i]]
+        chances[n] = chance

@@ -1,0 +1,321 @@
+"""Edge scores by tilted message passing on a forest.
+
+Write ``n_b`` for the number of tokens equal to ``b``. Under ``1/(n_b + eps T) = integral z^(n_b + eps T - 1) dz`` the
+law of the tokens is tilted by ``z`` at every token equal to ``b``, and a tilted law on a forest is again a Markov
+field on the same forest. A **lane** is one pair ``(b, z)``: a symbol and a quadrature node. All lanes share the
+transition matrix, so arrays carry the lane as their innermost index and every inner loop runs over lanes.
+
+Names, for a node ``v`` with parent ``w``, symbols ``a, c``, in one lane (all but ``evidence`` are normalised so that
+nothing underflows, whatever the length):
+
+- ``below[v, c]``: tilt of ``v`` times the messages of its children, up to a factor, maximum one;
+- ``message[v, a] = sum_c pi[a, c] below[v, c]``: what ``v`` says to its parent;
+- ``above[v, c]``: the rest of the forest, so that ``below * above`` is the tilted marginal of ``v``;
+- ``evidence``: the tilted total mass, i.e. ``E[z^n_b]`` over the context.
+
+For a key ``j`` and the function ``u(q) = pi[q, b] z^[q = b]`` the kernel needs ``E[u(s_j) 1(s_i = b)]`` for every
+``i > j``. It carries the pair law away from ``j``: first up along the ancestors of ``j``, then down in index order,
+visiting only the nodes from which a later position can be reached.
+"""
+
+import numpy as np
+
+from causal_theory.kernels._jit import jit, jit_parallel, prange
+
+TINY = 1e-290
+"""A message below this share of its maximum belongs to an event of tilted mass below it: it is dropped."""
+
+
+@jit
+def apply_rows(matrix, source, target):
+    """``target[a, l] = sum_c matrix[a, c] source[c, l]``, four terms of the sum at a time."""
+    size, lanes = source.shape
+    whole = size - size % 4
+    for a in range(matrix.shape[0]):
+        row = target[a]
+        for lane in range(lanes):
+            row[lane] = 0.0
+        for c in range(0, whole, 4):
+            m0, m1, m2, m3 = matrix[a, c], matrix[a, c + 1], matrix[a, c + 2], matrix[a, c + 3]
+            s0, s1, s2, s3 = source[c], source[c + 1], source[c + 2], source[c + 3]
+            for lane in range(lanes):
+                row[lane] += m0 * s0[lane] + m1 * s1[lane] + m2 * s2[lane] + m3 * s3[lane]
+        for c in range(whole, size):
+            m0 = matrix[a, c]
+            s0 = source[c]
+            for lane in range(lanes):
+                row[lane] += m0 * s0[lane]
+
+
+@jit
+def _collect(parents, pi, symbols, nodes, below, message, evidence):
+    """Pass messages from the leaves to the roots; ``evidence`` becomes the log of the dropped factors."""
+    size = pi.shape[0]
+    lanes = symbols.shape[0]
+    scale = np.ones(lanes)
+    below[:] = 1.0
+    evidence[:] = 0.0
+    for v in range(parents.shape[0] - 1, -1, -1):
+        for lane in range(lanes):
+            below[v, symbols[lane], lane] *= nodes[lane]
+        for lane in range(lanes):
+            largest = below[v, 0, lane]
+            for c in range(1, size):
+                largest = max(largest, below[v, c, lane])
+            if largest == 0.0:
+                evidence[lane] = -np.inf
+            elif largest < 1e-3:
+                scale[lane] *= largest
+                if scale[lane] < 1e-200:
+                    evidence[lane] += np.log(scale[lane])
+                    scale[lane] = 1.0
+                for c in range(size):
+                    below[v, c, lane] /= largest
+        w = parents[v]
+        if w >= 0:
+            apply_rows(pi, below[v], message[v])
+            for a in range(size):
+                for lane in range(lanes):
+                    below[w, a, lane] *= message[v, a, lane]
+    for lane in range(lanes):
+        evidence[lane] += np.log(scale[lane])
+
+
+@jit
+def _distribute(parents, pi_columns, root_law, fields, evidence, carried):
+    """Pass messages from the roots to the leaves; adds the log masses of the trees to ``evidence``.
+
+    ``cavity[v]`` is what the parent of ``v`` knows without ``v``, relative to the message of ``v``:
+    ``below[parent] / message[v]``.
+    """
+    below, message, cavity, above = fields
+    size, lanes = below.shape[1], below.shape[2]
+    for v in range(parents.shape[0]):
+        w = parents[v]
+        if w < 0:
+            for lane in range(lanes):
+                mass = 0.0
+                for c in range(size):
+                    mass += root_law[c] * below[v, c, lane]
+                evidence[lane] += np.log(mass)
+                inverse = 1.0 / mass if mass > TINY else 0.0
+                for c in range(size):
+                    above[v, c, lane] = root_law[c] * inverse
+        else:
+            for a in range(size):
+                for lane in range(lanes):
+                    sent = message[v, a, lane]
+                    ratio = below[w, a, lane] / sent if sent > TINY else 0.0
+                    cavity[v, a, lane] = ratio
+                    carried[a, lane] = ratio * above[w, a, lane]
+            apply_rows(pi_columns, carried, above[v])
+
+
+@jit
+def reachability(parents):
+    """For each node: the last position in its subtree, whether it is a leaf, its tree, and how far to climb.
+
+    ``top[j]`` is the highest ancestor of ``j`` from which a position after ``j`` is reached on another branch
+    (``j`` itself when there is none).
+    """
+    count = parents.shape[0]
+    last = np.arange(count)
+    second = np.full(count, -1)
+    leaf = np.ones(count, dtype=np.bool_)
+    tree = np.arange(count)
+    top = np.arange(count)
+    for v in range(count):
+        if parents[v] >= 0:
+            tree[v] = tree[parents[v]]
+            leaf[parents[v]] = False
+    # `second[w]`: the last position below w on any branch but the one that holds last[w].
+    for v in range(count - 1, -1, -1):
+        w = parents[v]
+        if w >= 0:
+            if last[v] > last[w]:
+                second[w] = last[w] if last[w] > w else second[w]
+                last[w] = last[v]
+            elif last[v] > second[w]:
+                second[w] = last[v]
+    for j in range(count):
+        child = j
+        v = parents[j]
+        while v >= 0:
+            elsewhere = second[v] if last[child] == last[v] else last[v]
+            if elsewhere > j:
+                top[j] = v
+            child = v
+            v = parents[v]
+    return last, leaf, tree, top
+
+
+@jit
+def _moments(pi, symbols, nodes, weights, below, above, function, moments, out):
+    """Weighted ``u(q) = pi[q, b] z^[q = b]`` and its tilted mean at every key; adds the means to ``out``.
+
+    The last entry of ``out`` belongs to the query, which takes every symbol.
+    """
+    count, size, lanes = below.shape
+    for q in range(size):
+        for lane in range(lanes):
+            b = symbols[lane]
+            function[q, lane] = pi[q, b] * (nodes[lane] if q == b else 1.0) * weights[lane]
+            out[count] += function[q, lane]
+    for j in range(count):
+        moment = moments[j]
+        moment[:] = 0.0
+        for q in range(size):
+            for lane in range(lanes):
+                moment[lane] += function[q, lane] * below[j, q, lane] * above[j, q, lane]
+        total = 0.0
+        for lane in range(lanes):
+            total += moment[lane]
+        out[j] += total
+
+
+@jit
+def _climb(j, summit, parents, pi, below, message, above, conditional, carried, spread, stamp):
+    """Fill ``spread`` at the ancestors of ``j`` up to ``summit`` with ``above * E[function(s_j) | state]``.
+
+    ``conditional`` holds the function at ``j`` and is overwritten.
+    """
+    size, lanes = conditional.shape
+    v = j
+    while v != summit:
+        for c in range(size):
+            for lane in range(lanes):
+                carried[c, lane] = below[v, c, lane] * conditional[c, lane]
+        apply_rows(pi, carried, conditional)
+        w = parents[v]
+        for a in range(size):
+            for lane in range(lanes):
+                sent = message[v, a, lane]
+                value = conditional[a, lane] / sent if sent > TINY else 0.0
+                conditional[a, lane] = value
+                spread[w, a, lane] = value * above[w, a, lane]
+        stamp[w] = j
+        v = w
+
+
+@jit
+def _pair_sums(parents, reach, pi, pi_columns, symbols, fields, function, moments, scratch, out):
+    """Add ``sum_lanes E[u(s_j) 1(s_i = b)]`` to ``out[i, j]`` for context positions ``i >= j``.
+
+    The last row of ``out``: a query equal to ``b`` is met by the event of the diagonal.
+    """
+    last, leaf, tree, top = reach
+    below, message, cavity, above = fields
+    spread, carried, column, conditional, ending, tilted, stamp = scratch
+    count, size, lanes = below.shape
+    for a in range(size):
+        for lane in range(lanes):
+            column[a, lane] = pi[a, symbols[lane]]
+    for v in range(count):
+        for lane in range(lanes):
+            ending[v, lane] = below[v, symbols[lane], lane]
+            tilted[v, lane] = ending[v, lane] * above[v, symbols[lane], lane]
+    for lane in range(lanes):
+        out[count, count] += function[symbols[lane], lane]
+    stamp[:] = -1
+
+    for j in range(count):
+        total = 0.0
+        for lane in range(lanes):
+            total += tilted[j, lane] * function[symbols[lane], lane]
+        out[j, j] += total
+        out[count, j] += total
+        stamp[j] = j
+        for q in range(size):
+            for lane in range(lanes):
+                spread[j, q, lane] = above[j, q, lane] * function[q, lane]
+                conditional[q, lane] = function[q, lane]
+        _climb(j, top[j], parents, pi, below, message, above, conditional, carried, spread, stamp)
+        for v in range(top[j] + 1, count):
+            if tree[v] != tree[j]:
+                if v > j:
+                    total = 0.0
+                    for lane in range(lanes):
+                        total += tilted[v, lane] * moments[j, lane]
+                    out[v, j] += total
+                continue
+            w = parents[v]
+            if stamp[v] == j or last[v] <= j or stamp[w] != j:
+                continue
+            if leaf[v]:
+                total = 0.0
+                for a in range(size):
+                    for lane in range(lanes):
+                        total += column[a, lane] * cavity[v, a, lane] * spread[w, a, lane] * ending[v, lane]
+                out[v, j] += total
+                continue
+            stamp[v] = j
+            for a in range(size):
+                for lane in range(lanes):
+                    carried[a, lane] = cavity[v, a, lane] * spread[w, a, lane]
+            apply_rows(pi_columns, carried, spread[v])
+            if v > j:
+                total = 0.0
+                for lane in range(lanes):
+                    total += spread[v, symbols[lane], lane] * ending[v, lane]
+                out[v, j] += total
+
+
+@jit_parallel
+def tilted_sums(parents, pi, root_law, lane_symbols, lane_nodes, lane_weights, pair_blocks, parts):
+    """Sum over all lanes: pair sums (T, T) and key moments (T,).
+
+    Parameters
+    ----------
+    parents : (T - 1,) int64
+        Parent of each context position, -1 for a root.
+    pi, root_law : (S, S) and (S,) float64
+        Transition matrix and law of a root.
+    lane_symbols, lane_nodes, lane_weights : (blocks, width)
+        Symbol, node and quadrature weight of each lane.
+    pair_blocks : int
+        Pair sums are formed over the first ``pair_blocks`` blocks only; at ``z = 0`` they vanish.
+    parts : int
+        Number of partial sums. The result depends on it, not on the number of threads.
+    """
+    count = parents.shape[0]
+    size = pi.shape[0]
+    blocks, lanes = lane_symbols.shape
+    pi_columns = np.ascontiguousarray(pi.T)
+    reach = reachability(parents)
+    pair_parts = np.zeros((parts, count + 1, count + 1))
+    moment_parts = np.zeros((parts, count + 1))
+    for part in prange(parts):
+        below = np.empty((count, size, lanes))
+        message = np.empty((count, size, lanes))
+        cavity = np.empty((count, size, lanes))
+        above = np.empty((count, size, lanes))
+        fields = (below, message, cavity, above)
+        function = np.empty((size, lanes))
+        moments = np.empty((count, lanes))
+        evidence = np.empty(lanes)
+        scratch = (
+            np.empty((count, size, lanes)),
+            np.empty((size, lanes)),
+            np.empty((size, lanes)),
+            np.empty((size, lanes)),
+            np.empty((count, lanes)),
+            np.empty((count, lanes)),
+            np.empty(count, dtype=np.int64),
+        )
+        for block in range(part, blocks, parts):
+            symbols = lane_symbols[block]
+            nodes = lane_nodes[block]
+            _collect(parents, pi, symbols, nodes, below, message, evidence)
+            _distribute(parents, pi_columns, root_law, fields, evidence, scratch[1])
+            weights = lane_weights[block] * np.exp(evidence)
+            _moments(pi, symbols, nodes, weights, below, above, function, moments, moment_parts[part])
+            if block < pair_blocks:
+                _pair_sums(
+                    parents, reach, pi, pi_columns, symbols, fields, function, moments, scratch, pair_parts[part]
+                )
+    pair_sums = np.zeros((count + 1, count + 1))
+    moment_sums = np.zeros(count + 1)
+    for part in range(parts):
+        pair_sums += pair_parts[part]
+        moment_sums += moment_parts[part]
+    return pair_sums, moment_sums

@@ -1,0 +1,131 @@
+"""The reduced two-layer transformer, readable from top to bottom.
+
+For tokens ``s_0 .. s_{T-1}`` with the query ``q = s_{T-1}``::
+
+    a_i = softmax(A1[i, :i+1])        layer 1 attends by position
+    k_i = sum_j a_ij e_{s_j}          and copies tokens: the key of position i
+    w   = softmax_i(k_i . A2 e_q)     layer 2 compares keys with the query
+    f_b = sum_i w_i [s_i = b]         and averages the tokens it attends to
+    loss = -sum_b y_b log(f_b + eps)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.kernels.sequences import batch_moments, batch_predictions
+from causal_theory.validation import check_matrix, check_positive
+
+__all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix"]
+
+SEQUENCES_PER_SUM = 256
+"""Sequences per partial sum: fixed, so that results do not depend on the number of threads."""
+
+Array = NDArray[np.float64]
+
+
+def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
+    """Return a (T, T) matrix with zeros above the diagonal, where entries (also infinite ones) have no meaning."""
+    try:
+        matrix = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{name} must be a numeric matrix of shape {(length, length)}: {error}") from error
+    if matrix.ndim == 2:
+        matrix[np.triu_indices_from(matrix, k=1)] = 0.0
+    return check_matrix(name, matrix, (length, length))
+
+
+def causal_softmax(A1: Array) -> Array:
+    """Return the attention (T, T) of layer 1: ``softmax(A1[i, :i+1])`` in row i, zero above the diagonal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> causal_softmax(np.zeros((3, 3))).round(3)
+    array([[1.   , 0.   , 0.   ],
+           [0.5  , 0.5  , 0.   ],
+           [0.333, 0.333, 0.333]])
+    """
+    seen = np.tril(np.ones(A1.shape, dtype=bool))
+    logits = np.where(seen, A1, -np.inf)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    attention: Array = weights / weights.sum(axis=1, keepdims=True)
+    return attention
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedTransformer:
+    """The reduced transformer with fixed parameters.
+
+    Parameters
+    ----------
+    A1 : array_like, shape (T, T)
+        Position by position; row i holds the logits of query position i, entries above the diagonal are ignored.
+    A2 : array_like, shape (S, S)
+        ``A2[a, q]``: score of key symbol a for query symbol q.
+    epsilon : float
+        Constant inside the logarithm of the loss, greater than 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = ReducedTransformer(np.zeros((3, 3)), np.zeros((2, 2)), 0.1)
+    >>> model.forward(np.array([[0, 1, 1]])).round(3)  # zero parameters: plain frequencies
+    array([[0.333, 0.667]])
+    """
+
+    A1: Array
+    A2: Array
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        """Check shapes and values."""
+        first, second = np.shape(self.A1), np.shape(self.A2)
+        if len(first) != 2 or first[0] < 2:
+            raise InvalidArgumentError(f"A1 must be a square matrix of size at least 2, got shape {first}")
+        if len(second) != 2 or second[0] < 2:
+            raise InvalidArgumentError(f"A2 must be a square matrix of size at least 2, got shape {second}")
+        object.__setattr__(self, "A1", check_attention_matrix("A1", self.A1, first[0]))
+        object.__setattr__(self, "A2", check_matrix("A2", self.A2, (second[0], second[0])))
+        object.__setattr__(self, "epsilon", check_positive("epsilon", self.epsilon))
+
+    @property
+    def attention(self) -> Array:
+        """Attention of layer 1, (T, T), rows sum to one."""
+        return causal_softmax(self.A1)
+
+    def forward(self, tokens: ArrayLike) -> Array:
+        """Return the attended frequencies ``f`` (n, S) of a batch of tokens (n, T)."""
+        return np.asarray(batch_predictions(self._tokens(tokens), self.attention, self._key_scores))
+
+    def loss(self, tokens: ArrayLike, targets: ArrayLike) -> float:
+        """Return the mean loss of a batch in nats; ``targets`` (n, S) are laws of the next token."""
+        predictions = self.forward(tokens)
+        labels = check_matrix("targets", targets, predictions.shape)
+        return float(-(labels * np.log(predictions + self.epsilon)).sum(axis=1).mean())
+
+    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> tuple[Array, Array]:
+        """Return the gradients of the mean loss of a batch by ``A1`` (T, T) and ``A2`` (S, S)."""
+        batch = self._tokens(tokens)
+        labels = check_matrix("targets", targets, (len(batch), len(self.A2)))
+        chances = np.full(len(batch), 1.0 / len(batch))
+        _, first, second = batch_moments(
+            batch, labels, chances, self.attention, self._key_scores, self.epsilon, SEQUENCES_PER_SUM
+        )
+        return first[0], second[0].T
+
+    @property
+    def _key_scores(self) -> Array:
+        return np.ascontiguousarray(self.A2.T)
+
+    def _tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
+        batch = np.asarray(tokens)
+        if batch.ndim != 2 or batch.shape[1] != len(self.A1) or not np.issubdtype(batch.dtype, np.integer):
+            raise InvalidArgumentError(
+                f"tokens must be integers of shape (n, {len(self.A1)}), got {batch.dtype} of shape {batch.shape}"
+            )
+        if batch.size == 0 or batch.min() < 0 or batch.max() >= len(self.A2):
+            raise InvalidArgumentError(f"tokens must hold at least one sequence of symbols 0..{len(self.A2) - 1}")
+        return np.ascontiguousarray(batch, dtype=np.int64)

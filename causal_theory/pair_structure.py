@@ -1,0 +1,73 @@
+"""Which pairs of positions of a forest share one joint law, and what is needed to evaluate it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.graphs import CausalGraph
+from causal_theory.kernels.pairs import pair_keys
+
+__all__ = ["PairStructure", "centred_powers", "pair_structure"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairStructure:
+    """The kinds of dependent pairs of a forest.
+
+    Attributes
+    ----------
+    kinds : ndarray of int64, shape (K, 3)
+        Depth of the last common ancestor (0 when it does not matter), its distance to the earlier token, its
+        distance to the later token.
+    index : ndarray of int64, shape (T, T)
+        For i > j the row of ``kinds`` that the pair belongs to; -1 for independent pairs, and for j >= i.
+    depths : ndarray of int64, shape (T,)
+        Distance of each position to its root.
+    """
+
+    kinds: NDArray[np.int64]
+    index: NDArray[np.int64]
+    depths: NDArray[np.int64]
+
+    def spread(self, values: NDArray[np.float64], diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the symmetric (T, T) matrix with a value per kind, zeros across trees, and the given diagonal."""
+        padded = np.append(values, 0.0)
+        lower = padded[self.index]
+        full: NDArray[np.float64] = lower + lower.T
+        np.fill_diagonal(full, diagonal)
+        return full
+
+
+def pair_structure(graph: CausalGraph, *, stationary: bool) -> PairStructure:
+    """Group the pairs of a forest by kind; with stationary roots the depth of the common ancestor is irrelevant."""
+    depths = graph.depth
+    keys = pair_keys(graph.parent_array, depths, stationary)
+    radix = int(depths.max()) + 1
+    found, index = np.unique(keys, return_inverse=True)
+    index = index.reshape(keys.shape)
+    if found[0] < 0:
+        found, index = found[1:], index - 1
+    kinds = np.stack([found // radix**2, found // radix % radix, found % radix], axis=1)
+    return PairStructure(np.ascontiguousarray(kinds), index, depths)
+
+
+def centred_powers(
+    transition: NDArray[np.float64], root_law: NDArray[np.float64], depth: int, *, stationary: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return ``(pi - 1 m)^d`` (depth + 1, S, S) and the laws ``root_law pi^d`` (depth + 1, S), d = 0 .. depth.
+
+    ``m`` is the law at the largest depth. Differences of rows of these powers are those of ``pi^d``, without the
+    cancellation that a common part of size one would bring.
+    """
+    size = root_law.shape[0]
+    marginals = np.empty((depth + 1, size))
+    marginals[0] = root_law
+    for d in range(depth):
+        marginals[d + 1] = root_law if stationary else marginals[d] @ transition
+    powers = np.empty((depth + 1, size, size))
+    powers[0] = np.eye(size)
+    centred = transition - marginals[depth]
+    for d in range(depth):
+        powers[d + 1] = powers[d] @ centred
+    return powers, marginals

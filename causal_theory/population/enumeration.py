@@ -1,0 +1,163 @@
+"""Exact sums over all sequences: the loss and its gradients for any parameters, in constant memory."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import TooLargeError
+from causal_theory.kernels.enumeration import walk_blocks
+from causal_theory.kernels.sequences import batch_moments, unpack_sequences
+from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax
+from causal_theory.progress import track
+from causal_theory.tasks import InContextTask
+
+__all__ = [
+    "MAX_SEQUENCES",
+    "check_sequences",
+    "enumerated_gradient",
+    "enumerated_loss",
+    "enumerated_scores",
+]
+
+MAX_SEQUENCES = 2_000_000_000
+"""Default limit of the enumeration: about a minute on two cores."""
+
+STEEP = 600.0
+"""Spread of a column of A2 from which weights, relative to the largest possible one, may underflow."""
+
+SEQUENCES_PER_BLOCK = 2**18
+SEQUENCES_PER_BATCH = 2**16
+BLOCKS_PER_CALL = 64
+MIN_BLOCKS = 24
+
+Array = NDArray[np.float64]
+
+
+def check_sequences(task: InContextTask, max_sequences: int, alternative: str) -> None:
+    """Refuse to enumerate more than ``max_sequences`` sequences, naming their number and what to use instead."""
+    count = task.vocab_size**task.length
+    if count > max_sequences:
+        raise TooLargeError(
+            f"method='enumerate' must visit at most max_sequences={max_sequences} sequences, got "
+            f"S^T = {task.vocab_size}^{task.length} = {count:.3g}; use {alternative} or raise max_sequences"
+        )
+
+
+def enumerated_loss(
+    task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
+) -> tuple[Array, Array]:
+    """Return the loss at one transition matrix and a bound on its roundoff."""
+    if _is_steep(A2):
+        loss, _, _ = _steep_sums(task, transition, A1, A2, epsilon)
+    else:
+        loss, _ = _walk_all(task, transition, causal_softmax(A1), A2, epsilon, with_gradient=False)
+    size = abs(loss) + 2.0 * np.log1p(epsilon)
+    return np.array(loss), np.array(_roundoff(task, A2) * size)
+
+
+def enumerated_gradient(
+    task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Return the gradients (A1, A2) at one transition matrix and bounds on their roundoff.
+
+    The absolute derivatives by the logits sum to at most 2 over all positions, whatever the parameters.
+    """
+    attention = causal_softmax(A1)
+    if _is_steep(A2):
+        _, first, second = _steep_sums(task, transition, A1, A2, epsilon)
+    else:
+        _, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
+        first, second = _chain_rule(attention, A2, by_token)
+    relative = _roundoff(task, A2)
+    first_error = 2.0 * relative * attention * float(np.ptp(A2, axis=0).max())
+    return (first, second), (first_error, np.full_like(A2, 2.0 * relative))
+
+
+def enumerated_scores(task: InContextTask, transition: Array, epsilon: float) -> tuple[Array, Array]:
+    """Return the edge scores: the derivatives by the logits at ``A2 = 0``, where the token equals the query."""
+    length, size = task.length, task.vocab_size
+    uniform = np.tril(np.ones((length, length))) / np.arange(1, length + 1)[:, None]
+    _, by_token = _walk_all(task, transition, uniform, np.zeros((size, size)), epsilon, with_gradient=True)
+    scores = -length * np.einsum("qdqi->id", by_token)
+    bound = np.abs(scores) + 2.0 / size
+    bound[:, -1] += 2.0
+    return scores + 0.0, np.tril(_roundoff(task, np.zeros((size, size))) * bound)
+
+
+def _is_steep(A2: Array) -> bool:
+    return float(np.ptp(A2, axis=0).max()) > STEEP
+
+
+def _chain_rule(attention: Array, A2: Array, by_token: Array) -> tuple[Array, Array]:
+    """Turn ``by_token[q, d, a, i]`` (token a at d, logit i, query q) into the gradients by A1 and A2."""
+    length, size = len(attention), len(A2)
+    second = (by_token.transpose(2, 0, 3, 1).reshape(size * size, -1) @ attention.ravel()).reshape(size, size)
+    weighted = (by_token.transpose(3, 1, 2, 0).reshape(length * length, -1) @ A2.ravel()).reshape(length, length)
+    first = attention * (weighted - (attention * weighted).sum(axis=1, keepdims=True))
+    return first, second
+
+
+def _prefix_length(task: InContextTask) -> int:
+    """First tokens that name a block: enough blocks for all threads, and none that runs for long."""
+    size, length = task.vocab_size, task.length
+    prefix = 0
+    while prefix < length - 2 and (
+        size ** (prefix + 1) < MIN_BLOCKS or size ** (length - 1 - prefix) > SEQUENCES_PER_BLOCK
+    ):
+        prefix += 1
+    return prefix
+
+
+def _walk_all(
+    task: InContextTask, transition: Array, attention: Array, A2: Array, epsilon: float, *, with_gradient: bool
+) -> tuple[float, Array]:
+    """Loss and derivatives by logit and token, summed over all sequences block by block in a fixed order."""
+    size, length = task.vocab_size, task.length
+    prefix = _prefix_length(task)
+    blocks = size ** (prefix + 1)
+    step = max(size, BLOCKS_PER_CALL // size * size)
+    parents = task.graph.parent_array[:-1]
+    root_law = task.root_distribution(transition)
+    key_scores = np.ascontiguousarray((A2 - A2.max(axis=0)).T)
+    losses = np.zeros(size)
+    by_token = np.zeros((size, length, size, length))
+    for first in track(range(0, blocks, step), "enumeration"):
+        count = min(step, blocks - first)
+        loss, hist = walk_blocks(
+            parents, transition, root_law, attention, key_scores, epsilon, prefix, first, count, with_gradient
+        )
+        losses += loss.reshape(-1, size).sum(axis=0)
+        if with_gradient:
+            by_token += hist.reshape(-1, size, length, size, length).sum(axis=0)
+    return float(losses.sum() / size), by_token / size
+
+
+def _steep_sums(
+    task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
+) -> tuple[float, Array, Array]:
+    """Loss and gradients with the softmax of every sequence taken relative to its own largest logit."""
+    total = task.vocab_size**task.length
+    parents = task.graph.parent_array[:-1]
+    root_law = task.root_distribution(transition)
+    attention, key_scores = causal_softmax(A1), np.ascontiguousarray(A2.T)
+    loss = 0.0
+    first = np.zeros_like(A1)
+    second = np.zeros_like(A2)
+    for start in track(range(0, total, SEQUENCES_PER_BATCH), "enumeration"):
+        count = min(SEQUENCES_PER_BATCH, total - start)
+        tokens = np.empty((count, task.length), dtype=np.int64)
+        chances = np.empty(count)
+        unpack_sequences(start, count, parents, transition, root_law, tokens, chances)
+        targets = transition[tokens[:, -1]]
+        losses, one_first, one_second = batch_moments(
+            tokens, targets, chances, attention, key_scores, epsilon, SEQUENCES_PER_SUM
+        )
+        loss += float(chances @ losses)
+        first += one_first[0]
+        second += one_second[0].T
+    return loss, first, second
+
+
+def _roundoff(task: InContextTask, A2: Array) -> float:
+    """Relative roundoff of one term: T factors, and logits whose error the exponential amplifies."""
+    steepness = 1.0 + float(np.ptp(A2, axis=0).max())
+    return 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size) * steepness

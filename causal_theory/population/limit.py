@@ -1,0 +1,99 @@
+"""The limit of the edge scores for long sequences, which on the edges is the chi-square information."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
+from causal_theory.errors import InvalidArgumentError, TaskError
+from causal_theory.estimate import Estimate
+from causal_theory.kernels.pairs import kind_contractions
+from causal_theory.pair_structure import PairStructure, centred_powers, pair_structure
+from causal_theory.tasks import InContextTask
+from causal_theory.validation import SeedLike, check_positive
+
+__all__ = ["limit_edge_scores"]
+
+Array = NDArray[np.float64]
+
+
+def limit_edge_scores(
+    task: InContextTask, *, epsilon: float = 0.0, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
+) -> Estimate:
+    r"""Return the limit of the edge scores as the effective length grows.
+
+    .. math::
+
+        \frac1S E_\pi\Big[\sum_{a,b} \frac{\pi_{ab}}{\mu_b + \varepsilon}
+        \big(P(s_j = a, s_i = b) - \mu_a \mu_b\big)\Big], \qquad j \le i < T - 1
+
+    With ``epsilon = 0`` the value at an edge is the chi-square mutual information of the edge over *S*. Off the edges
+    it is not an information and can be negative, but it never exceeds
+    :math:`\sqrt{I_{ij} I_{i,p(i)}} / S` for ``j < i``. The diagonal is :math:`(E[\mathrm{tr}\,\pi] - 1)/S` at
+    ``epsilon = 0``.
+
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest with an independent query and stationary roots.
+    epsilon : float
+        The constant inside the logarithm of the loss, at least 0.
+    draws, rng
+        As in :func:`edge_scores`.
+
+    Returns
+    -------
+    Estimate
+        Matrix (T, T), zero above the diagonal. The row of the query repeats the diagonal value: the query meets a key
+        by chance only. Exact for point and orbit priors.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``epsilon`` is negative.
+    TaskError
+        If the graph is not a forest with an independent query, or the roots are not stationary (the symbol
+        frequencies then have no common limit).
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, InContextTask, PointPrior, limit_edge_scores
+    >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.3, 0.7], [0.7, 0.3]]))
+    >>> limit_edge_scores(task).value[:3, :3].round(4)
+    array([[-0.2   ,  0.    ,  0.    ],
+           [ 0.08  , -0.2   ,  0.    ],
+           [-0.032 ,  0.08  , -0.2   ]])
+    """
+    if not (isinstance(epsilon, int | float) and epsilon == 0.0):
+        try:
+            epsilon = check_positive("epsilon", epsilon)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"epsilon must be a finite number of at least 0, got {epsilon!r}") from error
+    task.require_query("limit_edge_scores")
+    if task.root_law != "stationary":
+        raise TaskError(f"task must have root_law='stationary' for limit_edge_scores, got {task.root_law!r}")
+    structure = pair_structure(task.graph, stationary=True)
+
+    def evaluate(transition: Array) -> tuple[Array, Array]:
+        return _limit(task, structure, transition, float(epsilon))
+
+    return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _limit(task: InContextTask, structure: PairStructure, transition: Array, epsilon: float) -> tuple[Array, Array]:
+    size = task.vocab_size
+    law = task.root_distribution(transition)
+    scale = law + epsilon
+    # Symbols of probability zero are never seen: 0 / 0 = 0.
+    inverse = np.divide(1.0, scale, out=np.zeros(size), where=scale > 0.0)
+    slopes = transition * inverse
+    powers, marginals = centred_powers(transition, law, int(structure.depths.max()), stationary=True)
+    on_kinds = kind_contractions(structure.kinds, powers, marginals, slopes)
+    per_query = np.diagonal(slopes) - slopes @ law
+    own = float(law @ per_query)
+    value = np.tril(structure.spread(on_kinds, np.full(task.length, own)))
+    value[-1, :-1] = own
+    value[-1, -1] = per_query.sum()
+    bound = np.tril(np.full(value.shape, float(law @ slopes.sum(axis=1))))
+    bound[-1, -1] = slopes.sum()
+    roundoff = 4.0 * float(np.finfo(float).eps) * (task.length + size)
+    return value / size, roundoff * bound / size

@@ -1,0 +1,212 @@
+"""The population loss and its gradients for any parameters: by enumeration, or by sampling with an error bar."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
+from causal_theory.estimate import Estimate, Gradient
+from causal_theory.models import check_attention_matrix
+from causal_theory.population.enumeration import (
+    MAX_SEQUENCES,
+    check_sequences,
+    enumerated_gradient,
+    enumerated_loss,
+)
+from causal_theory.population.monte_carlo import DEFAULT_SAMPLES, sampled_gradient, sampled_loss
+from causal_theory.priors import OrbitPrior, PointPrior
+from causal_theory.tasks import InContextTask
+from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive
+
+__all__ = ["LossMethod", "population_gradient", "population_loss"]
+
+LossMethod = Literal["auto", "enumerate", "monte_carlo"]
+AUTO_SEQUENCES = 2**22
+"""``method="auto"`` enumerates up to this many sequences: a fraction of a second."""
+
+Array = NDArray[np.float64]
+
+
+def population_loss(
+    task: InContextTask,
+    A1: ArrayLike,
+    A2: ArrayLike,
+    *,
+    epsilon: float,
+    method: LossMethod = "auto",
+    samples: int = DEFAULT_SAMPLES,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+    max_sequences: int = MAX_SEQUENCES,
+) -> Estimate:
+    r"""Return the population loss of the reduced transformer, in nats.
+
+    .. math:: L(A1, A2) = -E \sum_b y_b \log(f_b + \varepsilon)
+
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest whose last token is an independent query.
+    A1 : array_like, shape (T, T)
+        First attention matrix; entries above the diagonal are ignored.
+    A2 : array_like, shape (S, S)
+        Second attention matrix, ``A2[key symbol, query symbol]``.
+    epsilon : float
+        The constant inside the logarithm, greater than 0.
+    method : {"auto", "enumerate", "monte_carlo"}
+        ``"enumerate"`` sums over all :math:`S^T` sequences, in constant memory and :math:`O(S)` per sequence;
+        ``"monte_carlo"`` averages ``samples`` independent sequences. ``"auto"`` enumerates up to 4 million sequences
+        under a point or orbit prior and samples otherwise.
+    samples : int
+        Number of sequences for Monte Carlo, at least 2.
+    draws : int
+        Transition matrices to draw when enumerating under a prior that has no exact average.
+    rng : int or Generator, optional
+        Source of randomness.
+    max_sequences : int
+        The largest number of sequences to enumerate per transition matrix.
+
+    Returns
+    -------
+    Estimate
+        A scalar. ``error`` bounds the roundoff for enumeration under point and orbit priors, and is one standard
+        error for Monte Carlo.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a matrix has the wrong shape or entries that are not finite, ``epsilon`` is not positive, or the method is
+        unknown.
+    TaskError
+        If the graph is not a forest with an independent query.
+    TooLargeError
+        If more than ``max_sequences`` sequences would be enumerated.
+
+    References
+    ----------
+    E. Nichani, A. Damian, J. D. Lee, "How Transformers Learn Causal Structure with Gradient Descent", ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causal_theory import CausalGraph, InContextTask, PointPrior, population_loss
+    >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.5, 0.5]]))
+    >>> population_loss(task, np.zeros((4, 4)), np.zeros((2, 2)), epsilon=1e-3).method
+    'exact'
+    """
+    first, second, epsilon = _check(task, A1, A2, epsilon, "population_loss")
+    if _chosen(task, method) == "monte_carlo":
+        return sampled_loss(task, first, second, epsilon, check_integer("samples", samples, 2), rng)
+    check_sequences(task, max_sequences, "method='monte_carlo'")
+
+    def evaluate(transition: Array) -> tuple[Array, Array]:
+        return enumerated_loss(task, transition, first, second, epsilon)
+
+    return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(second), draws=draws, rng=rng)
+
+
+def population_gradient(
+    task: InContextTask,
+    A1: ArrayLike,
+    A2: ArrayLike,
+    *,
+    epsilon: float,
+    method: LossMethod = "auto",
+    samples: int = DEFAULT_SAMPLES,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+    max_sequences: int = MAX_SEQUENCES,
+) -> Gradient:
+    r"""Return the gradients of the population loss by both attention matrices.
+
+    With :math:`\phi_b = y_b / (f_b + \varepsilon)` and :math:`g_i = -w_i(\phi_{s_i} - \sum_b \phi_b f_b)`:
+
+    .. math::
+
+        \frac{\partial L}{\partial A1_{ij}} = E[g_i a_{ij} (A2_{s_j q} - k_i \cdot A2_{\cdot q})], \qquad
+        \frac{\partial L}{\partial A2_{aq'}} = E\Big[\sum_i g_i k_{ia} [q = q']\Big]
+
+    Parameters and errors are those of :func:`population_loss`.
+
+    Returns
+    -------
+    Gradient
+        Fields ``A1`` (T, T), zero above the diagonal, and ``A2`` (S, S), each an :class:`Estimate`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causal_theory import CausalGraph, InContextTask, PointPrior, population_gradient
+    >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> gradient = population_gradient(task, np.zeros((4, 4)), 0.1 * np.eye(2), epsilon=0.05)
+    >>> (-gradient.A1.value[2]).argmax()  # the loss falls fastest when position 2 attends to its parent
+    np.int64(1)
+    """
+    first, second, epsilon = _check(task, A1, A2, epsilon, "population_gradient")
+    if _chosen(task, method) == "monte_carlo":
+        return sampled_gradient(task, first, second, epsilon, check_integer("samples", samples, 2), rng)
+    check_sequences(task, max_sequences, "method='monte_carlo'")
+    cut = task.length**2
+
+    def evaluate(transition: Array) -> tuple[Array, Array]:
+        values, errors = enumerated_gradient(task, transition, first, second, epsilon)
+        return _join(*values), _join(*errors)
+
+    def symmetrise(joined: Array) -> Array:
+        block = joined[cut:].reshape(second.shape)
+        return _join(joined[:cut], mean_over_relabelings(block))
+
+    joined = average_over_prior(
+        task.prior,
+        evaluate,
+        label_invariant=False,
+        symmetrise=symmetrise if ignores_labels(second) else None,
+        draws=draws,
+        rng=rng,
+    )
+    return Gradient(
+        Estimate(joined.value[:cut].reshape(first.shape), joined.error[:cut].reshape(first.shape), joined.method),
+        Estimate(joined.value[cut:].reshape(second.shape), joined.error[cut:].reshape(second.shape), joined.method),
+    )
+
+
+def ignores_labels(A2: Array) -> bool:
+    """Whether ``A2`` lies in the span of I and 11^T, so that the model does not depend on the names of symbols."""
+    return bool(np.array_equal(A2, mean_over_relabelings(A2)))
+
+
+def mean_over_relabelings(matrix: Array) -> Array:
+    """Average of ``P M P^T`` over all permutations: the mean of the diagonal, the mean of the rest.
+
+    Constant parts come back unchanged, to the last bit.
+    """
+    size = len(matrix)
+    diagonal = np.diagonal(matrix)
+    others = matrix[~np.eye(size, dtype=bool)]
+    rest = others[0] + (others - others[0]).mean()
+    same = diagonal[0] + (diagonal - diagonal[0]).mean()
+    mean: Array = np.where(np.eye(size, dtype=bool), same, rest)
+    return mean
+
+
+def _join(first: Array, second: Array) -> Array:
+    return np.concatenate([first.ravel(), second.ravel()])
+
+
+def _check(
+    task: InContextTask, A1: ArrayLike, A2: ArrayLike, epsilon: float, caller: str
+) -> tuple[Array, Array, float]:
+    task.require_query(caller)
+    first = check_attention_matrix("A1", A1, task.length)
+    second = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
+    return first, second, check_positive("epsilon", epsilon)
+
+
+def _chosen(task: InContextTask, method: str) -> str:
+    check_choice("method", method, get_args(LossMethod))
+    if method != "auto":
+        return method
+    exact_prior = isinstance(task.prior, PointPrior | OrbitPrior)
+    small = task.vocab_size**task.length <= AUTO_SEQUENCES
+    return "enumerate" if exact_prior and small else "monte_carlo"

@@ -1,0 +1,68 @@
+"""The loss and its gradients from independent samples of the task, each with its standard error."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.estimate import Estimate, Gradient
+from causal_theory.kernels.sequences import batch_moments
+from causal_theory.models import SEQUENCES_PER_SUM, ReducedTransformer, causal_softmax
+from causal_theory.progress import track
+from causal_theory.tasks import InContextTask, Sample
+from causal_theory.validation import SeedLike, as_generator
+
+__all__ = ["DEFAULT_SAMPLES", "sampled_gradient", "sampled_loss"]
+
+DEFAULT_SAMPLES = 100_000
+"""Sequences for a Monte Carlo expectation."""
+
+BATCH_ENTRIES = 2**22
+"""Bounds the memory of a batch: sequences times T, S^2, and partial sums times T^2."""
+
+Array = NDArray[np.float64]
+
+
+def _batches(task: InContextTask, samples: int, rng: SeedLike) -> Iterator[Sample]:
+    generator = as_generator(rng)
+    sums = max(2, BATCH_ENTRIES // (16 * task.length**2))
+    sequences = max(2, BATCH_ENTRIES // max(task.length, task.vocab_size**2))
+    size = min(sums * SEQUENCES_PER_SUM, sequences, 2**16)
+    for start in track(range(0, samples, size), "sampling"):
+        yield task.sample(min(size, samples - start), generator)
+
+
+def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike) -> Estimate:
+    """Return the mean loss of ``samples`` sequences with its standard error."""
+    model = ReducedTransformer(A1, A2, epsilon)
+    losses = np.concatenate(
+        [
+            -(batch.targets * np.log(model.forward(batch.tokens) + epsilon)).sum(axis=1)
+            for batch in _batches(task, samples, rng)
+        ]
+    )
+    return Estimate(np.array(losses.mean()), np.array(losses.std(ddof=1) / np.sqrt(samples)), "monte_carlo")
+
+
+def sampled_gradient(
+    task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike
+) -> Gradient:
+    """Return the mean gradients of ``samples`` sequences with their standard errors."""
+    attention, key_scores = causal_softmax(A1), np.ascontiguousarray(A2.T)
+    first = np.zeros((2, *A1.shape))
+    second = np.zeros((2, *A2.shape))
+    for batch in _batches(task, samples, rng):
+        chances = np.ones(len(batch.tokens))
+        targets = np.ascontiguousarray(batch.targets)
+        _, one_first, one_second = batch_moments(
+            batch.tokens, targets, chances, attention, key_scores, epsilon, SEQUENCES_PER_SUM
+        )
+        first += one_first
+        second += one_second.transpose(0, 2, 1)
+    return Gradient(_mean_and_error(first, samples), _mean_and_error(second, samples))
+
+
+def _mean_and_error(sums: Array, samples: int) -> Estimate:
+    mean = sums[0] / samples
+    variance = np.maximum(sums[1] / samples - mean**2, 0.0) * samples / (samples - 1)
+    return Estimate(mean, np.sqrt(variance / samples), "monte_carlo")

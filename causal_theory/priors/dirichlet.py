@@ -1,0 +1,106 @@
+"""Independent Dirichlet rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.priors.base import Prior
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive, check_probability
+
+__all__ = ["DirichletPrior"]
+
+SMALLEST_CONCENTRATION = 1e-300
+"""Below this the logarithm of a Dirichlet entry leaves the range of a double."""
+
+
+class DirichletPrior(Prior):
+    r"""Rows drawn independently from a symmetric Dirichlet law.
+
+    .. math:: \pi_{ab} = \mathrm{floor} / S + (1 - \mathrm{floor}) D_{ab}, \qquad
+              D_{a \cdot} \sim \mathrm{Dirichlet}(\alpha, \dots, \alpha)
+
+    A positive ``floor`` makes every entry at least ``floor / S``, as the theory assumes; the plain Dirichlet law
+    has no such bound.
+
+    Parameters
+    ----------
+    vocab_size : int
+        S >= 2.
+    concentration : float
+        The parameter alpha > 0 of every entry; 1 is uniform on the simplex, small values favour sparse rows.
+    floor : float, default 0.0
+        In [0, 1).
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of range.
+
+    Notes
+    -----
+    An entry D whose exact value is below the smallest positive double is drawn as 0. For a concentration of 0.1 this
+    practically never happens (probability about 1e-32 per entry); for 0.01 it happens to one entry in 1700, and a
+    drawn matrix can then have several closed classes in floating point.
+
+    Examples
+    --------
+    >>> prior = DirichletPrior(4, 0.1, floor=0.5)
+    >>> prior
+    DirichletPrior(4, 0.1, floor=0.5)
+    >>> bool(prior.sample(100, rng=0).min() >= 0.125)
+    True
+    """
+
+    def __init__(self, vocab_size: int, concentration: float, *, floor: float = 0.0) -> None:
+        self._vocab_size = check_integer("vocab_size", vocab_size, 2)
+        self._concentration = check_positive("concentration", concentration)
+        self._floor = check_probability("floor", floor)
+        if self._concentration < SMALLEST_CONCENTRATION:
+            raise InvalidArgumentError(f"concentration must be at least {SMALLEST_CONCENTRATION}, got {concentration}")
+        if self._floor == 1.0:
+            raise InvalidArgumentError("floor must be less than 1 (at 1 the matrix is constant), got 1.0")
+
+    def __repr__(self) -> str:
+        """Show the arguments."""
+        floor = f", floor={self._floor:g}" if self._floor else ""
+        return f"DirichletPrior({self._vocab_size}, {self._concentration:g}{floor})"
+
+    @property
+    def vocab_size(self) -> int:
+        """S, the number of symbols."""
+        return self._vocab_size
+
+    @property
+    def concentration(self) -> float:
+        """The Dirichlet parameter of every entry."""
+        return self._concentration
+
+    @property
+    def floor(self) -> float:
+        """The weight of the uniform matrix; every entry is at least ``floor / S``."""
+        return self._floor
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The uniform matrix, shape (S, S)."""
+        return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
+
+    def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
+        """Draw ``size`` independent matrices, shape (size, S, S).
+
+        A Dirichlet row is a row of independent gamma variables divided by their sum. They are drawn as logarithms,
+        ``log G(alpha) = log G(alpha + 1) - E / alpha`` with E standard exponential, so that small concentrations
+        do not underflow before the division.
+        """
+        count = check_integer("size", size, 1)
+        generator = as_generator(rng)
+        shape = (count, self._vocab_size, self._vocab_size)
+        draws = np.log(generator.standard_gamma(self._concentration + 1.0, size=shape))
+        draws -= generator.standard_exponential(size=shape) / self._concentration
+        draws -= draws.max(axis=2, keepdims=True)
+        np.exp(draws, out=draws)
+        draws /= draws.sum(axis=2, keepdims=True)
+        if self._floor:
+            draws *= 1.0 - self._floor
+            draws += self._floor / self._vocab_size
+        return draws

@@ -1,0 +1,42 @@
+"""One known transition matrix."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.priors.base import MatrixPrior
+from causal_theory.validation import SeedLike, check_integer
+
+__all__ = ["PointPrior"]
+
+
+class PointPrior(MatrixPrior):
+    """The transition matrix is always the same.
+
+    Parameters
+    ----------
+    transition : array_like of shape (S, S)
+        The matrix, ``[a, b] = P(child = b | parent = a)``. It is copied and never renormalised.
+
+    Raises
+    ------
+    TransitionError
+        If it is not a transition matrix with S >= 2.
+
+    Examples
+    --------
+    >>> prior = PointPrior([[0.9, 0.1], [0.2, 0.8]])
+    >>> prior
+    PointPrior([[0.9, 0.1], [0.2, 0.8]])
+    >>> prior.sample(5).shape
+    (5, 2, 2)
+    """
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The matrix itself, read-only, shape (S, S)."""
+        return self._transition
+
+    def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
+        """Return ``size`` times the matrix, as a read-only view of shape (size, S, S). Nothing is drawn."""
+        count = check_integer("size", size, 1)
+        return np.broadcast_to(self._transition, (count, *self._transition.shape))

@@ -1,0 +1,253 @@
+"""The in-context task: a causal graph, a law of the transition matrix, a law of the roots, and an exact sampler."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.chains import closed_classes, stationary_distribution, stationary_distributions
+from causal_theory.errors import TaskError, TransitionError
+from causal_theory.graphs import CausalGraph
+from causal_theory.priors import PointPrior, Prior
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
+
+__all__ = ["InContextTask", "RootLaw", "Sample"]
+
+RootLaw = Literal["stationary", "uniform"]
+"""The law of a root: the stationary law of the drawn transition matrix, or uniform."""
+
+
+class Sample(NamedTuple):
+    """Independent sequences.
+
+    Attributes
+    ----------
+    tokens : ndarray of int64, shape (n, T)
+        Symbols 0..S-1; the query is the last column.
+    targets : ndarray of shape (n, S)
+        The soft label: the row of ``pi`` at the target's parent, the query.
+    transitions : ndarray of shape (n, S, S)
+        The transition matrix of each sequence; for a point prior a read-only view of one matrix.
+    """
+
+    tokens: NDArray[np.int64]
+    targets: NDArray[np.float64]
+    transitions: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class InContextTask:
+    """Sequences of tokens that follow a causal graph, with a transition matrix drawn anew for each sequence.
+
+    Draw ``pi`` from the prior. A root is drawn from the stationary law of ``pi`` or uniformly, a child from
+    ``pi[parent]``. A last position that is a root is the query: uniform whatever the root law, and independent of
+    all else. The target is the soft label ``y = pi[query]``.
+
+    Parameters
+    ----------
+    graph : CausalGraph
+        The latent graph on T positions.
+    prior : Prior
+        The law of the transition matrix on S symbols.
+    root_law : {"stationary", "uniform"}, default "stationary"
+        The law of the roots.
+
+    Raises
+    ------
+    TaskError
+        If ``graph`` or ``prior`` has the wrong type.
+    InvalidArgumentError
+        If ``root_law`` is unknown.
+    TransitionError
+        If roots are stationary and the matrix of the prior has no unique stationary law.
+
+    Examples
+    --------
+    >>> from causal_theory.priors import DirichletPrior
+    >>> task = InContextTask(CausalGraph.chain(8), DirichletPrior(3, 1.0))
+    >>> task.length, task.vocab_size
+    (8, 3)
+    >>> sample = task.sample(5, rng=0)
+    >>> sample.tokens.shape, sample.targets.shape, sample.transitions.shape
+    ((5, 8), (5, 3), (5, 3, 3))
+    """
+
+    graph: CausalGraph
+    prior: Prior
+    root_law: RootLaw = "stationary"
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        if not isinstance(self.graph, CausalGraph):
+            raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}")
+        if not isinstance(self.prior, Prior):
+            raise TaskError(
+                f"prior must be a PointPrior, OrbitPrior or DirichletPrior, got {type(self.prior).__name__}"
+            )
+        check_choice("root_law", self.root_law, ("stationary", "uniform"))
+        matrix = self.prior.representative
+        if self.root_law == "stationary" and matrix is not None:
+            classes = closed_classes(matrix)
+            if len(classes) > 1:
+                raise TransitionError(
+                    'root_law must be "uniform" for a matrix without a unique stationary law, got "stationary" '
+                    f"and {len(classes)} closed classes of symbols: {', '.join(map(str, classes))}"
+                )
+
+    @property
+    def length(self) -> int:
+        """T, the number of tokens of a sequence, the query included."""
+        return self.graph.length
+
+    @property
+    def vocab_size(self) -> int:
+        """S, the number of symbols."""
+        return self.prior.vocab_size
+
+    def root_distribution(self, pi: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the law of a root of the context, shape (S,), when ``pi`` is the transition matrix.
+
+        Raises
+        ------
+        TransitionError
+            If ``pi`` is not an (S, S) transition matrix, or roots are stationary and it has several closed classes.
+
+        Examples
+        --------
+        >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.25, 0.75]]))
+        >>> task.root_distribution(task.prior.mean)
+        array([0.33333333, 0.66666667])
+        """
+        matrix = check_transition_matrix("pi", pi)
+        if len(matrix) != self.vocab_size:
+            raise TransitionError(f"pi must have {self.vocab_size} symbols as the task has, got {len(matrix)}")
+        if self.root_law == "uniform":
+            return np.full(self.vocab_size, 1.0 / self.vocab_size)
+        return stationary_distribution(matrix)
+
+    def require_forest(self, method_name: str) -> None:
+        """Raise unless every position has at most one parent.
+
+        Parameters
+        ----------
+        method_name : str
+            The caller, for the message.
+
+        Raises
+        ------
+        TaskError
+            If a position has several parents.
+
+        Examples
+        --------
+        >>> task = InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior([[0.5, 0.5], [0.5, 0.5]]))
+        >>> task.require_forest("edge_scores")
+        Traceback (most recent call last):
+        causal_theory.errors.TaskError: edge_scores needs a graph in which every position has at most one parent; \
+position 2 has the parents (0, 1)
+        """
+        several = [i for i, entry in enumerate(self.graph.parents) if len(entry) > 1]
+        if several:
+            raise TaskError(
+                f"{method_name} needs a graph in which every position has at most one parent; "
+                f"position {several[0]} has the parents {self.graph.parents[several[0]]}"
+            )
+
+    def require_query(self, method_name: str) -> None:
+        """Raise unless the graph is a forest whose last position is an independent query.
+
+        Parameters
+        ----------
+        method_name : str
+            The caller, for the message.
+
+        Raises
+        ------
+        TaskError
+            If a position has several parents, the last position is not a root, or the target depends on anything
+            but the last position.
+
+        Examples
+        --------
+        >>> InContextTask(CausalGraph.pairs(6), PointPrior([[0.5, 0.5], [0.5, 0.5]])).require_query("edge_scores")
+        """
+        self.require_forest(method_name)
+        if not self.graph.has_query:
+            raise TaskError(
+                f"{method_name} needs an independent query: a last position without parents, and a target that "
+                f"depends on it alone; position {self.length - 1} has the parents {self.graph.parents[-1]} "
+                f"and target_parents is {self.graph.target_parents}"
+            )
+
+    def sample(self, size: int, rng: SeedLike = None) -> Sample:
+        """Draw independent sequences from the exact law, each with its own transition matrix.
+
+        Parameters
+        ----------
+        size : int
+            Number of sequences, at least 1.
+        rng : seed or numpy Generator, optional
+            Source of randomness; fresh entropy when None. The same seed gives the same sequences.
+
+        Returns
+        -------
+        Sample
+            ``tokens`` (n, T), ``targets`` (n, S), ``transitions`` (n, S, S).
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        TaskError
+            If a position or the target has several parents.
+        TransitionError
+            If roots are stationary and a drawn matrix has several closed classes in floating point.
+        """
+        self._require_single_parents()
+        count = check_integer("size", size, 1)
+        generator = as_generator(rng)
+        transitions = self.prior.sample(count, generator)
+        shared = isinstance(self.prior, PointPrior)
+        matrices = transitions[:1] if shared else transitions
+        owner = np.zeros(count, dtype=np.intp) if shared else np.arange(count)
+        steps = _cumulative(matrices)
+        roots = _cumulative(self._root_laws(matrices))
+        tokens = np.empty((count, self.length), dtype=np.int64)
+        for i, parent in enumerate(self.graph.parent_array.tolist()):
+            if parent >= 0:
+                tokens[:, i] = _draw(steps[owner, tokens[:, parent]], generator)
+            elif i == self.length - 1:
+                tokens[:, i] = generator.integers(self.vocab_size, size=count)
+            else:
+                tokens[:, i] = _draw(roots[owner], generator)
+        targets = matrices[owner, tokens[:, self.graph.target_parents[0]]]
+        return Sample(tokens, targets, transitions)
+
+    def _require_single_parents(self) -> None:
+        several = not self.graph.is_forest or len(self.graph.target_parents) > 1
+        if several:
+            raise TaskError(
+                "sample needs a graph in which every position and the target have at most one parent, "
+                f"got {self.graph!r}"
+            )
+
+    def _root_laws(self, matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Laws of a root under each matrix, shape (n, S)."""
+        if self.root_law == "uniform":
+            return np.full(matrices.shape[:2], 1.0 / self.vocab_size)
+        return stationary_distributions(matrices)
+
+
+def _cumulative(laws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative sums along the last axis, scaled to end at one, infinite from the last possible symbol on."""
+    sums = np.cumsum(laws, axis=-1)
+    sums /= sums[..., -1:]
+    sums[sums >= 1.0] = np.inf
+    return sums
+
+
+def _draw(cumulative: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw one symbol from each row of `_cumulative`, by inversion."""
+    uniform = generator.random(len(cumulative))
+    return np.asarray((cumulative <= uniform[:, np.newaxis]).sum(axis=1), dtype=np.int64)

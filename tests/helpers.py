@@ -1,0 +1,31 @@
+"""Comparisons used by all tests."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__all__ = ["assert_close"]
+
+
+def assert_close(x: ArrayLike, y: ArrayLike, *, rtol: float, atol: float = 0.0) -> None:
+    """Fail unless ``|x - y| <= atol + rtol |y|`` in every entry.
+
+    Shapes must be equal: nothing is broadcast. NaN equals nothing, not even NaN; infinities equal themselves. The
+    message shows the worst entry.
+    """
+    actual, expected = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    assert actual.shape == expected.shape, f"shape {actual.shape} is not {expected.shape}"
+    if actual.size == 0:
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        allowed = atol + rtol * np.abs(expected)
+        off = np.where(actual == expected, 0.0, np.abs(actual - expected))
+    off = np.where(np.isnan(off) | ~np.isfinite(actual) & (actual != expected), np.inf, off)
+    allowed = np.where(np.isfinite(expected), allowed, 0.0)
+    bad = ~(off <= allowed)
+    if bad.any():
+        excess = np.where(bad, off - allowed, -np.inf)
+        worst = tuple(int(k) for k in np.unravel_index(int(np.argmax(excess)), actual.shape))
+        raise AssertionError(
+            f"{int(bad.sum())} of {actual.size} entries differ; worst at {worst}: {actual[worst]!r} instead of "
+            f"{expected[worst]!r}, off by {off[worst]:.3g}, allowed {allowed[worst]:.3g}"
+        )

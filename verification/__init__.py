@@ -1,0 +1,1 @@
+"""The main job: check every claim and write a report."""
