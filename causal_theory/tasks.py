@@ -240,14 +240,13 @@ position 2 has the parents (0, 1)
 
 
 def _cumulative(laws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative sums along the last axis, scaled to end at one, infinite from the last possible symbol on."""
-    sums = np.cumsum(laws, axis=-1)
+    """Cumulative sums along the last axis, exactly one from the last possible symbol on."""
+    sums: NDArray[np.float64] = np.cumsum(laws, axis=-1)
     sums /= sums[..., -1:]
-    sums[sums >= 1.0] = np.inf
     return sums
 
 
 def _draw(cumulative: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw one symbol from each row of `_cumulative`, by inversion."""
+    """Draw one symbol from each row of `_cumulative`, by inversion: the first whose sum exceeds a uniform < 1."""
     uniform = generator.random(len(cumulative))
     return np.asarray((cumulative <= uniform[:, np.newaxis]).sum(axis=1), dtype=np.int64)

@@ -140,6 +140,14 @@ class TestDirichletPrior:
         critical = np.sqrt(-np.log(FALSE_ALARM / 2) / (2 * draws.size))  # Dvoretzky, Kiefer and Wolfowitz
         assert np.abs(share - law.cdf(points)).max() <= critical
 
+    @pytest.mark.parametrize("concentration", [0.05, 0.3, 1.0, 3.0])
+    def test_variance_of_an_entry(self, concentration):
+        """Var(D) = (S - 1) / (S^2 (S alpha + 1)), to about one percent: a slip in the shape parameter shows."""
+        count = 200_000
+        squares = (DirichletPrior(2, concentration).sample(count, rng=10)[:, :, 0].ravel() - 0.5) ** 2
+        bound = stats.norm.isf(FALSE_ALARM / 8) / np.sqrt(2 * count)
+        assert abs(squares.mean() - 0.25 / (2 * concentration + 1)) <= bound * squares.std()
+
     def test_entries_of_a_row_have_the_dirichlet_covariance(self):
         """Cov(D_a, D_b) = -1 / (S^2 (S alpha + 1)); rows are uncorrelated."""
         size, alpha, count = 3, 0.5, 40_000

@@ -13,7 +13,7 @@ from causal_theory.chains import stationary_distribution
 from causal_theory.errors import InvalidArgumentError, TaskError, TransitionError
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, _cumulative, _draw
 from tests.helpers import assert_close
 
 FALSE_ALARM = 1e-6
@@ -169,6 +169,31 @@ class TestSamples:
         assert np.array_equal(first.tokens, again.tokens)
         assert np.array_equal(first.transitions, again.transitions)
         assert not np.array_equal(first.transitions, other.transitions)
+
+    @pytest.mark.parametrize(
+        ("row", "first", "last"),
+        [
+            ([0.0, 0.5, 0.5], 1, 2),
+            ([0.5, 0.0, 0.5, 0.0], 0, 2),
+            ([0.1] * 10 + [0.0], 0, 9),  # in floating point these sum to 1 - 1.1e-16
+            ([0.5, 0.5 - 9e-11, 0.0], 0, 1),  # the largest deviation that is accepted
+            ([0.5, 0.5 + 9e-11, 0.0], 0, 1),
+        ],
+    )
+    def test_extreme_uniforms_select_possible_symbols(self, row, first, last):
+        class Constant:
+            """Stands in for a generator that always returns one number of [0, 1)."""
+
+            def __init__(self, value):
+                self.value = value
+
+            def random(self, size):
+                """Return the number ``size`` times."""
+                return np.full(size, self.value)
+
+        cumulative = _cumulative(np.array([row]))
+        assert _draw(cumulative, Constant(0.0)).tolist() == [first]
+        assert _draw(cumulative, Constant(np.nextafter(1.0, 0.0))).tolist() == [last]
 
     def test_impossible_steps_never_happen(self):
         """Zeros first, in the middle and last in a row; the cumulative sums of the rows are not exactly one."""

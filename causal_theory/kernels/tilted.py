@@ -28,20 +28,38 @@ TINY = 1e-290
 
 @jit
 def apply_rows(matrix, source, target):
-    """``target[a, l] = sum_c matrix[a, c] source[c, l]``, four terms of the sum at a time."""
+    """``target[a, l] = sum_c matrix[a, c] source[c, l]``: two rows at a time, four terms of the sum at a time.
+
+    The two rows share the loads of ``source``; the innermost loops run over lanes and are vectorised.
+    """
     size, lanes = source.shape
-    whole = size - size % 4
-    for a in range(matrix.shape[0]):
+    rows = matrix.shape[0]
+    quads = size - size % 4
+    for a in range(0, rows - 1, 2):
         row = target[a]
+        next_row = target[a + 1]
         for lane in range(lanes):
             row[lane] = 0.0
-        for c in range(0, whole, 4):
+            next_row[lane] = 0.0
+        for c in range(0, quads, 4):
             m0, m1, m2, m3 = matrix[a, c], matrix[a, c + 1], matrix[a, c + 2], matrix[a, c + 3]
+            n0, n1, n2, n3 = matrix[a + 1, c], matrix[a + 1, c + 1], matrix[a + 1, c + 2], matrix[a + 1, c + 3]
             s0, s1, s2, s3 = source[c], source[c + 1], source[c + 2], source[c + 3]
             for lane in range(lanes):
                 row[lane] += m0 * s0[lane] + m1 * s1[lane] + m2 * s2[lane] + m3 * s3[lane]
-        for c in range(whole, size):
-            m0 = matrix[a, c]
+                next_row[lane] += n0 * s0[lane] + n1 * s1[lane] + n2 * s2[lane] + n3 * s3[lane]
+        for c in range(quads, size):
+            m0, n0 = matrix[a, c], matrix[a + 1, c]
+            s0 = source[c]
+            for lane in range(lanes):
+                row[lane] += m0 * s0[lane]
+                next_row[lane] += n0 * s0[lane]
+    if rows % 2:
+        row = target[rows - 1]
+        for lane in range(lanes):
+            row[lane] = 0.0
+        for c in range(size):
+            m0 = matrix[rows - 1, c]
             s0 = source[c]
             for lane in range(lanes):
                 row[lane] += m0 * s0[lane]
