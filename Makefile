@@ -37,7 +37,7 @@ check: $(READY) ## tests and doctests
 	$(BIN)/python -m pytest
 
 bench: $(READY) ## time and memory of the exact engines
-	$(BIN)/python -m tests.benchmarks
+	OMP_PROC_BIND=true $(BIN)/python -m tests.benchmarks
 
 coverage: $(READY) ## line coverage with kernels run as plain Python
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=tiny $(BIN)/python -m pytest -m "not compiled" --cov --cov-report=term-missing:skip-covered

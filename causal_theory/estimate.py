@@ -37,8 +37,8 @@ class Estimate:
     >>> half = Estimate(np.array(0.5), np.array(1e-16), "exact")
     >>> float(half), half.method
     (0.5, 'exact')
-    >>> np.asarray(half) + 1.0
-    array(1.5)
+    >>> np.asarray(half) + np.ones(2)
+    array([1.5, 1.5])
     """
 
     value: NDArray[np.float64]
@@ -64,7 +64,7 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Gradient:
-    """The gradient of the population loss of the reduced transformer.
+    """The gradient of the population loss of the reduced transformer, and the loss itself.
 
     Attributes
     ----------
@@ -72,7 +72,10 @@ class Gradient:
         Derivative by the position-position matrix, shape (T, T), zero above the diagonal.
     A2 : Estimate
         Derivative by the symbol-symbol matrix, shape (S, S).
+    loss : Estimate
+        The loss at the same parameters, in nats, from the same pass over the sequences.
     """
 
     A1: Estimate
     A2: Estimate
+    loss: Estimate

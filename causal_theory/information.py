@@ -8,7 +8,16 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
-from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV, kind_deviations, kind_divergences, self_divergence
+from causal_theory.kernels.pairs import (
+    CHI2,
+    HELLINGER,
+    KL,
+    TV,
+    kind_deviations,
+    kind_divergences,
+    kind_divergences_parallel,
+    self_divergence,
+)
 from causal_theory.pair_structure import PairStructure, centred_powers, pair_structure
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice
@@ -21,6 +30,8 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 _CODES = {"chi2": CHI2, "kl": KL, "tv": TV, "hellinger": HELLINGER}
 MAX_JOINT_ENTRIES = 2**29
+PARALLEL_WORK = 1_000_000
+"""Multiplications from which threads are worth waking."""
 
 Array = NDArray[np.float64]
 
@@ -94,7 +105,9 @@ def pairwise_information(
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
         powers, marginals, laws = _laws(task, structure, transition)
-        values = kind_divergences(structure.kinds, powers, marginals, code)
+        many = len(structure.kinds) * task.vocab_size**3 > PARALLEL_WORK
+        kernel = kind_divergences_parallel if many else kind_divergences
+        values = kernel(structure.kinds, powers, marginals, code)
         diagonal = np.array([self_divergence(law, code) for law in laws])
         value = structure.spread(values, diagonal)
         return value, _roundoff(task) * (value + 1e-300)
@@ -154,7 +167,9 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     def symmetrise(joint: Array) -> Array:
         diagonal = np.trace(joint, axis1=2, axis2=3)[..., None, None]
         total = joint.sum(axis=(2, 3))[..., None, None]
-        return np.where(np.eye(size, dtype=bool), diagonal / size, (total - diagonal) / (size * (size - 1)))
+        rest = (total - diagonal) / (size * (size - 1))
+        mean: Array = np.where(np.eye(size, dtype=bool), diagonal / size, rest)
+        return mean
 
     return average_over_prior(task.prior, evaluate, label_invariant=False, symmetrise=symmetrise, draws=draws, rng=rng)
 

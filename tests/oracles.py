@@ -16,7 +16,6 @@ import numpy as np
 __all__ = [
     "attention",
     "binary_dirichlet_grid",
-    "column_sums",
     "exact",
     "forward",
     "gradient",
@@ -147,9 +146,9 @@ def _mp(value):
 
 
 def informations(parents, pi, root, measure):
-    """All pairs [i][j]; to 60 digits where logarithms or roots are needed and the numbers are rational."""
+    """All pairs [i][j]; to 150 digits where logarithms or roots are needed and the numbers are rational."""
     table = joint(parents, pi, root)
-    with mpmath.workdps(60):
+    with mpmath.workdps(150):
         return [[information(cell, measure) for cell in row] for row in table]
 
 
@@ -172,12 +171,6 @@ def scores(parents, pi, root, epsilon):
                 if tokens[j] == query:
                     table[i][j] = table[i][j] + chance * gain
     return table
-
-
-def column_sums(parents, pi, root, epsilon):
-    """``sum_i G_ij`` over all i, from its own formula ``T E[sum_b y_b (sum_i [s_i=b]/T - c_b)/(c_b+eps) ...] = 0``."""
-    table = scores(parents, pi, root, epsilon)
-    return [sum(row[j] for row in table) for j in range(len(table))]
 
 
 def limit_scores(parents, pi, epsilon):

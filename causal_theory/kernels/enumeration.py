@@ -16,10 +16,9 @@ from causal_theory.kernels._jit import jit, jit_inline, jit_parallel, prange
 
 
 @jit_inline
-def _leaf(probability, numerators, query, query_weight, denominator, target, epsilon, slopes):
+def _leaf(probability, numerators, query, query_weight, denominator, target, epsilon, slopes, with_gradient):
     """Loss of a complete sequence times its probability; writes ``gamma`` to ``slopes``."""
-    denominator += query_weight
-    inverse = 1.0 / denominator
+    inverse = 1.0 / (denominator + query_weight)
     loss = 0.0
     mean = 0.0
     for b in range(target.shape[0]):
@@ -28,21 +27,23 @@ def _leaf(probability, numerators, query, query_weight, denominator, target, eps
             share += query_weight
         share *= inverse
         loss -= target[b] * np.log(share + epsilon)
-        ratio = target[b] / (share + epsilon)
-        slopes[b] = ratio
-        mean += ratio * share
-    factor = probability * inverse
-    for b in range(target.shape[0]):
-        slopes[b] = (slopes[b] - mean) * factor
+        if with_gradient:
+            ratio = target[b] / (share + epsilon)
+            slopes[b] = ratio
+            mean += ratio * share
+    if with_gradient:
+        factor = probability * inverse
+        for b in range(target.shape[0]):
+            slopes[b] = (slopes[b] - mean) * factor
     return loss * probability
 
 
 @jit
-def _walk(parents, pi, root_law, attention, key_scores, query, epsilon, prefix, prefix_length, with_gradient, hist):
+def _walk(parents, pi, root_law, factors, query, epsilon, prefix, prefix_length, with_gradient, hist):
     """Sum over all sequences with the given query and prefix; returns the loss, adds to ``hist``.
 
     ``hist[d, a, i]``: sum of the derivatives by the logit of ``i`` over the sequences with token ``a`` at ``d``.
-    ``key_scores[a] = A2[a, query] - max_a A2[a, query]``, so that no weight overflows.
+    ``factors[d, a, i]``: what token ``a`` at ``d`` contributes to the weight of ``i``.
     """
     context = parents.shape[0]
     length = context + 1
@@ -52,12 +53,12 @@ def _walk(parents, pi, root_law, attention, key_scores, query, epsilon, prefix, 
     weight = np.empty(context)
     denominator = np.zeros(context + 1)
     numerators = np.zeros((context + 1, size))
-    logits = np.zeros((context + 1, length))
+    partial = np.ones((context + 1, length))
     slope_sums = np.zeros((context + 1, size))
     position_sums = np.zeros((context + 1, length))
     slopes = np.empty(size)
     target = pi[query].copy()
-    logits[0, context] = attention[context, context] * key_scores[query]
+    partial[0, context] = factors[context, query, context]
     loss = 0.0
     depth = 0
     while True:
@@ -86,16 +87,15 @@ def _walk(parents, pi, root_law, attention, key_scores, query, epsilon, prefix, 
         if chance == 0.0:
             continue
         chance *= probability[depth]
-        score = key_scores[symbol]
-        own = np.exp(logits[depth, depth] + attention[depth, depth] * score)
+        factor = factors[depth, symbol]
+        own = partial[depth, depth] * factor[depth]
         if depth < context - 1:
             for i in range(depth + 1, length):
-                logits[depth + 1, i] = logits[depth, i] + attention[i, depth] * score
+                partial[depth + 1, i] = partial[depth, i] * factor[i]
+                position_sums[depth + 1, i] = 0.0
             for b in range(size):
                 numerators[depth + 1, b] = numerators[depth, b]
                 slope_sums[depth + 1, b] = 0.0
-            for i in range(depth + 1, length):
-                position_sums[depth + 1, i] = 0.0
             numerators[depth + 1, symbol] += own
             denominator[depth + 1] = denominator[depth] + own
             probability[depth + 1] = chance
@@ -103,10 +103,11 @@ def _walk(parents, pi, root_law, attention, key_scores, query, epsilon, prefix, 
             depth += 1
             tokens[depth] = -1
             continue
-        final = np.exp(logits[depth, context] + attention[context, depth] * score)
+        final = partial[depth, context] * factor[context]
         kept = numerators[depth, symbol]
         numerators[depth, symbol] = kept + own
-        loss += _leaf(chance, numerators[depth], query, final, denominator[depth] + own, target, epsilon, slopes)
+        total = denominator[depth] + own
+        loss += _leaf(chance, numerators[depth], query, final, total, target, epsilon, slopes, with_gradient)
         numerators[depth, symbol] = kept
         if with_gradient:
             at_last = -own * slopes[symbol]
@@ -122,15 +123,16 @@ def _walk(parents, pi, root_law, attention, key_scores, query, epsilon, prefix, 
 
 
 @jit_parallel
-def walk_blocks(parents, pi, root_law, attention, key_scores, epsilon, prefix_length, first, count, with_gradient):
+def walk_blocks(parents, pi, root_law, factors, epsilon, prefix_length, first, count, with_gradient):
     """Sum over the blocks ``first .. first + count``: a block is a query symbol and the first tokens.
 
-    Returns the losses (count,) and the attributed derivatives (count, T, S, T), see ``_walk``.
+    ``factors[q, d, a, i] = exp(attention[i, d] (A2[a, q] - max_a A2[a, q]))`` lets no weight overflow and needs no
+    further exponential. Returns the losses (count,) and the attributed derivatives (count, T, S, T), see ``_walk``.
     """
     size = pi.shape[0]
     length = parents.shape[0] + 1
     losses = np.zeros(count)
-    hists = np.zeros((count, length if with_gradient else 0, size, length))
+    hists = np.zeros((count, length, size, length))
     for item in prange(count):
         code = first + item
         query = code % size
@@ -139,32 +141,7 @@ def walk_blocks(parents, pi, root_law, attention, key_scores, epsilon, prefix_le
         for d in range(prefix_length):
             prefix[d] = code % size
             code //= size
-        if with_gradient:
-            losses[item] = _walk(
-                parents,
-                pi,
-                root_law,
-                attention,
-                key_scores[query],
-                query,
-                epsilon,
-                prefix,
-                prefix_length,
-                True,
-                hists[item],
-            )
-        else:
-            losses[item] = _walk(
-                parents,
-                pi,
-                root_law,
-                attention,
-                key_scores[query],
-                query,
-                epsilon,
-                prefix,
-                prefix_length,
-                False,
-                np.zeros((length, size, length)),
-            )
+        losses[item] = _walk(
+            parents, pi, root_law, factors[query], query, epsilon, prefix, prefix_length, with_gradient, hists[item]
+        )
     return losses, hists

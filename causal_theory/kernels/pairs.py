@@ -15,6 +15,7 @@ from causal_theory.kernels._jit import jit, jit_parallel, prange
 
 CHI2, KL, TV, HELLINGER = 0, 1, 2, 3
 SERIES_BELOW = 0.02
+LARGE = 1e300
 
 
 @jit
@@ -78,13 +79,9 @@ def _deviation(kind, powers, marginals, first, second, out):
 
 @jit
 def _entropy_excess(r):
-    """``(1 + r) log(1 + r) - r`` for small ``r``: ``sum_k (-r)^k / (k (k - 1))``, k = 2, 3, ..."""
-    term = r * r
-    total = 0.0
-    for k in range(2, 12):
-        total += term / (k * (k - 1))
-        term *= -r
-    return total
+    """``(1 + r) log(1 + r) - r`` for small ``r``: ``sum_k (-r)^k / (k (k - 1))``, k = 2 .. 10."""
+    inner = 1.0 / 42.0 - r * (1.0 / 56.0 - r * (1.0 / 72.0 - r * (1.0 / 90.0)))
+    return r * r * (0.5 - r * (1.0 / 6.0 - r * (1.0 / 12.0 - r * (1.0 / 20.0 - r * (1.0 / 30.0 - r * inner)))))
 
 
 @jit
@@ -113,7 +110,10 @@ def divergence(deviation, p, q, measure):
                 if abs(r) < SERIES_BELOW:
                     total += product * _entropy_excess(r)
                 elif joint > 0.0:
-                    total += joint * (np.log(joint) - np.log(p[a]) - np.log(q[b])) - dev
+                    if r < LARGE:
+                        total += joint * np.log(1.0 + r) - dev
+                    else:
+                        total += joint * (np.log(joint) - np.log(p[a]) - np.log(q[b])) - dev
                 else:
                     total -= dev
     return total
@@ -137,31 +137,47 @@ def self_divergence(p, measure):
     return positive - 1.0 if measure == CHI2 else total
 
 
-@jit_parallel
-def kind_divergences(kinds, powers, marginals, measure):
-    """Divergences (K,) of the kinds of pairs (K, 3)."""
+@jit
+def _one_deviation(kind, powers, marginals):
     size = powers.shape[1]
+    first = np.empty((size, size))
+    second = np.empty((size, size))
+    deviation = np.empty((size, size))
+    _deviation((kind[0], kind[1], kind[2]), powers, marginals, first, second, deviation)
+    return deviation
+
+
+@jit
+def _one_divergence(kind, powers, marginals, measure):
+    deviation = _one_deviation(kind, powers, marginals)
+    return divergence(deviation, marginals[kind[0] + kind[1]], marginals[kind[0] + kind[2]], measure)
+
+
+@jit
+def kind_divergences(kinds, powers, marginals, measure):
+    """Divergences (K,) of the kinds of pairs (K, 3), on the calling thread."""
     out = np.empty(kinds.shape[0])
-    for k in prange(kinds.shape[0]):
-        first = np.empty((size, size))
-        second = np.empty((size, size))
-        deviation = np.empty((size, size))
-        depth, d1, d2 = kinds[k, 0], kinds[k, 1], kinds[k, 2]
-        _deviation((depth, d1, d2), powers, marginals, first, second, deviation)
-        out[k] = divergence(deviation, marginals[depth + d1], marginals[depth + d2], measure)
+    for k in range(kinds.shape[0]):
+        out[k] = _one_divergence(kinds[k], powers, marginals, measure)
     return out
 
 
 @jit_parallel
+def kind_divergences_parallel(kinds, powers, marginals, measure):
+    """Divergences (K,) of the kinds of pairs (K, 3), on all threads."""
+    out = np.empty(kinds.shape[0])
+    for k in prange(kinds.shape[0]):
+        out[k] = _one_divergence(kinds[k], powers, marginals, measure)
+    return out
+
+
+@jit
 def kind_contractions(kinds, powers, marginals, weights):
     """``sum_ab weights[a, b] (P(a, b) - p(a) p(b))`` for the kinds of pairs (K, 3)."""
     size = powers.shape[1]
     out = np.empty(kinds.shape[0])
-    for k in prange(kinds.shape[0]):
-        first = np.empty((size, size))
-        second = np.empty((size, size))
-        deviation = np.empty((size, size))
-        _deviation((kinds[k, 0], kinds[k, 1], kinds[k, 2]), powers, marginals, first, second, deviation)
+    for k in range(kinds.shape[0]):
+        deviation = _one_deviation(kinds[k], powers, marginals)
         total = 0.0
         for a in range(size):
             for b in range(size):
@@ -170,14 +186,10 @@ def kind_contractions(kinds, powers, marginals, weights):
     return out
 
 
-@jit_parallel
+@jit
 def kind_deviations(kinds, powers, marginals):
     """Deviations (K, S, S) of the joint laws of the kinds of pairs (K, 3) from independence."""
-    size = powers.shape[1]
-    out = np.empty((kinds.shape[0], size, size))
-    for k in prange(kinds.shape[0]):
-        first = np.empty((size, size))
-        second = np.empty((size, size))
-        depth, d1, d2 = kinds[k, 0], kinds[k, 1], kinds[k, 2]
-        _deviation((depth, d1, d2), powers, marginals, first, second, out[k])
+    out = np.empty((kinds.shape[0], powers.shape[1], powers.shape[1]))
+    for k in range(kinds.shape[0]):
+        out[k] = _one_deviation(kinds[k], powers, marginals)
     return out

@@ -278,8 +278,54 @@ def _pair_sums(parents, reach, pi, pi_columns, symbols, fields, function, moment
                 out[v, j] += total
 
 
+@jit
+def _part_sums(part, parts, parents, reach, pi, pi_columns, root_law, lanes, pair_blocks, pair_sums, moment_sums):
+    """Add the blocks ``part, part + parts, ...`` to the sums of one part."""
+    lane_symbols, lane_nodes, lane_weights = lanes
+    blocks, width = lane_symbols.shape
+    count = parents.shape[0]
+    size = pi.shape[0]
+    field = (count, size, width)
+    fields = (np.empty(field), np.empty(field), np.empty(field), np.empty(field))
+    below, message, _, above = fields
+    function = np.empty((size, width))
+    moments = np.empty((count, width))
+    evidence = np.empty(width)
+    scratch = (
+        np.empty(field),
+        np.empty((size, width)),
+        np.empty((size, width)),
+        np.empty((size, width)),
+        np.empty((count, width)),
+        np.empty((count, width)),
+        np.empty(count, dtype=np.int64),
+    )
+    for block in range(part, blocks, parts):
+        symbols = lane_symbols[block]
+        nodes = lane_nodes[block]
+        _collect(parents, pi, symbols, nodes, below, message, evidence)
+        _distribute(parents, pi_columns, root_law, fields, evidence, scratch[1])
+        weights = lane_weights[block] * np.exp(evidence)
+        _moments(pi, symbols, nodes, weights, below, above, function, moments, moment_sums)
+        if block < pair_blocks:
+            _pair_sums(parents, reach, pi, pi_columns, symbols, fields, function, moments, scratch, pair_sums)
+
+
+@jit
+def tilted_sums_serial(parents, pi, root_law, lanes, pair_blocks):
+    """Sum as ``tilted_sums`` does, in one part on the calling thread: for work that is over before threads start."""
+    count = parents.shape[0]
+    pair_sums = np.zeros((count + 1, count + 1))
+    moment_sums = np.zeros(count + 1)
+    reach = reachability(parents)
+    _part_sums(
+        0, 1, parents, reach, pi, np.ascontiguousarray(pi.T), root_law, lanes, pair_blocks, pair_sums, moment_sums
+    )
+    return pair_sums, moment_sums
+
+
 @jit_parallel
-def tilted_sums(parents, pi, root_law, lane_symbols, lane_nodes, lane_weights, pair_blocks, parts):
+def tilted_sums(parents, pi, root_law, lanes, pair_blocks, parts):
     """Sum over all lanes: pair sums (T, T) and key moments (T,).
 
     Parameters
@@ -288,7 +334,7 @@ def tilted_sums(parents, pi, root_law, lane_symbols, lane_nodes, lane_weights, p
         Parent of each context position, -1 for a root.
     pi, root_law : (S, S) and (S,) float64
         Transition matrix and law of a root.
-    lane_symbols, lane_nodes, lane_weights : (blocks, width)
+    lanes : three arrays (blocks, width)
         Symbol, node and quadrature weight of each lane.
     pair_blocks : int
         Pair sums are formed over the first ``pair_blocks`` blocks only; at ``z = 0`` they vanish.
@@ -296,41 +342,24 @@ def tilted_sums(parents, pi, root_law, lane_symbols, lane_nodes, lane_weights, p
         Number of partial sums. The result depends on it, not on the number of threads.
     """
     count = parents.shape[0]
-    size = pi.shape[0]
-    blocks, lanes = lane_symbols.shape
     pi_columns = np.ascontiguousarray(pi.T)
     reach = reachability(parents)
     pair_parts = np.zeros((parts, count + 1, count + 1))
     moment_parts = np.zeros((parts, count + 1))
     for part in prange(parts):
-        below = np.empty((count, size, lanes))
-        message = np.empty((count, size, lanes))
-        cavity = np.empty((count, size, lanes))
-        above = np.empty((count, size, lanes))
-        fields = (below, message, cavity, above)
-        function = np.empty((size, lanes))
-        moments = np.empty((count, lanes))
-        evidence = np.empty(lanes)
-        scratch = (
-            np.empty((count, size, lanes)),
-            np.empty((size, lanes)),
-            np.empty((size, lanes)),
-            np.empty((size, lanes)),
-            np.empty((count, lanes)),
-            np.empty((count, lanes)),
-            np.empty(count, dtype=np.int64),
+        _part_sums(
+            part,
+            parts,
+            parents,
+            reach,
+            pi,
+            pi_columns,
+            root_law,
+            lanes,
+            pair_blocks,
+            pair_parts[part],
+            moment_parts[part],
         )
-        for block in range(part, blocks, parts):
-            symbols = lane_symbols[block]
-            nodes = lane_nodes[block]
-            _collect(parents, pi, symbols, nodes, below, message, evidence)
-            _distribute(parents, pi_columns, root_law, fields, evidence, scratch[1])
-            weights = lane_weights[block] * np.exp(evidence)
-            _moments(pi, symbols, nodes, weights, below, above, function, moments, moment_parts[part])
-            if block < pair_blocks:
-                _pair_sums(
-                    parents, reach, pi, pi_columns, symbols, fields, function, moments, scratch, pair_parts[part]
-                )
     pair_sums = np.zeros((count + 1, count + 1))
     moment_sums = np.zeros(count + 1)
     for part in range(parts):

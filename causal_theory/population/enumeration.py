@@ -26,7 +26,7 @@ STEEP = 600.0
 
 SEQUENCES_PER_BLOCK = 2**18
 SEQUENCES_PER_BATCH = 2**16
-BLOCKS_PER_CALL = 64
+BLOCKS_PER_CALL = 128
 MIN_BLOCKS = 24
 
 Array = NDArray[np.float64]
@@ -50,26 +50,26 @@ def enumerated_loss(
         loss, _, _ = _steep_sums(task, transition, A1, A2, epsilon)
     else:
         loss, _ = _walk_all(task, transition, causal_softmax(A1), A2, epsilon, with_gradient=False)
-    size = abs(loss) + 2.0 * np.log1p(epsilon)
-    return np.array(loss), np.array(_roundoff(task, A2) * size)
+    return np.array(loss), _loss_error(loss, epsilon, _roundoff(task, A2))
 
 
 def enumerated_gradient(
     task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
-) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Return the gradients (A1, A2) at one transition matrix and bounds on their roundoff.
+) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+    """Return the gradients (A1, A2) and the loss at one transition matrix, and bounds on their roundoff.
 
     The absolute derivatives by the logits sum to at most 2 over all positions, whatever the parameters.
     """
     attention = causal_softmax(A1)
     if _is_steep(A2):
-        _, first, second = _steep_sums(task, transition, A1, A2, epsilon)
+        loss, first, second = _steep_sums(task, transition, A1, A2, epsilon)
     else:
-        _, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
+        loss, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
         first, second = _chain_rule(attention, A2, by_token)
     relative = _roundoff(task, A2)
     first_error = 2.0 * relative * attention * float(np.ptp(A2, axis=0).max())
-    return (first, second), (first_error, np.full_like(A2, 2.0 * relative))
+    second_error = np.full_like(A2, 2.0 * relative)
+    return (first, second, np.array(loss)), (first_error, second_error, _loss_error(loss, epsilon, relative))
 
 
 def enumerated_scores(task: InContextTask, transition: Array, epsilon: float) -> tuple[Array, Array]:
@@ -81,6 +81,11 @@ def enumerated_scores(task: InContextTask, transition: Array, epsilon: float) ->
     bound = np.abs(scores) + 2.0 / size
     bound[:, -1] += 2.0
     return scores + 0.0, np.tril(_roundoff(task, np.zeros((size, size))) * bound)
+
+
+def _loss_error(loss: float, epsilon: float, relative: float) -> Array:
+    """Bound the roundoff of the loss; terms are at least ``-log(1 + eps)``, so this bounds their absolute values."""
+    return np.array(relative * (abs(loss) + 2.0 * np.log1p(epsilon) + 1.0))
 
 
 def _is_steep(A2: Array) -> bool:
@@ -117,14 +122,13 @@ def _walk_all(
     step = max(size, BLOCKS_PER_CALL // size * size)
     parents = task.graph.parent_array[:-1]
     root_law = task.root_distribution(transition)
-    key_scores = np.ascontiguousarray((A2 - A2.max(axis=0)).T)
+    key_scores = (A2 - A2.max(axis=0)).T
+    factors = np.exp(attention.T[None, :, None, :] * key_scores[:, None, :, None])
     losses = np.zeros(size)
     by_token = np.zeros((size, length, size, length))
     for first in track(range(0, blocks, step), "enumeration"):
         count = min(step, blocks - first)
-        loss, hist = walk_blocks(
-            parents, transition, root_law, attention, key_scores, epsilon, prefix, first, count, with_gradient
-        )
+        loss, hist = walk_blocks(parents, transition, root_law, factors, epsilon, prefix, first, count, with_gradient)
         losses += loss.reshape(-1, size).sum(axis=0)
         if with_gradient:
             by_token += hist.reshape(-1, size, length, size, length).sum(axis=0)

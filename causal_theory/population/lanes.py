@@ -10,6 +10,9 @@ from causal_theory.population.quadrature import reciprocal_rule
 
 __all__ = ["Lanes", "reciprocal_lanes"]
 
+SERIAL_WORK = 1_000_000
+"""Twice the multiplications of a chain below which everything runs on the calling thread."""
+
 WIDTHS = (64, 56, 48, 40, 32, 24, 16, 8)
 
 
@@ -37,8 +40,20 @@ class Lanes:
     relative_error: float
 
 
+def _parts(length: int, vocab_size: int, count: int) -> int:
+    """Enough partial sums for many threads, few enough for memory, and one where threads would cost more than they do.
+
+    Waking a thread takes microseconds on an idle machine and milliseconds on a busy one.
+    """
+    if length**2 * vocab_size**2 * count < SERIAL_WORK:
+        return 1
+    if length > 2000 or count <= 64:
+        return 2
+    return 4 if length > 500 or count <= 256 else 8
+
+
 def _width(count: int, parts: int) -> int:
-    """The width that wastes the fewest lanes when blocks are dealt to the parts in turn; the wider on a tie."""
+    """Return the width that wastes the fewest lanes when blocks are dealt to the parts in turn; the wider on a tie."""
 
     def cost(width: int) -> int:
         return -(-count // (width * parts)) * width
@@ -63,7 +78,7 @@ def reciprocal_lanes(epsilon: float, length: int, vocab_size: int, nodes: int | 
     symbols = np.arange(vocab_size)
     interior = rule.nodes.size - 1
     count = interior * vocab_size
-    parts = 2 if length > 2000 or count <= 64 else 4 if length > 500 or count <= 256 else 8
+    parts = _parts(length, vocab_size, count)
     width = _width(count, parts)
     pairs = (np.repeat(symbols, interior), np.tile(rule.nodes[1:], vocab_size), np.tile(rule.weights[1:], vocab_size))
     zeros = (symbols, np.zeros(vocab_size), np.full(vocab_size, rule.weights[0]))

@@ -59,9 +59,9 @@ def limit_edge_scores(
     >>> from causal_theory import CausalGraph, InContextTask, PointPrior, limit_edge_scores
     >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.3, 0.7], [0.7, 0.3]]))
     >>> limit_edge_scores(task).value[:3, :3].round(4)
-    array([[-0.2   ,  0.    ,  0.    ],
-           [ 0.08  , -0.2   ,  0.    ],
-           [-0.032 ,  0.08  , -0.2   ]])
+    array([[-0.2  ,  0.   ,  0.   ],
+           [ 0.08 , -0.2  ,  0.   ],
+           [-0.032,  0.08 , -0.2  ]])
     """
     if not (isinstance(epsilon, int | float) and epsilon == 0.0):
         try:

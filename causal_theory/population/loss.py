@@ -132,7 +132,8 @@ def population_gradient(
     Returns
     -------
     Gradient
-        Fields ``A1`` (T, T), zero above the diagonal, and ``A2`` (S, S), each an :class:`Estimate`.
+        Fields ``A1`` (T, T), zero above the diagonal, ``A2`` (S, S), and the ``loss`` at the same point, which costs
+        nothing extra; each an :class:`Estimate`.
 
     Examples
     --------
@@ -154,8 +155,8 @@ def population_gradient(
         return _join(*values), _join(*errors)
 
     def symmetrise(joined: Array) -> Array:
-        block = joined[cut:].reshape(second.shape)
-        return _join(joined[:cut], mean_over_relabelings(block))
+        block = joined[cut:-1].reshape(second.shape)
+        return _join(joined[:cut], mean_over_relabelings(block), joined[-1:])
 
     joined = average_over_prior(
         task.prior,
@@ -165,10 +166,8 @@ def population_gradient(
         draws=draws,
         rng=rng,
     )
-    return Gradient(
-        Estimate(joined.value[:cut].reshape(first.shape), joined.error[:cut].reshape(first.shape), joined.method),
-        Estimate(joined.value[cut:].reshape(second.shape), joined.error[cut:].reshape(second.shape), joined.method),
-    )
+    parts = zip(_split(joined.value, first, second), _split(joined.error, first, second), strict=True)
+    return Gradient(*(Estimate(value, error, joined.method) for value, error in parts))
 
 
 def ignores_labels(A2: Array) -> bool:
@@ -190,8 +189,13 @@ def mean_over_relabelings(matrix: Array) -> Array:
     return mean
 
 
-def _join(first: Array, second: Array) -> Array:
-    return np.concatenate([first.ravel(), second.ravel()])
+def _join(*arrays: Array) -> Array:
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def _split(joined: Array, first: Array, second: Array) -> tuple[Array, Array, Array]:
+    cut = first.size
+    return joined[:cut].reshape(first.shape), joined[cut:-1].reshape(second.shape), joined[-1].reshape(())
 
 
 def _check(

@@ -41,7 +41,7 @@ def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samp
             for batch in _batches(task, samples, rng)
         ]
     )
-    return Estimate(np.array(losses.mean()), np.array(losses.std(ddof=1) / np.sqrt(samples)), "monte_carlo")
+    return _mean_loss(losses)
 
 
 def sampled_gradient(
@@ -49,17 +49,26 @@ def sampled_gradient(
 ) -> Gradient:
     """Return the mean gradients of ``samples`` sequences with their standard errors."""
     attention, key_scores = causal_softmax(A1), np.ascontiguousarray(A2.T)
+    losses = []
     first = np.zeros((2, *A1.shape))
     second = np.zeros((2, *A2.shape))
     for batch in _batches(task, samples, rng):
         chances = np.ones(len(batch.tokens))
         targets = np.ascontiguousarray(batch.targets)
-        _, one_first, one_second = batch_moments(
+        batch_losses, one_first, one_second = batch_moments(
             batch.tokens, targets, chances, attention, key_scores, epsilon, SEQUENCES_PER_SUM
         )
+        losses.append(batch_losses)
         first += one_first
         second += one_second.transpose(0, 2, 1)
-    return Gradient(_mean_and_error(first, samples), _mean_and_error(second, samples))
+    return Gradient(
+        _mean_and_error(first, samples), _mean_and_error(second, samples), _mean_loss(np.concatenate(losses))
+    )
+
+
+def _mean_loss(losses: Array) -> Estimate:
+    error = losses.std(ddof=1) / np.sqrt(len(losses))
+    return Estimate(np.array(losses.mean()), np.array(error), "monte_carlo")
 
 
 def _mean_and_error(sums: Array, samples: int) -> Estimate:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.estimate import Estimate
-from causal_theory.kernels.tilted import tilted_sums
+from causal_theory.kernels.tilted import tilted_sums, tilted_sums_serial
 from causal_theory.models import causal_softmax, check_attention_matrix
 from causal_theory.population.enumeration import MAX_SEQUENCES, check_sequences, enumerated_scores
 from causal_theory.population.lanes import Lanes, reciprocal_lanes
@@ -118,16 +118,12 @@ def transform_scores(
     pairs = np.zeros((length, length))
     moments = np.zeros(length)
     for chunk in track(_chunks(lanes, length, size), "edge scores"):
-        pair_sums, moment_sums = tilted_sums(
-            parents,
-            transition,
-            root_law,
-            lanes.symbols[chunk],
-            lanes.nodes[chunk],
-            lanes.weights[chunk],
-            max(0, lanes.pair_blocks - chunk.start),
-            lanes.parts,
-        )
+        block_lanes = (lanes.symbols[chunk], lanes.nodes[chunk], lanes.weights[chunk])
+        pair_blocks = max(0, lanes.pair_blocks - chunk.start)
+        if lanes.parts == 1:
+            pair_sums, moment_sums = tilted_sums_serial(parents, transition, root_law, block_lanes, pair_blocks)
+        else:
+            pair_sums, moment_sums = tilted_sums(parents, transition, root_law, block_lanes, pair_blocks, lanes.parts)
         pairs += pair_sums
         moments += moment_sums
     # sum_b y_b ([s_i = b] + eps) / (c_b + eps) = pairs + eps * moments; the query column has no [s_j = query].

@@ -1,0 +1,139 @@
+"""``make bench``: the exact engines, median of several runs after a warm-up, next to the target of each row."""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import causal_theory as ct
+
+SEED = 0
+EPSILON = 0.01
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement in one unit."""
+
+    name: str
+    size: str
+    median: float
+    best: float
+    target: float
+    unit: str
+
+    @property
+    def met(self) -> bool:
+        return self.median <= self.target
+
+
+def measure(function: Callable[[], object], budget: float) -> list[float]:
+    """Seconds of repeated calls: at least 3, at most 50, within the budget once 3 are done."""
+    function()
+    seconds: list[float] = []
+    while len(seconds) < 3 or (sum(seconds) < budget and len(seconds) < 50):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def point_task(length: int, size: int, graph: str = "chain") -> ct.InContextTask:
+    rng = np.random.default_rng([SEED, length, size])
+    forest = {
+        "chain": lambda: ct.CausalGraph.chain(length),
+        "random": lambda: ct.CausalGraph.random_forest(length, 0.3, rng),
+    }[graph]()
+    return ct.InContextTask(forest, ct.PointPrior(rng.dirichlet(np.ones(size), size)))
+
+
+def scores_rows(budget: float) -> list[Row]:
+    rows = []
+    for length, size, target in [(20, 10, 0.6), (100, 10, 20), (200, 10, 100), (1000, 10, 8000), (20, 50, 80)]:
+        for graph in ("chain", "random"):
+            task = point_task(length, size, graph)
+            seconds = measure(lambda task=task: ct.edge_scores(task, epsilon=EPSILON), budget)
+            rows.append(_row(f"edge scores, {graph}", f"T={length} S={size}", seconds, target, "ms", 1e3))
+    return rows
+
+
+def information_rows(budget: float) -> list[Row]:
+    rows = []
+    for length, size, target in [(20, 10, 1), (200, 10, 30)]:
+        task = point_task(length, size)
+        for measure_name in ("chi2", "kl", "tv", "hellinger"):
+            seconds = measure(lambda task=task, name=measure_name: ct.pairwise_information(task, name), budget)
+            rows.append(_row(f"information, {measure_name}", f"T={length} S={size}", seconds, target, "ms", 1e3))
+    return rows
+
+
+def enumeration_rows(budget: float) -> list[Row]:
+    rows = []
+    for length, size, target in [(9, 3, 60), (12, 3, 70), (20, 2, 150)]:
+        task = point_task(length, size, "random")
+        rng = np.random.default_rng([SEED, length])
+        first, second = rng.normal(size=(length, length)), rng.normal(size=(size, size))
+
+        def gradient_and_loss(task=task, first=first, second=second) -> None:
+            ct.population_gradient(task, first, second, epsilon=EPSILON, method="enumerate")
+
+        seconds = measure(gradient_and_loss, budget)
+        rows.append(
+            _row("loss and both gradients", f"T={length} S={size}", seconds, target, "ns/sequence", 1e9 / size**length)
+        )
+    return rows
+
+
+def memory_rows() -> list[Row]:
+    """Peak resident memory of a fresh process that computes the scores at T=1000, S=10."""
+    code = (
+        "import resource, numpy as np, causal_theory as ct\n"
+        "pi = np.random.default_rng(0).dirichlet(np.ones(10), 10)\n"
+        "task = ct.InContextTask(ct.CausalGraph.chain(1000), ct.PointPrior(pi))\n"
+        "ct.edge_scores(task, epsilon=0.01)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    gigabytes = int(printed) * (1024 if platform.system() == "Linux" else 1) / 2**30
+    return [Row("edge scores, peak memory", "T=1000 S=10", gigabytes, gigabytes, 2.0, "GiB")]
+
+
+def _row(name: str, size: str, seconds: list[float], target: float, unit: str, scale: float) -> Row:
+    return Row(name, size, statistics.median(seconds) * scale, min(seconds) * scale, target, unit)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", metavar="FILE", help="also write the rows to a file")
+    parser.add_argument("--budget", type=float, default=3.0, help="seconds of repetitions per row (default 3)")
+    options = parser.parse_args()
+    rows = [
+        *scores_rows(options.budget),
+        *information_rows(options.budget),
+        *enumeration_rows(options.budget),
+        *memory_rows(),
+    ]
+    table = Table(title=f"causal_theory {ct.__version__} on {platform.processor() or platform.machine()}")
+    for heading in ("what", "size", "median", "best", "target", "unit", ""):
+        table.add_column(heading, justify="left" if heading in {"what", "size", "unit", ""} else "right")
+    for row in rows:
+        mark = "" if row.met else "slower than its target"
+        table.add_row(row.name, row.size, f"{row.median:.3g}", f"{row.best:.3g}", f"{row.target:g}", row.unit, mark)
+    Console().print(table)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump([asdict(row) for row in rows], file, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
