@@ -14,8 +14,10 @@ import mpmath
 import numpy as np
 
 __all__ = [
+    "assert_within_error",
     "attention",
     "binary_dirichlet_grid",
+    "context_parents",
     "exact",
     "forward",
     "gradient",
@@ -36,6 +38,10 @@ __all__ = [
 ]
 
 
+UNDERFLOW = 1e-300
+"""What an exact result below the normal range of a double may be off by."""
+
+
 # Numbers and matrices.
 
 
@@ -45,10 +51,10 @@ def exact(matrix):
 
 
 def to_array(nested):
-    """Nested lists of any numbers as an array of doubles."""
-    return np.array(
-        [to_array(entry) if isinstance(entry, list) else float(entry) for entry in nested], dtype=np.float64
-    )
+    """Nested lists of any numbers, or one number, as an array of doubles."""
+    if isinstance(nested, list | tuple):
+        return np.array([to_array(entry) for entry in nested], dtype=np.float64)
+    return np.asarray(nested, dtype=np.float64) if isinstance(nested, np.ndarray) else np.array(float(nested))
 
 
 def number_type(matrix):
@@ -95,6 +101,31 @@ def root_law(pi, kind):
     return [number_type(pi) / len(pi)] * len(pi)
 
 
+def context_parents(graph):
+    """One parent per context position of a forest, -1 for a root."""
+    return [entry[0] if entry else -1 for entry in graph.parents[:-1]]
+
+
+def assert_within_error(estimate, truth):
+    """Fail unless every entry of an estimate is within its own error of the truth, given in any numbers.
+
+    The truth is rounded to doubles for the comparison, which may move it by half a unit in the last place. No bound
+    is expected to know about numbers below the normal range of a double.
+    """
+    expected = to_array(truth)
+    assert estimate.value.shape == estimate.error.shape == expected.shape
+    assert np.isfinite(estimate.error).all(), "an error bound must be finite"
+    off = np.abs(estimate.value - expected) - np.spacing(np.abs(expected)) / 2 - UNDERFLOW
+    bad = ~(off <= estimate.error)
+    if bad.any():
+        worst = tuple(int(k) for k in np.argwhere(bad)[np.argmax((off - estimate.error)[bad])])
+        raise AssertionError(
+            f"{int(bad.sum())} of {bad.size} entries are outside their error; worst at {worst}: "
+            f"{estimate.value[worst]!r} instead of {expected[worst]!r}, off by {off[worst]:.3g}, "
+            f"claimed {estimate.error[worst]:.3g}"
+        )
+
+
 # Sequences and their pairs.
 
 
@@ -116,7 +147,8 @@ def joint(parents, pi, root):
     for tokens, chance in sequences(parents, pi, root):
         for i in range(length):
             for j in range(length):
-                table[i][j][tokens[i]][tokens[j]] += chance
+                cell = table[i][j][tokens[i]]
+                cell[tokens[j]] = cell[tokens[j]] + chance
     return table
 
 
@@ -131,9 +163,9 @@ def information(table, measure):
         if q == 0:
             continue
         if measure == "chi2":
-            total += (p - q) ** 2 / q
+            total = total + (p - q) ** 2 / q
         elif measure == "tv":
-            total += abs(p - q) / 2
+            total = total + abs(p - q) / 2
         elif measure == "kl" and p != 0:
             total = total + _mp(p) * (mpmath.log(_mp(p)) - mpmath.log(_mp(q)))
         elif measure == "hellinger":
@@ -164,9 +196,7 @@ def scores(parents, pi, root, epsilon):
         query = tokens[-1]
         frequency = [tokens.count(b) * one / length for b in range(size)]
         for i in range(length):
-            gain = sum(
-                pi[query][b] * ((tokens[i] == b) - frequency[b]) / (frequency[b] + epsilon) for b in range(size)
-            )
+            gain = sum(pi[query][b] * ((tokens[i] == b) - frequency[b]) / (frequency[b] + epsilon) for b in range(size))
             for j in range(length):
                 if tokens[j] == query:
                     table[i][j] = table[i][j] + chance * gain
@@ -182,7 +212,8 @@ def limit_scores(parents, pi, epsilon):
     for i, j in product(range(length), repeat=2):
         for a, b in product(range(size), repeat=2):
             if law[b] + epsilon != 0:
-                result[i][j] += pi[a][b] / (law[b] + epsilon) * (table[j][i][a][b] - law[a] * law[b]) / size
+                deviation = table[j][i][a][b] - law[a] * law[b]
+                result[i][j] = result[i][j] + pi[a][b] / (law[b] + epsilon) * deviation / size
     return result
 
 

@@ -22,6 +22,9 @@ import numpy as np
 
 from causal_theory.kernels._jit import jit, jit_parallel, prange
 
+RUN = 32
+"""Positions whose vectors are kept in the cache while all partners pass by."""
+
 TINY = 1e-290
 """A message below this share of its maximum belongs to an event of tilted mass below it: it is dropped."""
 
@@ -100,6 +103,14 @@ def _collect(parents, pi, symbols, nodes, below, message, evidence):
 
 
 @jit
+def _root_mass(root_law, below, lane):
+    mass = 0.0
+    for c in range(root_law.shape[0]):
+        mass += root_law[c] * below[c, lane]
+    return mass
+
+
+@jit
 def _distribute(parents, pi_columns, root_law, fields, evidence, carried):
     """Pass messages from the roots to the leaves; adds the log masses of the trees to ``evidence``.
 
@@ -112,9 +123,7 @@ def _distribute(parents, pi_columns, root_law, fields, evidence, carried):
         w = parents[v]
         if w < 0:
             for lane in range(lanes):
-                mass = 0.0
-                for c in range(size):
-                    mass += root_law[c] * below[v, c, lane]
+                mass = _root_mass(root_law, below[v], lane)
                 evidence[lane] += np.log(mass)
                 inverse = 1.0 / mass if mass > TINY else 0.0
                 for c in range(size):
@@ -216,54 +225,55 @@ def _climb(j, summit, parents, pi, below, message, above, conditional, carried, 
 
 
 @jit
-def _pair_sums(parents, reach, pi, pi_columns, symbols, fields, function, moments, scratch, out):
-    """Add ``sum_lanes E[u(s_j) 1(s_i = b)]`` to ``out[i, j]`` for context positions ``i >= j``.
-
-    The last row of ``out``: a query equal to ``b`` is met by the event of the diagonal.
-    """
-    last, leaf, tree, top = reach
-    below, message, cavity, above = fields
-    spread, carried, column, conditional, ending, tilted, stamp = scratch
-    count, size, lanes = below.shape
-    for a in range(size):
-        for lane in range(lanes):
-            column[a, lane] = pi[a, symbols[lane]]
-    for v in range(count):
-        for lane in range(lanes):
-            ending[v, lane] = below[v, symbols[lane], lane]
-            tilted[v, lane] = ending[v, lane] * above[v, symbols[lane], lane]
+def _own_pairs(pi, symbols, fields, function, out):
+    """Add the pairs of a position with itself; the query meets every key by the same event as the diagonal."""
+    below, _, _, above = fields
+    count, _, lanes = below.shape
     for lane in range(lanes):
         out[count, count] += function[symbols[lane], lane]
-    stamp[:] = -1
-
     for j in range(count):
         total = 0.0
         for lane in range(lanes):
-            total += tilted[j, lane] * function[symbols[lane], lane]
+            b = symbols[lane]
+            total += below[j, b, lane] * above[j, b, lane] * function[b, lane]
         out[j, j] += total
         out[count, j] += total
+
+
+@jit
+def _piece_pairs(members, parents, reach, pi, pi_columns, symbols, fields, function, scratch, out):
+    """Add ``sum_lanes E[u(s_j) 1(s_i = b)]`` to ``out[i, j]`` for the pairs i > j of one piece.
+
+    The pair law is carried away from ``j``: up along its ancestors, then down in index order, only through nodes from
+    which a later position is reached.
+    """
+    last, leaf, top = reach
+    below, message, cavity, above = fields
+    spread, carried, column, conditional, stamp = scratch
+    size, lanes = function.shape
+    for a in range(size):
+        for lane in range(lanes):
+            column[a, lane] = pi[a, symbols[lane]]
+    for j in members:
+        if last[j] == j and top[j] == j:
+            continue
         stamp[j] = j
         for q in range(size):
             for lane in range(lanes):
                 spread[j, q, lane] = above[j, q, lane] * function[q, lane]
                 conditional[q, lane] = function[q, lane]
         _climb(j, top[j], parents, pi, below, message, above, conditional, carried, spread, stamp)
-        for v in range(top[j] + 1, count):
-            if tree[v] != tree[j]:
-                if v > j:
-                    total = 0.0
-                    for lane in range(lanes):
-                        total += tilted[v, lane] * moments[j, lane]
-                    out[v, j] += total
-                continue
+        for v in members:
             w = parents[v]
-            if stamp[v] == j or last[v] <= j or stamp[w] != j:
+            if v <= top[j] or w < 0 or stamp[v] == j or last[v] <= j or stamp[w] != j:
                 continue
             if leaf[v]:
                 total = 0.0
                 for a in range(size):
                     for lane in range(lanes):
-                        total += column[a, lane] * cavity[v, a, lane] * spread[w, a, lane] * ending[v, lane]
+                        total += (
+                            column[a, lane] * cavity[v, a, lane] * spread[w, a, lane] * below[v, symbols[lane], lane]
+                        )
                 out[v, j] += total
                 continue
             stamp[v] = j
@@ -274,14 +284,161 @@ def _pair_sums(parents, reach, pi, pi_columns, symbols, fields, function, moment
             if v > j:
                 total = 0.0
                 for lane in range(lanes):
-                    total += spread[v, symbols[lane], lane] * ending[v, lane]
+                    total += spread[v, symbols[lane], lane] * below[v, symbols[lane], lane]
                 out[v, j] += total
 
 
 @jit
-def _part_sums(part, parts, parents, reach, pi, pi_columns, root_law, lanes, pair_blocks, pair_sums, moment_sums):
-    """Add the blocks ``part, part + parts, ...`` to the sums of one part."""
+def _separator_vectors(walk, pi, pi_columns, symbols, fields, function, steps, carried, events, means):
+    """Vectors over the symbol of a separator, for every position of its piece.
+
+    ``steps[d][x, s, l] = P(s_v = x | separator = s)`` for the position at distance ``d`` on the way. Writes
+    ``events[v, s] = P(separator = s, s_v = b)`` and ``means[v, s] = E[u(s_v) | separator = s]``.
+    """
+    below, message, cavity, above = fields
+    size, lanes = function.shape
+    ratio = np.empty(lanes)
+    centre = walk[0, 0]
+    for n in range(walk.shape[0]):
+        v, w, down, distance = walk[n, 0], walk[n, 1], walk[n, 2], walk[n, 3]
+        here = steps[distance]
+        if w < 0:
+            here[:] = 0.0
+            for s in range(size):
+                here[s, s * lanes : (s + 1) * lanes] = 1.0
+        else:
+            before = steps[distance - 1]
+            for a in range(size):
+                for lane in range(lanes):
+                    sent = message[v, a, lane] if down else above[w, a, lane]
+                    ratio[lane] = 1.0 / sent if sent > TINY else 0.0
+                for s in range(size):
+                    for lane in range(lanes):
+                        carried[a, s * lanes + lane] = before[a, s * lanes + lane] * ratio[lane]
+            apply_rows(pi_columns if down else pi, carried, here)
+            for x in range(size):
+                for lane in range(lanes):
+                    ratio[lane] = below[v, x, lane] if down else cavity[w, x, lane] * above[v, x, lane]
+                for s in range(size):
+                    for lane in range(lanes):
+                        here[x, s * lanes + lane] *= ratio[lane]
+        for s in range(size):
+            for lane in range(lanes):
+                b = symbols[lane]
+                at = s * lanes + lane
+                events[v, at] = here[b, at] * below[centre, s, lane] * above[centre, s, lane]
+                means[v, at] = 0.0
+        for x in range(size):
+            for s in range(size):
+                for lane in range(lanes):
+                    means[v, s * lanes + lane] += function[x, lane] * here[x, s * lanes + lane]
+
+
+@jit
+def _dot(left, right):
+    total = 0.0
+    for k in range(left.shape[0]):
+        total += left[k] * right[k]
+    return total
+
+
+@jit
+def _tile(rows, columns, i, j, out, later):
+    """Eight dot products at once: two rows i with four columns j; ``later`` tells whether the rows come later."""
+    r0, r1 = rows[i[0]], rows[i[1]]
+    c0, c1, c2, c3 = columns[j[0]], columns[j[1]], columns[j[2]], columns[j[3]]
+    t00 = t01 = t02 = t03 = t10 = t11 = t12 = t13 = 0.0
+    for k in range(r0.shape[0]):
+        t00 += r0[k] * c0[k]
+        t01 += r0[k] * c1[k]
+        t02 += r0[k] * c2[k]
+        t03 += r0[k] * c3[k]
+        t10 += r1[k] * c0[k]
+        t11 += r1[k] * c1[k]
+        t12 += r1[k] * c2[k]
+        t13 += r1[k] * c3[k]
+    if later:
+        out[i[0], j[0]] += t00
+        out[i[0], j[1]] += t01
+        out[i[0], j[2]] += t02
+        out[i[0], j[3]] += t03
+        out[i[1], j[0]] += t10
+        out[i[1], j[1]] += t11
+        out[i[1], j[2]] += t12
+        out[i[1], j[3]] += t13
+    else:
+        out[j[0], i[0]] += t00
+        out[j[1], i[0]] += t01
+        out[j[2], i[0]] += t02
+        out[j[3], i[0]] += t03
+        out[j[0], i[1]] += t10
+        out[j[1], i[1]] += t11
+        out[j[2], i[1]] += t12
+        out[j[3], i[1]] += t13
+
+
+@jit
+def _products(bounds, positions, events, means, out):
+    """Add ``events[i] . means[j]`` to ``out[i, j]`` for all pairs of the jobs, i the later position."""
+    for job in range(bounds.shape[0]):
+        ys = positions[bounds[job, 0] : bounds[job, 1]]
+        xs = positions[bounds[job, 2] : bounds[job, 3]]
+        for first in range(0, xs.shape[0], RUN):
+            _run_products(ys, xs[first : first + RUN], events, means, out)
+
+
+@jit
+def _run_products(ys, xs, events, means, out):
+    """All ys with a run of xs short enough to stay in the cache."""
+    for m in range(0, ys.shape[0], 2):
+        wide = m + 2 <= ys.shape[0]
+        for n in range(0, xs.shape[0], 4):
+            if wide and n + 4 <= xs.shape[0]:
+                y, x = ys[m : m + 2], xs[n : n + 4]
+                if y[0] > x[3]:
+                    _tile(events, means, y, x, out, True)
+                    continue
+                if y[1] < x[0]:
+                    _tile(means, events, y, x, out, False)
+                    continue
+            for y in ys[m : m + 2]:
+                for x in xs[n : n + 4]:
+                    if y > x:
+                        out[y, x] += _dot(events[y], means[x])
+                    else:
+                        out[x, y] += _dot(events[x], means[y])
+
+
+@jit
+def _all_pairs(splitting, pi, pi_columns, symbols, fields, function, moments, scratch, vectors, out):
+    """Add the pair sums of one block of lanes: within pieces, across trees, across separators."""
+    parents, piece_starts, piece_members, last, leaf, top = splitting[:6]
+    walk_starts, walk, tree_bounds, tree_positions, branch_groups, branch_bounds, branch_positions = splitting[6:]
+    steps, carried, events, means, tilted = vectors
+    below, _, _, above = fields
+    count, _, lanes = below.shape
+    _own_pairs(pi, symbols, fields, function, out)
+    scratch[4][:] = -1
+    for k in range(piece_starts.shape[0] - 1):
+        members = piece_members[piece_starts[k] : piece_starts[k + 1]]
+        _piece_pairs(members, parents, (last, leaf, top), pi, pi_columns, symbols, fields, function, scratch, out)
+    if tree_bounds.shape[0] > 0:
+        for v in range(count):
+            for lane in range(lanes):
+                b = symbols[lane]
+                tilted[v, lane] = below[v, b, lane] * above[v, b, lane]
+        _products(tree_bounds, tree_positions, tilted, moments, out)
+    for k in range(walk_starts.shape[0] - 1):
+        steps_walked = walk[walk_starts[k] : walk_starts[k + 1]]
+        _separator_vectors(steps_walked, pi, pi_columns, symbols, fields, function, steps, carried, events, means)
+        _products(branch_bounds[branch_groups[k] : branch_groups[k + 1]], branch_positions, events, means, out)
+
+
+@jit
+def _part_sums(part, parts, parents, splitting, farthest, pi, pi_columns, root_law, lanes, pair_blocks, sums):
+    """Add the blocks ``part, part + parts, ...`` to the pair sums and moments of one part."""
     lane_symbols, lane_nodes, lane_weights = lanes
+    pair_sums, moment_sums = sums
     blocks, width = lane_symbols.shape
     count = parents.shape[0]
     size = pi.shape[0]
@@ -296,9 +453,15 @@ def _part_sums(part, parts, parents, reach, pi, pi_columns, root_law, lanes, pai
         np.empty((size, width)),
         np.empty((size, width)),
         np.empty((size, width)),
-        np.empty((count, width)),
-        np.empty((count, width)),
         np.empty(count, dtype=np.int64),
+    )
+    split = count if farthest > 0 else 0
+    vectors = (
+        np.empty((farthest + 1, size, size * width)),
+        np.empty((size, size * width)),
+        np.empty((split, size * width)),
+        np.empty((split, size * width)),
+        np.empty((count, width)),
     )
     for block in range(part, blocks, parts):
         symbols = lane_symbols[block]
@@ -308,30 +471,53 @@ def _part_sums(part, parts, parents, reach, pi, pi_columns, root_law, lanes, pai
         weights = lane_weights[block] * np.exp(evidence)
         _moments(pi, symbols, nodes, weights, below, above, function, moments, moment_sums)
         if block < pair_blocks:
-            _pair_sums(parents, reach, pi, pi_columns, symbols, fields, function, moments, scratch, pair_sums)
+            _all_pairs(splitting, pi, pi_columns, symbols, fields, function, moments, scratch, vectors, pair_sums)
 
 
 @jit
-def tilted_sums_serial(parents, pi, root_law, lanes, pair_blocks):
+def tilted_masses(parents, pi, root_law, lane_symbols, lane_nodes):
+    """``E[z^n_b]`` over the context for every lane (blocks, width): one upward pass."""
+    blocks, width = lane_symbols.shape
+    field = (parents.shape[0], pi.shape[0], width)
+    below = np.empty(field)
+    message = np.empty(field)
+    masses = np.empty((blocks, width))
+    for block in range(blocks):
+        evidence = masses[block]
+        _collect(parents, pi, lane_symbols[block], lane_nodes[block], below, message, evidence)
+        for v in range(parents.shape[0]):
+            if parents[v] < 0:
+                for lane in range(width):
+                    evidence[lane] += np.log(_root_mass(root_law, below[v], lane))
+        for lane in range(width):
+            evidence[lane] = np.exp(evidence[lane])
+    return masses
+
+
+@jit
+def tilted_sums_serial(parents, splitting, farthest, pi, root_law, lanes, pair_blocks):
     """Sum as ``tilted_sums`` does, in one part on the calling thread: for work that is over before threads start."""
     count = parents.shape[0]
     pair_sums = np.zeros((count + 1, count + 1))
     moment_sums = np.zeros(count + 1)
-    reach = reachability(parents)
-    _part_sums(
-        0, 1, parents, reach, pi, np.ascontiguousarray(pi.T), root_law, lanes, pair_blocks, pair_sums, moment_sums
-    )
-    return pair_sums, moment_sums
+    columns = np.ascontiguousarray(pi.T)
+    sums = (pair_sums, moment_sums)
+    _part_sums(0, 1, parents, splitting, farthest, pi, columns, root_law, lanes, pair_blocks, sums)
+    return sums
 
 
 @jit_parallel
-def tilted_sums(parents, pi, root_law, lanes, pair_blocks, parts):
+def tilted_sums(parents, splitting, farthest, pi, root_law, lanes, pair_blocks, parts):
     """Sum over all lanes: pair sums (T, T) and key moments (T,).
 
     Parameters
     ----------
     parents : (T - 1,) int64
         Parent of each context position, -1 for a root.
+    splitting : tuple of arrays
+        The forest in pieces, see ``population.splitting``.
+    farthest : int
+        The longest walk from a separator.
     pi, root_law : (S, S) and (S,) float64
         Transition matrix and law of a root.
     lanes : three arrays (blocks, width)
@@ -342,24 +528,12 @@ def tilted_sums(parents, pi, root_law, lanes, pair_blocks, parts):
         Number of partial sums. The result depends on it, not on the number of threads.
     """
     count = parents.shape[0]
-    pi_columns = np.ascontiguousarray(pi.T)
-    reach = reachability(parents)
+    columns = np.ascontiguousarray(pi.T)
     pair_parts = np.zeros((parts, count + 1, count + 1))
     moment_parts = np.zeros((parts, count + 1))
     for part in prange(parts):
-        _part_sums(
-            part,
-            parts,
-            parents,
-            reach,
-            pi,
-            pi_columns,
-            root_law,
-            lanes,
-            pair_blocks,
-            pair_parts[part],
-            moment_parts[part],
-        )
+        sums = (pair_parts[part], moment_parts[part])
+        _part_sums(part, parts, parents, splitting, farthest, pi, columns, root_law, lanes, pair_blocks, sums)
     pair_sums = np.zeros((count + 1, count + 1))
     moment_sums = np.zeros(count + 1)
     for part in range(parts):

@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.estimate import Estimate
-from causal_theory.kernels.tilted import tilted_sums, tilted_sums_serial
+from causal_theory.kernels.tilted import tilted_masses, tilted_sums, tilted_sums_serial
 from causal_theory.models import causal_softmax, check_attention_matrix
 from causal_theory.population.enumeration import MAX_SEQUENCES, check_sequences, enumerated_scores
-from causal_theory.population.lanes import Lanes, reciprocal_lanes
+from causal_theory.population.lanes import Lanes, keep_heavy_lanes, reciprocal_lanes
+from causal_theory.population.splitting import split_forest
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_matrix, check_positive
@@ -18,8 +19,14 @@ from causal_theory.validation import SeedLike, check_choice, check_matrix, check
 __all__ = ["edge_scores", "first_order_gradient"]
 
 ScoreMethod = Literal["transform", "enumerate"]
-WORK_PER_CALL = 4e9
-"""Multiplications per kernel call (about half a second), after which progress is shown and Ctrl-C is heard."""
+PRUNE_FROM = 64
+"""Length from which it pays to find the nodes at which ``z^n`` vanishes."""
+
+PIECE_PER_SYMBOL = 4
+"""Positions per symbol from which a piece is worth splitting: a separator costs S^3 per position, a pair S^2."""
+
+WORK_PER_CALL = 1e10
+"""Multiplications per kernel call (about a second), after which progress is shown and Ctrl-C is heard."""
 
 Array = NDArray[np.float64]
 
@@ -115,15 +122,20 @@ def transform_scores(
     lanes = reciprocal_lanes(epsilon, length, size, nodes)
     parents = task.graph.parent_array[:-1]
     root_law = task.root_distribution(transition)
+    if length >= PRUNE_FROM:
+        masses = tilted_masses(parents, transition, root_law, lanes.symbols, lanes.nodes)
+        lanes = keep_heavy_lanes(lanes, masses, length, size)
+    splitting, farthest = split_forest(task.graph, PIECE_PER_SYMBOL * size).kernel_arguments
     pairs = np.zeros((length, length))
     moments = np.zeros(length)
     for chunk in track(_chunks(lanes, length, size), "edge scores"):
         block_lanes = (lanes.symbols[chunk], lanes.nodes[chunk], lanes.weights[chunk])
         pair_blocks = max(0, lanes.pair_blocks - chunk.start)
+        arguments = (parents, splitting, farthest, transition, root_law, block_lanes, pair_blocks)
         if lanes.parts == 1:
-            pair_sums, moment_sums = tilted_sums_serial(parents, transition, root_law, block_lanes, pair_blocks)
+            pair_sums, moment_sums = tilted_sums_serial(*arguments)
         else:
-            pair_sums, moment_sums = tilted_sums(parents, transition, root_law, block_lanes, pair_blocks, lanes.parts)
+            pair_sums, moment_sums = tilted_sums(*arguments, lanes.parts)
         pairs += pair_sums
         moments += moment_sums
     # sum_b y_b ([s_i = b] + eps) / (c_b + eps) = pairs + eps * moments; the query column has no [s_j = query].
@@ -133,13 +145,13 @@ def transform_scores(
     pairs /= size
     scores = np.tril(pairs + (means - expected))
     relative = lanes.relative_error + _roundoff(task)
-    return scores, np.tril(relative * (pairs + means + expected))
+    return scores, np.tril(relative * (pairs + means + expected) + (1.0 + epsilon) * lanes.dropped)
 
 
 def _chunks(lanes: Lanes, length: int, size: int) -> list[slice]:
     """Cut the blocks into runs of bounded work, each a multiple of the number of parts."""
     blocks, width = lanes.symbols.shape
-    work = 0.5 * length**2 * size**2 * width
+    work = (0.5 * length**2 * size + 8.0 * length * size**3) * width
     step = max(1, int(WORK_PER_CALL / work / lanes.parts)) * lanes.parts
     return [slice(start, min(start + step, blocks)) for start in range(0, blocks, step)]
 
