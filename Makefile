@@ -5,6 +5,7 @@ PROFILE ?= quick
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+USABLE = $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
 .DEFAULT_GOAL := help
 .PHONY: help verify test lint types check bench coverage format clean
@@ -13,10 +14,14 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "make: no $(PYTHON) here; name a Python 3.11 or newer: make PYTHON=/path/to/python ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "make: $(PYTHON) is older than Python 3.11; name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@$(USABLE) || $(PYTHON) -m venv $(VENV) || \
 		{ echo "make: $(PYTHON) cannot create environments (on Debian: apt install python3-venv)" >&2; exit 1; }
+	@$(USABLE) || \
+		{ echo "make: the environment in $(VENV) is damaged or older than Python 3.11; remove it and repeat" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 

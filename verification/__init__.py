@@ -1,1 +1,1 @@
-"""The main job: check every claim and write a report."""
+"""The main job: every claim of the theory, with its evidence and its negative control."""

@@ -1,0 +1,163 @@
+"""Matrices over query and key positions as heat maps, with the true edges marked."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.estimate import Estimate
+from causal_theory.graphs import CausalGraph
+from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_information", "plot_matrix", "plot_scores"]
+
+SEQUENTIAL = "cividis"
+DIVERGING = "RdBu_r"
+MARKED_EDGES = 400
+"""Beyond this many edges the marks would hide the matrix."""
+
+
+def plot_matrix(
+    matrix: Estimate | ArrayLike,
+    *,
+    ax: "Axes | None" = None,
+    title: str | None = None,
+    label: str | None = None,
+    graph: CausalGraph | None = None,
+) -> "Axes":
+    """Draw a (T, T) matrix with query positions in rows and key positions in columns.
+
+    A matrix with zeros above the diagonal is drawn without them. Data of both signs get a diverging colour map
+    centred at zero, others a sequential one; both read in grey and for colour-blind readers.
+
+    Parameters
+    ----------
+    matrix : Estimate or array_like, shape (T, T)
+        Scores, attention or informations.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+    title, label : str, optional
+        Title, and label of the colour bar with its unit.
+    graph : CausalGraph, optional
+        Its edges are marked with open squares.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the matrix is not square, or the graph has another length.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory.plotting import plot_matrix
+    >>> plot_matrix(np.eye(4), label="weight").get_xlabel()
+    'key position j'
+    """
+    values = np.asarray(matrix, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+        raise InvalidArgumentError(f"matrix must be square, got shape {values.shape}")
+    if graph is not None and graph.length != len(values):
+        raise InvalidArgumentError(f"graph must have length {len(values)} like the matrix, got {graph.length}")
+    ax = axes_or_new(ax, (4.6, 3.8))
+    causal = not np.triu(values, k=1).any()
+    shown = np.ma.array(values, mask=np.triu(np.ones(values.shape, dtype=bool), k=1) & causal)
+    image = ax.imshow(shown, interpolation="nearest", **_colours(shown.compressed()))
+    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
+    if label:
+        bar.set_label(label)
+    if graph is not None and len(graph.edges) <= MARKED_EDGES:
+        _mark_edges(ax, graph, len(values))
+    whole_numbers(ax, "x", "y")
+    ax.set_xlabel("key position j")
+    ax.set_ylabel("query position i")
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def _colours(values: NDArray[np.float64]) -> dict[str, Any]:
+    low, high = float(values.min()), float(values.max())
+    if low < 0.0 < high and -low > 0.02 * high:
+        span = max(-low, high)
+        return {"cmap": DIVERGING, "vmin": -span, "vmax": span}
+    return {"cmap": SEQUENTIAL, "vmin": low, "vmax": high if high > low else low + 1.0}
+
+
+def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
+    parents, children = zip(*graph.edges, strict=True) if graph.edges else ((), ())
+    size = max(1.5, min(9.0, 150.0 / length))
+    style = {"linestyle": "none", "markerfacecolor": "none", "markersize": size}
+    # A light ring inside a dark one stays visible on every colour.
+    ax.plot(parents, children, marker="s", markeredgecolor="black", markeredgewidth=1.6, **style)
+    ax.plot(parents, children, marker="s", markeredgecolor="white", markeredgewidth=0.7, **style)
+
+
+def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
+    """Draw edge scores; the query's own entry is left out, because it dwarfs the others.
+
+    Parameters
+    ----------
+    scores : Estimate or array_like, shape (T, T)
+        See :func:`causal_theory.edge_scores`.
+    graph : CausalGraph, optional
+        Its edges are marked.
+    ax : matplotlib Axes, optional
+        Where to draw.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior, edge_scores
+    >>> from causal_theory.plotting import plot_scores
+    >>> task = InContextTask(CausalGraph.chain(6), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> plot_scores(edge_scores(task, epsilon=0.01), graph=task.graph).get_title()
+    'edge scores'
+    """
+    values = np.array(scores, dtype=np.float64)
+    if values.ndim == 2 and values.size:
+        values[-1, -1] = np.nan
+    values = np.ma.masked_invalid(values).filled(0.0)
+    return plot_matrix(values, ax=ax, title="edge scores", label="score (dimensionless)", graph=graph)
+
+
+def plot_information(
+    values: Estimate | ArrayLike, *, measure: str, graph: CausalGraph | None = None, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw pairwise informations below the diagonal; a token's information with itself is left out.
+
+    Parameters
+    ----------
+    values : Estimate or array_like, shape (T, T)
+        See :func:`causal_theory.pairwise_information`.
+    measure : {"chi2", "kl", "tv", "hellinger"}
+        Names the unit on the colour bar.
+    graph : CausalGraph, optional
+        Its edges are marked.
+    ax : matplotlib Axes, optional
+        Where to draw.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior, pairwise_information
+    >>> from causal_theory.plotting import plot_information
+    >>> task = InContextTask(CausalGraph.chain(6), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> plot_information(pairwise_information(task, "kl"), measure="kl", graph=task.graph).get_title()
+    'mutual information (kl)'
+    """
+    below = np.tril(np.asarray(values, dtype=np.float64), k=-1)
+    unit = "nats" if measure == "kl" else "dimensionless"
+    return plot_matrix(
+        below, ax=ax, title=f"mutual information ({measure})", label=f"{measure} ({unit})", graph=graph
+    )

@@ -1,0 +1,1 @@
+"""The claims, one module each; a new module that defines ``CLAIM`` is found by itself."""
