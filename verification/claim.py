@@ -1,212 +1,123 @@
-"""What a claim is and what it returns: a statement, a check, a control that must fail, and the evidence."""
+"""What a claim is, and what it returns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from causal_theory import Estimate, check_assumptions
-from causal_theory.priors import Prior
-from verification.context import Context
+import numpy as np
+
+from causal_theory.priors import AssumptionReport
 from verification.profiles import Profile
 
-__all__ = [
-    "METHOD_NAMES",
-    "Assumption",
-    "Cell",
-    "Claim",
-    "Evidence",
-    "EvidenceMethod",
-    "Part",
-    "Reading",
-    "Regime",
-    "Table",
-    "Verdict",
-    "assumptions_of",
-    "combine_verdicts",
-    "method_of",
-    "verdict_of",
-]
+__all__ = ["FAILS", "HOLDS", "OUTSIDE", "Claim", "Context", "Evidence", "Table", "Verdict", "assumptions_of"]
 
 Verdict = Literal["holds", "fails", "outside its assumptions"]
-"""``"holds"``: the prediction was seen. ``"fails"``: it was not, although it should have been. ``"outside its
-assumptions"``: the case lies outside what the claim promises, and is shown for what it is."""
-
-EvidenceMethod = Literal["exact", "quadrature", "monte carlo (standard error)"]
-METHOD_NAMES: dict[str, EvidenceMethod] = {
-    "exact": "exact",
-    "quadrature": "quadrature",
-    "monte_carlo": "monte carlo (standard error)",
-}
-"""The name in a report of each method of an `Estimate`."""
-
-Cell = str | float | int | bool | None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A statement in words, and the number in it when there is one."""
-
-    text: str
-    number: float | None = None
+HOLDS: Verdict = "holds"
+FAILS: Verdict = "fails"
+OUTSIDE: Verdict = "outside its assumptions"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A small table for the report; every row has one cell per column."""
+    """Rows of evidence for the report; cells are text, ready to print."""
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
-        """Check that the rows fit the columns."""
+        """Check that every row fits the columns."""
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"rows of table {self.title!r} must have {len(self.columns)} cells, got {row!r}")
 
 
 @dataclass(frozen=True)
-class Assumption:
-    """One of the four assumptions of the theory, over the priors that a claim used.
-
-    Attributes
-    ----------
-    name : str
-        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"`` or ``"constant_mean"``.
-    priors : str
-        Which priors were checked.
-    satisfied, checked : int
-        How many of them satisfy it, of how many.
-    witness : str
-        What decides, for the prior with the smallest value.
-    """
-
-    name: str
-    priors: str
-    satisfied: int
-    checked: int
-    witness: str
-
-    @property
-    def holds(self) -> bool:
-        """Whether all priors satisfy it."""
-        return self.satisfied == self.checked
-
-
-@dataclass(frozen=True)
-class Regime:
-    """Whether the asymptotic regime of the statement is reached; ``None`` when the statement is not asymptotic."""
-
-    reached: bool | None
-    text: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """One case of a claim with its own verdict."""
-
-    name: str
-    verdict: Verdict
-    predicted: Reading
-    measured: Reading
-    error: Reading
-    method: EvidenceMethod
-
-
-@dataclass(frozen=True)
 class Evidence:
-    """What a run of a claim, or of its control, found.
+    """What was found.
 
     Attributes
     ----------
-    verdict : Verdict
-        The outcome.
-    predicted, measured, error : Reading
-        What the statement says, what was found, and how far the measured number may be off.
-    method : EvidenceMethod
-        How the measured number was obtained, hence what ``error`` means.
-    assumptions : tuple of Assumption
-        Which assumptions of the theory the priors satisfy.
-    regime : Regime
-        Whether the asymptotic regime is reached.
-    parts : tuple of Part
-        Cases with their own verdicts.
+    verdict : {"holds", "fails", "outside its assumptions"}
+        The answer.
+    predicted, measured : str
+        One line each, numbers included.
+    error : float
+        Error of the decisive number: a bound for exact methods, a standard error for Monte Carlo.
+    method : str
+        "exact", "quadrature" or "monte carlo (standard error)".
+    assumptions : str
+        Which of the four assumptions on the prior hold.
+    regime : str
+        Whether the asymptotic regime is reached, or that the claim needs none.
     tables : tuple of Table
-        Numbers for the report.
+        The evidence in full.
     notes : tuple of str
-        What a reader has to know to judge the numbers.
+        Anything a reader should know, above all what is uncomfortable.
     """
 
     verdict: Verdict
-    predicted: Reading
-    measured: Reading
-    error: Reading
-    method: EvidenceMethod
-    assumptions: tuple[Assumption, ...]
-    regime: Regime
-    parts: tuple[Part, ...] = ()
+    predicted: str
+    measured: str
+    error: float
+    method: str
+    assumptions: str
+    regime: str
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-Check = Callable[[Profile, Context], Evidence]
+@dataclass(frozen=True)
+class Context:
+    """What a claim may use besides its profile: its own reproducible randomness."""
+
+    seed: int
+    name: str
+
+    def rng(self, *key: int) -> np.random.Generator:
+        """Return a generator that depends on the seed, the claim and the key only, not on the order of claims."""
+        name = int.from_bytes(self.name.encode(), "little")
+        return np.random.default_rng(np.random.SeedSequence([self.seed, name], spawn_key=key))
+
+
+Run = Callable[[Profile, Context], Evidence]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the theory that can be checked, and a control on which the same check must fail.
+    """A statement that can be checked.
 
     Attributes
     ----------
-    name : str
-        Identifier; also the name of the file.
     number : int
-        Place in the order of the report.
+        Order in the report.
+    name : str
+        Name of its file and of the option ``--claim``.
     statement : str
-        The statement, in the terms of the paper.
+        In the terms of the paper.
     source : str
-        Where it comes from.
+        Where it is stated or derived.
     run : callable
-        ``run(profile, context) -> Evidence``.
-    control_statement : str
-        What is made wrong in the control.
+        Gathers the evidence.
     control : callable
-        The same check on the wrong object; its verdict must be ``"fails"``.
+        The same check on a wrong law, graph or engine; its verdict must be "fails".
+    control_statement : str
+        What the control does, in one line.
     """
 
-    name: str
     number: int
+    name: str
     statement: str
     source: str
-    run: Check
+    run: Run
+    control: Run
     control_statement: str
-    control: Check
 
 
-def verdict_of(agrees: bool) -> Verdict:
-    """Return the verdict on a prediction that should be seen."""
-    return "holds" if agrees else "fails"
-
-
-def combine_verdicts(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on a claim from those on its parts: one failure fails it, parts outside do not count."""
-    found = set(verdicts)
-    if "fails" in found:
-        return "fails"
-    return "holds" if "holds" in found else "outside its assumptions"
-
-
-def method_of(estimate: Estimate) -> EvidenceMethod:
-    """Return the name in a report of the method of an estimate."""
-    return METHOD_NAMES[estimate.method]
-
-
-def assumptions_of(label: str, priors: Iterable[Prior]) -> tuple[Assumption, ...]:
-    """Check the four assumptions on all priors and count how many satisfy each."""
-    reports = [check_assumptions(prior) for prior in priors]
-    merged = []
-    for checks in zip(*reports, strict=True):
-        weakest = min(checks, key=lambda check: (check.holds, check.value))
-        satisfied = sum(check.holds for check in checks)
-        merged.append(Assumption(weakest.name, label, satisfied, len(checks), weakest.witness))
-    return tuple(merged)
+def assumptions_of(*reports: AssumptionReport) -> str:
+    """Say in one line which assumptions hold in all of the given reports."""
+    verdicts: dict[str, bool] = {}
+    for report in reports:
+        for check in report:
+            verdicts[check.name] = verdicts.get(check.name, True) and check.holds
+    return ", ".join(f"{name}: {'yes' if holds else 'no'}" for name, holds in verdicts.items())

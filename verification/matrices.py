@@ -36,8 +36,9 @@ def trace_one(size: int, rng: np.random.Generator) -> Array:
     np.fill_diagonal(rest, 0.0)
     diagonal = rng.dirichlet(np.ones(size))
     rest *= ((1.0 - diagonal) / rest.sum(axis=1))[:, None]
-    matrix: Array = rest + np.diag(diagonal)
-    return matrix / matrix.sum(axis=1, keepdims=True)
+    rest += np.diag(diagonal)
+    rest /= rest.sum(axis=1, keepdims=True)
+    return rest
 
 
 def near_deterministic(size: int, rng: np.random.Generator) -> Array:
@@ -47,7 +48,8 @@ def near_deterministic(size: int, rng: np.random.Generator) -> Array:
     step[order, np.roll(order, 1)] = 1.0
     noise = 10.0 ** rng.uniform(-12.0, -2.0)
     matrix: Array = (1.0 - noise) * step + noise * rng.dirichlet(np.ones(size), size)
-    return matrix / matrix.sum(axis=1, keepdims=True)
+    matrix /= matrix.sum(axis=1, keepdims=True)
+    return matrix
 
 
 def random_matrix(size: int, rng: np.random.Generator) -> Array:

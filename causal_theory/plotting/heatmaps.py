@@ -97,7 +97,7 @@ def _colours(values: NDArray[np.float64]) -> dict[str, Any]:
 def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
     parents, children = zip(*graph.edges, strict=True) if graph.edges else ((), ())
     size = max(1.5, min(9.0, 150.0 / length))
-    style = {"linestyle": "none", "markerfacecolor": "none", "markersize": size}
+    style: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "markersize": size}
     # A light ring inside a dark one stays visible on every colour.
     ax.plot(parents, children, marker="s", markeredgecolor="black", markeredgewidth=1.6, **style)
     ax.plot(parents, children, marker="s", markeredgecolor="white", markeredgewidth=0.7, **style)
@@ -158,6 +158,4 @@ def plot_information(
     """
     below = np.tril(np.asarray(values, dtype=np.float64), k=-1)
     unit = "nats" if measure == "kl" else "dimensionless"
-    return plot_matrix(
-        below, ax=ax, title=f"mutual information ({measure})", label=f"{measure} ({unit})", graph=graph
-    )
+    return plot_matrix(below, ax=ax, title=f"mutual information ({measure})", label=f"{measure} ({unit})", graph=graph)

@@ -78,12 +78,13 @@ def _information_slack(information: Estimate, graph: CausalGraph, slack: Slack) 
 
 
 def _score_slack(task: InContextTask, graph: CausalGraph, chi2: Estimate, slack: Slack) -> Slack:
-    """``S limit_ij <= sqrt(I_ij I_ip) <= I_ip`` for j < i, p the parent of i."""
+    """``S limit_ij <= sqrt(I_ij I_ip) <= I_ip`` for j < i other than the parent p of i."""
     size = task.vocab_size
     limit = limit_edge_scores(task)
     parent = graph.parent_array
     i, j = np.nonzero(np.tril(np.ones((graph.length, graph.length), dtype=bool), k=-1))
-    kept = parent[i] >= 0
+    # At the parent itself both bounds are equalities: claim 2.
+    kept = (parent[i] >= 0) & (parent[i] != j)
     i, j = i[kept], j[kept]
     own, edge = chi2.value[i, j], chi2.value[i, parent[i]]
     mean = np.sqrt(own * edge)
@@ -108,7 +109,7 @@ def _evidence(profile: Profile, context: Context, *, shuffled: bool) -> Evidence
         score = _score_slack(task, claimed, informations["chi2"], score)
         if k < 20:
             reports.append(check_assumptions(task.prior))
-    everything = {**slacks, "score bound": score}
+    everything: dict[str, Slack] = {**slacks, "score bound": score}
     broken = sum(slack.broken for slack in everything.values())
     checked = sum(slack.checked for slack in everything.values())
     smallest = min(slack.smallest for slack in everything.values())

@@ -168,7 +168,9 @@ def _control(profile: Profile, context: Context) -> Evidence:
         regime="finite length",
         tables=(
             Table(
-                f"point prior of trace {np.trace(matrix):.2f}", ("graph", "rows won by themselves", "margin"), tuple(rows)
+                f"point prior of trace {np.trace(matrix):.2f}",
+                ("graph", "rows won by themselves", "margin"),
+                tuple(rows),
             ),
         ),
     )

@@ -1,0 +1,194 @@
+"""Laplace transforms of weighted token counts on a forest, and their derivatives.
+
+For one **lane** ``(t, b, q, e)`` and weights ``omega[q, a]`` by the parent's symbol (``root_omega[q]`` at roots) let
+
+    X = sum_i weight_i ([s_i = b] + e),      weight_i = omega[q, s_parent(i)] or root_omega[q]
+
+over the context positions. ``exp(-t X)`` is a product over edges, so ``E exp(-t X)`` is an upward message pass, and
+its derivatives by ``log omega`` need one downward pass more. ``b = -1`` marks lanes without the indicator.
+Lanes are the innermost index; ``below``, ``message`` and ``above`` are as in ``kernels.tilted``.
+"""
+
+import numpy as np
+
+from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels.tilted import TINY, apply_rows
+
+
+@jit
+def _gains(pi, omega, root_omega, lanes, shared, own, column, root_shared, root_own):
+    """Factors of one edge: ``shared[a]`` whatever the child, ``own[a]`` besides when the child equals ``b``."""
+    times, symbols, groups, shifts = lanes
+    for lane in range(times.shape[0]):
+        b, q = symbols[lane], groups[lane]
+        root_shared[lane] = np.exp(-times[lane] * root_omega[q] * shifts[lane])
+        root_own[lane] = np.exp(-times[lane] * root_omega[q]) if b >= 0 else 1.0
+        for a in range(pi.shape[0]):
+            exponent = times[lane] * omega[q, a]
+            shared[a, lane] = np.exp(-exponent * shifts[lane])
+            own[a, lane] = np.exp(-exponent) if b >= 0 else 1.0
+            column[a, lane] = pi[a, b] if b >= 0 else 0.0
+
+
+@jit
+def _collect(parents, pi, root_law, symbols, gains, below, message, carried, kept, evidence):
+    """Pass messages to the roots; ``evidence`` becomes ``log E exp(-t X)``."""
+    shared, own, column, root_shared, root_own = gains
+    size = pi.shape[0]
+    lanes = symbols.shape[0]
+    scale = np.ones(lanes)
+    below[:] = 1.0
+    evidence[:] = 0.0
+    for v in range(parents.shape[0] - 1, -1, -1):
+        for lane in range(lanes):
+            largest = below[v, 0, lane]
+            for c in range(1, size):
+                largest = max(largest, below[v, c, lane])
+            if largest < TINY:
+                evidence[lane] = -np.inf
+            elif largest < 1e-3:
+                scale[lane] *= largest
+                if scale[lane] < 1e-200:
+                    evidence[lane] += np.log(scale[lane])
+                    scale[lane] = 1.0
+                for c in range(size):
+                    below[v, c, lane] /= largest
+        w = parents[v]
+        if w < 0:
+            for lane in range(lanes):
+                mass = 0.0
+                for c in range(size):
+                    mass += root_law[c] * below[v, c, lane] * (root_own[lane] if c == symbols[lane] else 1.0)
+                scale[lane] *= mass * root_shared[lane]
+                if scale[lane] < 1e-200:
+                    evidence[lane] += np.log(scale[lane])
+                    scale[lane] = 1.0
+            continue
+        for c in range(size):
+            for lane in range(lanes):
+                carried[c, lane] = below[v, c, lane]
+        for lane in range(lanes):
+            kept[lane] = 0.0
+            if symbols[lane] >= 0:
+                kept[lane] = below[v, symbols[lane], lane]
+                carried[symbols[lane], lane] = 0.0
+        apply_rows(pi, carried, message[v])
+        for a in range(size):
+            for lane in range(lanes):
+                total = message[v, a, lane] + own[a, lane] * column[a, lane] * kept[lane]
+                message[v, a, lane] = total * shared[a, lane]
+                below[w, a, lane] *= message[v, a, lane]
+    for lane in range(lanes):
+        evidence[lane] += np.log(scale[lane])
+
+
+@jit
+def _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes):
+    """Tilted means of ``dX / d log omega_a`` (rows a) and of the share of the roots (last row), one downward pass."""
+    times, symbols, groups, shifts = lanes
+    shared, own, column, _, root_own = gains
+    below, message, above = fields
+    size = root_law.shape[0]
+    count = times.shape[0]
+    slopes[:] = 0.0
+    for v in range(parents.shape[0]):
+        w = parents[v]
+        if w < 0:
+            for lane in range(count):
+                b = symbols[lane]
+                mass = 0.0
+                for c in range(size):
+                    above[v, c, lane] = root_law[c] * (root_own[lane] if c == b else 1.0)
+                    mass += above[v, c, lane] * below[v, c, lane]
+                inverse = 1.0 / mass if mass > TINY else 0.0
+                for c in range(size):
+                    above[v, c, lane] *= inverse
+                met = above[v, b, lane] * below[v, b, lane] if b >= 0 else 0.0
+                slopes[size, lane] += root_omega[groups[lane]] * (shifts[lane] + met)
+            continue
+        for a in range(size):
+            for lane in range(count):
+                sent = message[v, a, lane]
+                ratio = shared[a, lane] * below[w, a, lane] / sent if sent > TINY else 0.0
+                carried[a, lane] = ratio * above[w, a, lane]
+        apply_rows(pi_columns, carried, above[v])
+        for lane in range(count):
+            b = symbols[lane]
+            if b >= 0:
+                above[v, b, lane] = 0.0
+        for a in range(size):
+            for lane in range(count):
+                b = symbols[lane]
+                marginal = below[w, a, lane] * above[w, a, lane]
+                met = 0.0
+                if b >= 0:
+                    reached = carried[a, lane] * own[a, lane] * column[a, lane]
+                    above[v, b, lane] += reached
+                    met = reached * below[v, b, lane]
+                slopes[a, lane] += shifts[lane] * marginal + met
+    for a in range(size):
+        for lane in range(count):
+            slopes[a, lane] *= omega[groups[lane], a]
+
+
+@jit
+def _block(parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes):
+    """Compute the transforms of one block of lanes, and the slopes times the transforms."""
+    count, size, width = parents.shape[0], pi.shape[0], masses.shape[0]
+    small = (size, width)
+    gains = (np.empty(small), np.empty(small), np.empty(small), np.empty(width), np.empty(width))
+    field = (count, size, width)
+    below, message = np.empty(field), np.empty(field)
+    carried, kept = np.empty(small), np.empty(width)
+    shared, own, column, root_shared, root_own = gains
+    _gains(pi, omega, root_omega, lanes, shared, own, column, root_shared, root_own)
+    _collect(parents, pi, root_law, lanes[1], gains, below, message, carried, kept, masses)
+    heaviest = masses.max()
+    for lane in range(width):
+        masses[lane] = np.exp(masses[lane])
+    if not with_slopes:
+        return
+    if heaviest < -80.0:
+        slopes[:] = 0.0
+        return
+    fields = (below, message, np.empty(field))
+    _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes)
+    for a in range(size + 1):
+        for lane in range(width):
+            slopes[a, lane] *= masses[lane]
+
+
+@jit_parallel
+def laplace_transforms(parents, pi, root_law, omega, root_omega, lanes, with_slopes):
+    """``E exp(-t X)`` and ``E[exp(-t X) dX / d log omega_a]`` for every lane.
+
+    Parameters
+    ----------
+    parents : (n,) int64
+        Parents of the context positions, -1 for roots.
+    pi, root_law : (S, S) and (S,)
+        Transition matrix and law of a root.
+    omega, root_omega : (Q, S) and (Q,)
+        Weights of a child by its parent's symbol, and of a root, for every group.
+    lanes : four arrays (blocks, width)
+        Times t, symbols b (-1: none), groups q and shifts e.
+    with_slopes : bool
+        Whether derivatives are wanted.
+
+    Returns
+    -------
+    masses : (blocks, width)
+    slopes : (blocks, S + 1, width)
+        The last row is the derivative by ``log root_omega``. Every block is independent of all others.
+    """
+    blocks, width = lanes[0].shape
+    size = pi.shape[0]
+    pi_columns = np.ascontiguousarray(pi.T)
+    masses = np.empty((blocks, width))
+    slopes = np.empty((blocks, size + 1, width) if with_slopes else (blocks, 1, 1))
+    for block in prange(blocks):
+        own_lanes = (lanes[0][block], lanes[1][block], lanes[2][block], lanes[3][block])
+        _block(
+            parents, pi, pi_columns, root_law, omega, root_omega, own_lanes, with_slopes, masses[block], slopes[block]
+        )
+    return masses, slopes

@@ -1,0 +1,165 @@
+"""The package as a whole: its version, what importing it costs, and what its environment is made of."""
+
+import importlib.metadata
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import causal_theory
+
+ROOT = Path(__file__).parent.parent
+
+COUNT_SIGNATURES = """
+import sys
+from numba.core.dispatcher import Dispatcher
+
+def signatures():
+    counts = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("causal_theory"):
+            for key, value in vars(module).items():
+                if isinstance(value, Dispatcher):
+                    counts[f"{name}.{key}"] = len(value.signatures)
+    return counts
+"""
+
+
+def run_python(*arguments: str, **environment: str) -> str:
+    """Standard output of a fresh interpreter; the test fails with its error output if it fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class TestVersion:
+    def test_has_the_public_form(self):
+        assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", causal_theory.__version__)
+
+    def test_heads_the_changelog(self):
+        headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert headings[0] == causal_theory.__version__
+
+
+class TestNames:
+    def test_every_public_name_exists_once(self):
+        for name in causal_theory.__all__:
+            assert hasattr(causal_theory, name), name
+        assert len(set(causal_theory.__all__)) == len(causal_theory.__all__)
+
+
+class TestImport:
+    def test_warns_of_nothing(self):
+        run_python("-W", "error", "-c", "import causal_theory")
+
+    @pytest.mark.compiled
+    def test_takes_less_than_a_second(self):
+        """Median of three fresh processes, after one that warms the disk.
+
+        The limit is the promise itself and about twice what an idle machine needs. To keep a busy machine from
+        deciding, a process is charged the smaller of its wall clock and its processor time: the first grows while
+        others hold the processor, the second also counts the helper threads of the linear algebra library.
+        """
+        code = (
+            "import time; wall, busy = time.perf_counter(), time.process_time(); import causal_theory;"
+            "print(min(time.perf_counter() - wall, time.process_time() - busy))"
+        )
+        run_python("-c", code)
+        seconds = [float(run_python("-c", code)) for _ in range(3)]
+        assert statistics.median(seconds) < 1.0, seconds
+
+    @pytest.mark.compiled
+    def test_compiles_nothing(self):
+        code = COUNT_SIGNATURES + "import causal_theory; print(len(signatures()), sum(signatures().values()))"
+        kernels, compiled = map(int, run_python("-c", code).split())
+        assert kernels > 0
+        assert compiled == 0
+
+    @pytest.mark.compiled
+    def test_use_compiles_something(self):
+        """The count of the test above does see a compiled kernel."""
+        code = COUNT_SIGNATURES + (
+            "import causal_theory; causal_theory.stationary_distribution([[0.5, 0.5], [0.25, 0.75]]);"
+            "print(sum(signatures().values()))"
+        )
+        assert int(run_python("-c", code)) > 0
+
+    def test_leaves_the_extras_alone(self):
+        code = (
+            "import sys, causal_theory;"
+            "print([name for name in ('matplotlib', 'networkx', 'hypothesis', 'jsonschema') if name in sys.modules])"
+        )
+        assert run_python("-c", code).strip() == "[]"
+
+    @pytest.mark.compiled
+    def test_second_process_finds_the_kernels_on_disk(self, tmp_path):
+        """What one process compiles, the next one loads."""
+        code = (
+            "import causal_theory; causal_theory.stationary_distribution([[0.5, 0.5], [0.25, 0.75]]);"
+            "import sys; from numba.core.dispatcher import Dispatcher;"
+            "found = [v for n, m in list(sys.modules.items()) if n.startswith('causal_theory.kernels')"
+            " for v in vars(m).values() if isinstance(v, Dispatcher) and v.signatures];"
+            "print(sum(sum(v.stats.cache_hits.values()) for v in found),"
+            " sum(sum(v.stats.cache_misses.values()) for v in found))"
+        )
+        first, second = (
+            tuple(map(int, run_python("-c", code, NUMBA_CACHE_DIR=str(tmp_path)).split())) for _ in range(2)
+        )
+        assert first[0] == 0
+        assert first[1] > 0
+        assert second[0] > 0
+        assert second[1] == 0
+
+
+def requirements_of_the_project() -> set[str]:
+    """Every distribution that the ``dev`` extra and the build install here, found by following the metadata."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    open_ends = [(Requirement(text), "") for text in project["project"]["dependencies"]]
+    open_ends += [(Requirement(text), "") for text in project["build-system"]["requires"]]
+    open_ends += [(Requirement(text), "") for name in ("plot", "verify", "test", "dev") for text in extras[name]]
+    seen: set[tuple[str, str]] = set()
+    while open_ends:
+        requirement, extra = open_ends.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        if name == "causal-theory":
+            continue
+        for wanted in ("", *requirement.extras):
+            if (name, wanted) not in seen:
+                seen.add((name, wanted))
+                open_ends += [(Requirement(text), wanted) for text in importlib.metadata.requires(name) or []]
+    return {name for name, _ in seen}
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+
+class TestConstraints:
+    def test_are_exact_pins_without_addresses(self, lines):
+        assert lines
+        for line in lines:
+            assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line), line
+
+    def test_cover_everything_that_is_installed(self, lines):
+        pinned = {canonicalize_name(line.partition("==")[0]) for line in lines}
+        needed = requirements_of_the_project()
+        assert {"numpy", "llvmlite", "pytest", "hatchling"} <= needed
+        assert needed <= pinned, sorted(needed - pinned)
