@@ -293,13 +293,15 @@ def gradient(parents, pi, root, A1, A2, epsilon, functions=math):
 # The Dirichlet prior on two symbols.
 
 
-def binary_dirichlet_grid(concentration, floor, step=0.4):
+def binary_dirichlet_grid(concentration, floor):
     """Matrices and weights of a fine grid: the trapezoidal rule in the logits of the two free entries.
 
     ``x = 1/(1 + exp(-v))`` is Beta(c, c) when v has the density ``x^c (1 - x)^c / B(c, c)``. That is analytic in v up
     to the distance pi from the real line, and so is all that is averaged here, so the rule converges like
-    ``exp(-2 pi^2 / step)``: 1e-21 at 0.4. Returns pi as nested lists of arrays, and the weights.
+    ``exp(-2 pi^2 / step)``, 1e-21 at 0.4; a large c makes the density narrow, and the step shorter. Returns pi as
+    nested lists of arrays, and the weights.
     """
+    step = min(0.4, 1.0 / concentration)
     reach = 40.0 / concentration
     v = np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1) * step
     up, down = np.exp(-np.logaddexp(0.0, -v)), np.exp(-np.logaddexp(0.0, v))

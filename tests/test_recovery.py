@@ -69,7 +69,8 @@ class TestRule:
         value = [[0.0, 0, 0], [1.0, 0, 0], [0.0, 0.5, 0]]
         assert recover_graph(estimate(value, 10.0), threshold=0.4).tolist() == [-1, 0, 1]
         assert recover_graph(value, threshold=0.5).tolist() == [-1, 0, -1]
-        assert recover_graph(-np.array(value), threshold=-2.0).tolist() == [-1, 0, 0]
+        below_zero = np.array([[0.0, 0, 0], [-1.0, -3, 0], [-3.0, -2.5, -9]])
+        assert recover_graph(below_zero, threshold=-2.0).tolist() == [-1, 0, -1]
 
     def test_the_diagonal_as_a_rival(self):
         """A position whose own entry is largest attends to itself, if an earlier key is above the threshold at all."""
@@ -144,7 +145,7 @@ class TestEdgeReport:
         assert bound.significant.tolist() == [False, True, True, False, False]
         assert np.isnan(bound.margin_error[[0, 3, 4]]).all()
         wide = EdgeReport(estimate(self.VALUE, 0.1), self.GRAPH)
-        assert not wide.significant.any() or wide.significant.tolist() == [False, False, False, False, False]
+        assert not wide.significant[[0, 2, 3, 4]].any()
         assert EdgeReport(estimate(self.VALUE, 0.0999), self.GRAPH).significant[1]
         assert not EdgeReport(estimate(self.VALUE, 0.1001), self.GRAPH).significant[1]
 
@@ -203,4 +204,7 @@ class TestOnScores:
         children = report.true >= 0
         assert (report.margin[children] < 0.0).all()
         assert not report.children_recovered
-        assert (report.predicted[children] == np.flatnonzero(children)).all()
+        assert report.recall == 0.0
+        # Every child attends to itself or, in the middle of the chain, to nothing that counts.
+        assert all(found in (-1, i) for i, found in enumerate(report.predicted.tolist()))
+        assert np.count_nonzero(report.predicted >= 0) > 6

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -47,7 +48,7 @@ def main(
         chosen = _choose(claim)
         check_output_folder(out)
     except CausalTheoryError as error:
-        Console(stderr=True).print(f"[red]error[/red] {error}", soft_wrap=True)
+        Console(stderr=True).print(f"[red]error[/red]: {escape(str(error))}", soft_wrap=True, highlight=False)
         raise typer.Exit(BAD_USAGE) from error
     raise typer.Exit(_run(console, chosen, profile, out, seed, jobs))
 

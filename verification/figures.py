@@ -28,8 +28,7 @@ def draw_figures(folder: Path, seed: int) -> list[Path]:
     for row, name in zip(axes, names, strict=True):
         _draw_row(row, name, InContextTask(family(name, LENGTH, rng), prior))
     figure.suptitle(
-        f"Orbit prior of trace 1, S={SYMBOLS}, T={LENGTH}, eps={EPSILON}. Squares: true edges. Diagonal and query row: "
-        "see the text.",
+        f"Orbit prior of trace 1, S={SYMBOLS}, T={LENGTH}, eps={EPSILON}. Squares mark the true edges.",
         fontsize=11,
     )
     target = folder / "figures"

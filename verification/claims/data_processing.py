@@ -109,7 +109,8 @@ def _evidence(profile: Profile, context: Context, *, shuffled: bool) -> Evidence
         score = _score_slack(task, claimed, informations["chi2"], score)
         if k < 20:
             reports.append(check_assumptions(task.prior))
-    everything: dict[str, Slack] = {**slacks, "score bound": score}
+    everything: dict[str, Slack] = {str(name): slack for name, slack in slacks.items()}
+    everything["score bound"] = score
     broken = sum(slack.broken for slack in everything.values())
     checked = sum(slack.checked for slack in everything.values())
     smallest = min(slack.smallest for slack in everything.values())

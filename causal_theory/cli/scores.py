@@ -1,0 +1,141 @@
+"""``causal-theory scores``: the edge scores of a task, and the graph they show."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from causal_theory.cli import options
+from causal_theory.cli.output import (
+    check_outputs,
+    matrix_table,
+    print_json,
+    say_written,
+    write_csv,
+    write_figure,
+    write_npz,
+)
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.estimate import Estimate
+from causal_theory.population.limit import limit_edge_scores
+from causal_theory.population.scores import edge_scores
+from causal_theory.recovery import EdgeReport
+from causal_theory.tasks import InContextTask
+
+__all__ = ["EXAMPLES", "command"]
+
+EXAMPLES = (
+    'Example: causal-theory scores --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" '
+    "--epsilon 0.01 --plot scores.png"
+)
+
+
+class MethodName(StrEnum):
+    """How scores are computed."""
+
+    TRANSFORM = "transform"
+    ENUMERATE = "enumerate"
+
+
+def command(
+    graph: options.Graph = options.GraphName.CHAIN,
+    graph_file: options.GraphFile = None,
+    length: options.Length = 20,
+    root_probability: options.RootProbability = 0.5,
+    prior: options.PriorKind = options.PriorName.DIRICHLET,
+    transition: options.Transition = None,
+    symbols: options.Symbols = 10,
+    concentration: options.Concentration = 1.0,
+    floor: options.Floor = 0.0,
+    root_law: options.RootLaws = options.RootName.STATIONARY,
+    epsilon: options.Epsilon = 0.01,
+    method: Annotated[MethodName, typer.Option(help="Message passing, or a sum over all sequences.")] = (
+        MethodName.TRANSFORM
+    ),
+    limit: Annotated[bool, typer.Option("--limit", help="The limit for long sequences instead.")] = False,
+    threshold: Annotated[
+        float | None, typer.Option(help="Score above which a position has a parent; see recover_graph.")
+    ] = None,
+    draws: options.Draws = 256,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    csv: options.Csv = None,
+    npz: options.Npz = None,
+    plot: options.Plot = None,
+) -> None:
+    """Edge scores: the first-order gradient of the first attention matrix, and the graph it writes."""
+    check_outputs(csv, npz, plot=plot)
+    if limit and method is MethodName.ENUMERATE:
+        raise InvalidArgumentError("method must be 'transform' together with --limit, got 'enumerate'")
+    task = options.build_task(
+        options.build_graph(graph, length, root_probability, graph_file, seed),
+        options.build_prior(prior, transition, symbols, concentration, floor),
+        root_law,
+    )
+    if limit:
+        scores = limit_edge_scores(task, epsilon=epsilon, draws=draws, rng=seed)
+    else:
+        scores = edge_scores(
+            task,
+            epsilon=epsilon,
+            method="transform" if method is MethodName.TRANSFORM else "enumerate",
+            draws=draws,
+            rng=seed,
+        )
+    report = EdgeReport(scores, task.graph, threshold)
+    write_csv(csv, scores.value)
+    write_npz(npz, {"scores": scores.value, "error": scores.error, "predicted": report.predicted, "true": report.true})
+    write_figure(plot, lambda: _draw(scores, task))
+    if json:
+        print_json(_content(scores, report))
+        return
+    console = Console()
+    _show(console, scores, report)
+    say_written(console, csv, npz, plot)
+
+
+def _draw(scores: Estimate, task: InContextTask):  # type: ignore[no-untyped-def]
+    from causal_theory.plotting import plot_scores
+
+    return plot_scores(scores, graph=task.graph)
+
+
+def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
+    return {
+        "scores": scores,
+        "predicted": report.predicted,
+        "true": report.true,
+        "margin": report.margin,
+        "margin_error": report.margin_error,
+        "precision": report.precision,
+        "recall": report.recall,
+        "exact_match": report.exact_match,
+    }
+
+
+def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
+    marked = {i: int(parent) for i, parent in enumerate(report.true)}
+    table = matrix_table(console, scores.value, "edge scores (true edges in bold)", marked)
+    if table is not None:
+        console.print(table)
+    rows = Table(title="graph")
+    for heading in ("position", "parent", "predicted", "margin", "error"):
+        rows.add_column(heading, justify="right")
+    for i, (true, predicted) in enumerate(zip(report.true, report.predicted, strict=True)):
+        right = "green" if true == predicted else "red"
+        margin = "" if true < 0 else f"{report.margin[i]:.4g}"
+        error = "" if true < 0 else f"{report.margin_error[i]:.1e}"
+        rows.add_row(str(i), _name(true), f"[{right}]{_name(predicted)}[/{right}]", margin, error)
+    console.print(rows)
+    console.print(
+        f"precision {report.precision:.3f}, recall {report.recall:.3f}, smallest margin {report.smallest_margin:.4g}, "
+        f"graph {'recovered' if report.exact_match else 'not recovered'} ({scores.method}, "
+        f"error up to {scores.error.max():.1e})",
+        highlight=False,
+    )
+
+
+def _name(parent: int) -> str:
+    return "root" if parent < 0 else str(parent)
