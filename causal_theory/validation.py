@@ -85,7 +85,7 @@ def check_matrix(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray
         raise InvalidArgumentError(f"{name} must have shape {shape}, got shape {matrix.shape}")
     if not np.all(np.isfinite(matrix)):
         where = tuple(int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
-        raise InvalidArgumentError(f"{name} must be finite, got {matrix[where]} at {where}")
+        raise InvalidArgumentError(f"{name} must be finite, got {float(matrix[where])!r} at {where}")
     return matrix
 
 
@@ -100,12 +100,12 @@ def check_transition_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
     bad = ~(np.isfinite(matrix) & (matrix >= 0.0))
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
-        raise TransitionError(f"{name} must have finite entries of at least 0, got {matrix[where]} at {where}")
+        raise TransitionError(f"{name} must have finite entries of at least 0, got {float(matrix[where])!r} at {where}")
     sums = matrix.sum(axis=1)
     off = np.abs(sums - 1.0)
     if off.max() > ROW_SUM_TOLERANCE:
         row = int(off.argmax())
         raise TransitionError(
-            f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {sums[row]!r} in row {row}"
+            f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {float(sums[row])!r} in row {row}"
         )
     return matrix
