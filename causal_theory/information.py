@@ -13,12 +13,12 @@ from causal_theory.kernels.pairs import (
     HELLINGER,
     KL,
     TV,
-    kind_deviations,
     kind_divergences,
     kind_divergences_parallel,
+    kind_joints,
     self_divergence,
 )
-from causal_theory.pair_structure import PairStructure, centred_powers, pair_structure
+from causal_theory.pair_structure import Chain, PairStructure, chain_powers, pair_structure
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice
 
@@ -104,13 +104,13 @@ def pairwise_information(
     structure = pair_structure(task.graph, stationary=task.root_law == "stationary")
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
-        powers, marginals, laws = _laws(task, structure, transition)
+        chain, laws = _laws(task, structure, transition)
         many = len(structure.kinds) * task.vocab_size**3 > PARALLEL_WORK
         kernel = kind_divergences_parallel if many else kind_divergences
-        values = kernel(structure.kinds, powers, marginals, code)
+        relative = _roundoff(task)
+        values, errors = kernel(structure.kinds, tuple(chain), code, relative)
         diagonal = np.array([self_divergence(law, code) for law in laws])
-        value = structure.spread(values, diagonal)
-        return value, _roundoff(task) * (value + 1e-300)
+        return structure.spread(values, diagonal), structure.spread(errors, 2.0 * relative * diagonal)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
@@ -159,10 +159,9 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     structure = pair_structure(task.graph, stationary=task.root_law == "stationary")
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
-        powers, marginals, laws = _laws(task, structure, transition)
-        deviations = kind_deviations(structure.kinds, powers, marginals)
-        joint = _spread_joint(structure, deviations, laws)
-        return joint, _roundoff(task) * joint
+        chain, laws = _laws(task, structure, transition)
+        joint = _spread_joint(structure, kind_joints(structure.kinds, tuple(chain)), laws)
+        return joint, 2.0 * _roundoff(task) * joint
 
     def symmetrise(joint: Array) -> Array:
         diagonal = np.trace(joint, axis1=2, axis2=3)[..., None, None]
@@ -174,31 +173,31 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     return average_over_prior(task.prior, evaluate, label_invariant=False, symmetrise=symmetrise, draws=draws, rng=rng)
 
 
-def _laws(task: InContextTask, structure: PairStructure, transition: Array) -> tuple[Array, Array, Array]:
-    """Centred powers and laws by depth, and the law of every position."""
+def _laws(task: InContextTask, structure: PairStructure, transition: Array) -> tuple[Chain, Array]:
+    """Powers and laws by depth, and the law of every position."""
     stationary = task.root_law == "stationary"
     root_law = task.root_distribution(transition)
-    powers, marginals = centred_powers(transition, root_law, int(structure.depths.max()), stationary=stationary)
-    laws = marginals[structure.depths]
+    chain = chain_powers(transition, root_law, int(structure.depths.max()), stationary=stationary)
+    laws = chain.marginals[structure.depths]
     if not task.graph.parents[-1]:
         laws[-1] = 1.0 / task.vocab_size
-    return powers, marginals, laws
+    return chain, laws
 
 
-def _spread_joint(structure: PairStructure, deviations: Array, laws: Array) -> Array:
-    length, size = laws.shape
-    padded = np.concatenate([deviations, np.zeros((1, size, size))])
+def _spread_joint(structure: PairStructure, joints: Array, laws: Array) -> Array:
+    """Give every pair the law of its kind; independent pairs the product of their laws."""
+    length = len(laws)
     joint: Array = laws[:, None, :, None] * laws[None, :, None, :]
     for i in range(length):
+        kinds = structure.index[i, :i]
+        tied = np.flatnonzero(kinds >= 0)
         # A kind is stored with the earlier token first.
-        late = padded[structure.index[i, :i]]
-        joint[i, :i] += late.transpose(0, 2, 1)
-        joint[:i, i] += late
+        joint[tied, i] = joints[kinds[tied]]
+        joint[i, tied] = joints[kinds[tied]].transpose(0, 2, 1)
         joint[i, i] = np.diag(laws[i])
-    np.maximum(joint, 0.0, out=joint)
     return joint
 
 
 def _roundoff(task: InContextTask) -> float:
-    """Relative roundoff of a value that is a product of at most T matrices of size S, with a factor to spare."""
-    return 8.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size)
+    """Relative roundoff of a probability that is a sum of products of at most T factors."""
+    return 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.kernels.sequences import batch_moments, batch_predictions
-from causal_theory.validation import check_matrix, check_positive
+from causal_theory.validation import check_matrix, check_positive, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix"]
 
@@ -28,10 +28,7 @@ Array = NDArray[np.float64]
 
 def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
     """Return a (T, T) matrix with zeros above the diagonal, where entries (also infinite ones) have no meaning."""
-    try:
-        matrix = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"{name} must be a numeric matrix of shape {(length, length)}: {error}") from error
+    matrix = np.array(check_real(name, value), dtype=np.float64)
     if matrix.ndim == 2:
         matrix[np.triu_indices_from(matrix, k=1)] = 0.0
     return check_matrix(name, matrix, (length, length))

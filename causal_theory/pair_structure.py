@@ -1,6 +1,7 @@
 """Which pairs of positions of a forest share one joint law, and what is needed to evaluate it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.pairs import pair_keys
 
-__all__ = ["PairStructure", "centred_powers", "pair_structure"]
+__all__ = ["Chain", "PairStructure", "chain_powers", "pair_structure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,22 +66,48 @@ def _number(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return np.flatnonzero(used), place[keys]
 
 
-def centred_powers(
-    transition: NDArray[np.float64], root_law: NDArray[np.float64], depth: int, *, stationary: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return ``(pi - 1 m)^d`` (depth + 1, S, S) and the laws ``root_law pi^d`` (depth + 1, S), d = 0 .. depth.
+class Chain(NamedTuple):
+    """Powers of a transition matrix, in the order in which the kernels take them.
 
-    ``m`` is the law at the largest depth. Differences of rows of these powers are those of ``pi^d``, without the
-    cancellation that a common part of size one would bring.
+    Attributes
+    ----------
+    plain : ndarray, shape (D + 1, S, S)
+        ``pi^d``.
+    centred : ndarray, shape (D + 1, S, S)
+        ``(pi - 1 m)^d`` with ``m`` the law at the largest depth. Differences of its rows are those of ``pi^d``,
+        without the cancellation that a common part of size one would bring.
+    errors : ndarray, shape (D + 1, S, S)
+        Bounds on the errors of ``centred``.
+    marginals : ndarray, shape (D + 1, S)
+        The law of a token at each depth.
     """
+
+    plain: NDArray[np.float64]
+    centred: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    marginals: NDArray[np.float64]
+
+
+def chain_powers(
+    transition: NDArray[np.float64], root_law: NDArray[np.float64], depth: int, *, stationary: bool
+) -> Chain:
+    """Return the powers up to ``depth`` and the laws of the tokens; with stationary roots all laws are the root law."""
     size = root_law.shape[0]
     marginals = np.empty((depth + 1, size))
     marginals[0] = root_law
     for d in range(depth):
         marginals[d + 1] = root_law if stationary else marginals[d] @ transition
-    powers = np.empty((depth + 1, size, size))
-    powers[0] = np.eye(size)
-    centred = transition - marginals[depth]
+    centred_step = transition - marginals[depth]
+    plain = np.empty((depth + 1, size, size))
+    centred = np.empty((depth + 1, size, size))
+    errors = np.zeros((depth + 1, size, size))
+    plain[0] = centred[0] = np.eye(size)
+    unit = float(np.finfo(float).eps)
+    magnitude = np.abs(centred_step)
+    # Running error analysis: the step is off by the roundoff of its subtraction, each product by that of its sums.
+    step_error = unit * (transition + marginals[depth]) + unit * size * magnitude
     for d in range(depth):
-        powers[d + 1] = powers[d] @ centred
-    return powers, marginals
+        plain[d + 1] = plain[d] @ transition
+        centred[d + 1] = centred[d] @ centred_step
+        errors[d + 1] = errors[d] @ magnitude + np.abs(centred[d]) @ step_error
+    return Chain(plain, centred, errors, marginals)

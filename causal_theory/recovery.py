@@ -80,6 +80,8 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
     """
     value, error = _split(scores)
     length = len(value)
+    if threshold is not None and np.isnan(threshold):
+        raise InvalidArgumentError("threshold must be a number or None, got nan")
     if threshold is None:
         highest = value[np.tril_indices(length, k=-1)].max()
         bar = max(SHARE * highest, FLOOR / length) + ERROR_BARS * error

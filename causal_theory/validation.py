@@ -16,6 +16,7 @@ __all__ = [
     "check_matrix",
     "check_positive",
     "check_probability",
+    "check_real",
     "check_transition_matrix",
 ]
 
@@ -75,12 +76,20 @@ def check_probability(name: str, value: object) -> float:
     return number
 
 
+def check_real(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Return ``value`` as an array when it holds real numbers; text and complex numbers are not converted."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{name} must be an array of real numbers: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise InvalidArgumentError(f"{name} must be an array of real numbers, got type {array.dtype}")
+    return array
+
+
 def check_matrix(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Return ``value`` as a contiguous float64 matrix of the given shape with finite entries."""
-    try:
-        matrix = np.ascontiguousarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"{name} must be a numeric matrix of shape {shape}: {error}") from error
+    matrix = np.ascontiguousarray(check_real(name, value), dtype=np.float64)
     if matrix.shape != shape:
         raise InvalidArgumentError(f"{name} must have shape {shape}, got shape {matrix.shape}")
     if not np.all(np.isfinite(matrix)):
@@ -92,9 +101,9 @@ def check_matrix(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray
 def check_transition_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Return ``value`` as a contiguous (S, S) float64 array when it is a row-stochastic matrix with S >= 2."""
     try:
-        matrix = np.array(value, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
-        raise TransitionError(f"{name} must be a square matrix of numbers: {error}") from error
+        matrix = np.array(check_real(name, value), dtype=np.float64, order="C")
+    except InvalidArgumentError as error:
+        raise TransitionError(str(error)) from error
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
         raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got shape {matrix.shape}")
     bad = ~(np.isfinite(matrix) & (matrix >= 0.0))

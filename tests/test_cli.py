@@ -90,6 +90,18 @@ class TestScores:
         assert figure.read_bytes().startswith(b"\x89PNG")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["s.csv", "s.npz", "s.png"]
 
+    def test_archive_without_suffix_keeps_its_name(self, tmp_path):
+        result = run("scores", "--length", 5, "--prior", "point", "--transition", TEXT, "--npz", tmp_path / "data")
+        assert result.exit_code == 0, result.output
+        assert [path.name for path in tmp_path.iterdir()] == ["data"]
+        with np.load(tmp_path / "data") as arrays:
+            assert arrays["scores"].shape == (5, 5)
+
+    def test_long_graph_lists_only_what_is_wrong(self):
+        result = run("scores", "--length", 60, "--prior", "orbit", "--transition", TEXT)
+        assert "graph recovered" in result.output
+        assert "positions that are wrong" not in result.output
+
     def test_table_marks_the_verdict(self):
         result = run("scores", "--length", 6, "--prior", "orbit", "--transition", "[[0.2,0.8],[0.8,0.2]]")
         assert "graph recovered" in result.output
@@ -154,6 +166,13 @@ class TestInputs:
         content = run_json("scores", "--graph-file", path, "--prior", "point", "--transition", TEXT)
         assert content["true"] == [-1, 0, 0, -1, 3, -1]
 
+    def test_empty_and_complex_arrays_are_refused(self, tmp_path):
+        path = tmp_path / "pi.npy"
+        path.touch()
+        assert "readable file" in str(run("scores", "--prior", "point", "--transition", path).exception)
+        np.save(path, np.array(MATRIX) + 0j)
+        assert "real numbers" in str(run("scores", "--prior", "point", "--transition", path).exception)
+
     @pytest.mark.parametrize("suffix", [".json", ".csv", ".npy"])
     def test_transition_file(self, tmp_path, suffix):
         path = tmp_path / f"pi{suffix}"
@@ -185,6 +204,13 @@ MISTAKES = [
     (["scores", "--csv", "no/such/folder/x.csv"], "must be in a folder that exists"),
     (["information", "--concentration", "-1"], "concentration"),
     (["sample", "--size", "0"], "size must be an integer of at least 1"),
+    (["scores", "--prior", "point", "--transition", '[["0.5","0.5"],["0.5","0.5"]]'], "array of real numbers"),
+    (["scores", "--prior", "point", "--transition", "[" * 100_000], "transition must be a matrix in JSON"),
+    (
+        ["scores", "--length", "4", "--symbols", "2", "--threshold", "nan"],
+        "threshold must be a number or None, got nan",
+    ),
+    (["scores", "--csv", "same.npz", "--npz", "same.npz"], "output files must differ"),
 ]
 
 
@@ -192,7 +218,8 @@ class TestMistakes:
     @pytest.mark.parametrize(("arguments", "message"), MISTAKES)
     def test_raise_before_anything_is_written(self, arguments, message, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        result = run(*arguments, "--npz", "out.npz")
+        extra = () if "--npz" in arguments else ("--npz", "out.npz")
+        result = run(*arguments, *extra)
         assert isinstance(result.exception, ValueError)
         assert message in str(result.exception)
         assert list(tmp_path.iterdir()) == []

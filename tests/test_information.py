@@ -6,7 +6,7 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_theory import (
@@ -32,7 +32,6 @@ def rational(task):
 
 class TestJoint:
     @given(task=tasks(max_length=5))
-    @settings(max_examples=50, deadline=None)
     def test_within_error_of_rational_arithmetic(self, task):
         estimate = pairwise_joint(task)
         oracles.assert_within_error(estimate, oracles.joint(*rational(task)))
@@ -50,7 +49,6 @@ class TestJoint:
         assert joint[2, 0, 0, 1] > 0.0
 
     @given(task=tasks(max_length=8, max_size=4, priors=("point", "orbit", "dirichlet")))
-    @settings(max_examples=40, deadline=None)
     def test_marginals(self, task):
         """Each block sums to one, has the marginals of its tokens, and is the transpose of its mirror."""
         joint = pairwise_joint(task, draws=4, rng=0).value
@@ -111,7 +109,6 @@ class TestJoint:
 class TestInformation:
     @pytest.mark.parametrize("measure", MEASURES)
     @given(task=tasks(max_length=5))
-    @settings(max_examples=50, deadline=None)
     def test_within_error_of_rational_arithmetic(self, measure, task):
         estimate = pairwise_information(task, measure)
         oracles.assert_within_error(estimate, oracles.informations(*rational(task), measure))
@@ -252,7 +249,6 @@ class TestDistantPairs:
 class TestTheorems:
     @pytest.mark.parametrize("measure", MEASURES)
     @given(task=tasks(max_length=7, max_size=4))
-    @settings(max_examples=60, deadline=None)
     def test_data_processing_inequality(self, measure, task):
         """``I(s_i; s_j) <= I(s_i; s_p(i))`` and ``I(s_i; s_j) <= I(s_j; s_c)`` along every path of the forest.
 
@@ -274,7 +270,6 @@ class TestTheorems:
             assert value[0, 1] > min(value[0, 2], value[2, 1]) + 0.01
 
     @given(task=tasks(max_length=6, max_size=4))
-    @settings(max_examples=60, deadline=None)
     def test_divergences_are_ordered(self, task):
         """``tv^2 <= 2 H^2 (2 - H^2) / 2``, ``2 tv^2 <= kl`` (Pinsker), ``2 H^2 <= kl <= log(1 + chi2) <= chi2``.
 
@@ -290,7 +285,6 @@ class TestTheorems:
 
     @pytest.mark.parametrize("measure", MEASURES)
     @given(graph=forests(max_length=6), matrix=transition_matrices(max_size=4), seed=st.integers(0, 99))
-    @settings(max_examples=30, deadline=None)
     def test_relabeling_symbols_changes_nothing(self, measure, graph, matrix, seed):
         order = np.random.default_rng(seed).permutation(len(matrix))
         one = pairwise_information(InContextTask(graph, PointPrior(matrix)), measure)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_theory import (
@@ -33,7 +33,6 @@ def true_limit(task, epsilon, pi=None):
 
 class TestValue:
     @given(task=tasks(max_length=5, root_laws=STATIONARY), epsilon=st.sampled_from([0.0, 1e-6, 0.05, 10.0]))
-    @settings(max_examples=60, deadline=None)
     def test_context_rows_against_rational_arithmetic(self, task, epsilon):
         estimate = limit_edge_scores(task, epsilon=epsilon)
         off = np.abs(estimate.value[:-1, :-1] - true_limit(task, epsilon))
@@ -41,7 +40,6 @@ class TestValue:
         assert estimate.method == "exact"
 
     @given(matrix=transition_matrices(max_size=4), epsilon=st.sampled_from([0.0, 0.05, 1.0]))
-    @settings(max_examples=40, deadline=None)
     def test_query_row(self, matrix, epsilon):
         """The query row is ``(1/S) sum_q mu_q g_q``, its last entry ``(1/S) sum_q g_q``.
 
@@ -76,7 +74,6 @@ class TestValue:
 
 class TestStatements:
     @given(task=tasks(max_length=7, max_size=4, root_laws=STATIONARY))
-    @settings(max_examples=60, deadline=None)
     def test_edges_carry_their_chi_square_information(self, task):
         """At eps = 0 the limit score of every edge times S is the chi-square information of the edge.
 
@@ -89,7 +86,6 @@ class TestStatements:
             assert off <= size * limit.error[child, parent] + information.error[child, parent] + 1e-15
 
     @given(task=tasks(max_length=7, max_size=4, root_laws=STATIONARY, priors=("point", "orbit")))
-    @settings(max_examples=100, deadline=None)
     def test_no_entry_exceeds_the_geometric_mean_of_two_informations(self, task):
         """``limit_ij <= sqrt(I_ij I_{i,p(i)}) / S <= I_{i,p(i)} / S`` for every child i and j < i, at eps = 0.
 
@@ -106,7 +102,6 @@ class TestStatements:
                 assert bound <= own / task.vocab_size + slack
 
     @given(task=tasks(max_length=6, max_size=4, root_laws=STATIONARY))
-    @settings(max_examples=40, deadline=None)
     def test_diagonal_is_the_trace(self, task):
         """``(tr pi - 1)/S`` at eps = 0 when all symbols occur: the diagonal is a rival when the trace is large."""
         pi = task.prior.transition
@@ -128,7 +123,6 @@ class TestStatements:
         epsilon=st.sampled_from([0.0, 0.1]),
         seed=st.integers(0, 99),
     )
-    @settings(max_examples=40, deadline=None)
     def test_relabeling_symbols_changes_nothing(self, graph, matrix, epsilon, seed):
         order = np.random.default_rng(seed).permutation(len(matrix))
         one = limit_edge_scores(InContextTask(graph, PointPrior(matrix)), epsilon=epsilon)

@@ -6,7 +6,7 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_theory import (
@@ -87,7 +87,6 @@ class TestOracle:
 
 class TestAgainstOracle:
     @given(data=st.data(), epsilon=st.sampled_from(EPSILONS), scale=st.sampled_from([0.1, 2.0, 30.0]))
-    @settings(max_examples=30, deadline=None)
     def test_small_tasks(self, data, epsilon, scale):
         task = data.draw(tasks(max_length=4))
         A1 = data.draw(attention_matrices(task.length))
@@ -135,7 +134,6 @@ class TestAgainstOracle:
 
 class TestIdentities:
     @given(task=tasks(max_length=7), data=st.data(), epsilon=st.sampled_from([1e-4, 0.1, 10.0]))
-    @settings(max_examples=30, deadline=None)
     def test_gradient_is_the_derivative_of_the_loss(self, task, data, epsilon):
         """Central differences of step h have an error of order h^2; with the error at 2h that term drops out."""
         A1, A2 = data.draw(attention_matrices(task.length)), data.draw(attention_matrices(task.vocab_size))
@@ -157,7 +155,6 @@ class TestIdentities:
         assert_close((4 * slope(step) - slope(2 * step)) / 3, expected, rtol=1e-7, atol=1e-9)
 
     @given(task=tasks(max_length=6), data=st.data())
-    @settings(max_examples=30, deadline=None)
     def test_shifts_of_logits_change_nothing(self, task, data):
         """Softmax ignores constants: rows of dL/dA1 and columns of dL/dA2 sum to zero."""
         A1, A2 = data.draw(attention_matrices(task.length)), data.draw(attention_matrices(task.vocab_size))
@@ -167,7 +164,6 @@ class TestIdentities:
         assert not np.triu(gradient.A1.value, k=1).any()
 
     @given(graph=forests(max_length=5), matrix=transition_matrices(max_size=3), seed=st.integers(0, 99))
-    @settings(max_examples=30, deadline=None)
     def test_relabeling_everything_changes_nothing(self, graph, matrix, seed):
         """``L(P pi P^T, A1, P A2 P^T) = L(pi, A1, A2)``; the gradient by A2 is relabelled too."""
         generator = np.random.default_rng(seed)
@@ -183,7 +179,6 @@ class TestIdentities:
         assert (np.abs(first.A2.value[swap] - second.A2.value) <= first.A2.error[swap] + second.A2.error).all()
 
     @given(task=tasks(max_length=6), epsilon=st.sampled_from(EPSILONS), seed=st.integers(0, 99))
-    @settings(max_examples=20, deadline=None)
     def test_slope_in_beta_at_zero(self, task, epsilon, seed):
         """At A2 = 0: ``sum_a dL/dA2[a,a] = -(1/T) sum_i sum_j a_ij G_ij``, by the definition of the edge scores."""
         A1 = np.random.default_rng(seed).normal(size=(task.length, task.length))
@@ -250,7 +245,6 @@ class TestOrbitPrior:
         assert np.abs(np.ptp(seconds, axis=0)).max() > 0.01
 
     @given(matrix=attention_matrices(4))
-    @settings(max_examples=30, deadline=None)
     def test_mean_over_relabelings(self, matrix):
         expected = np.mean([matrix[np.ix_(order, order)] for order, _ in oracles.relabelings(matrix.tolist())], axis=0)
         assert_close(mean_over_relabelings(matrix), expected, rtol=0.0, atol=1e-14)

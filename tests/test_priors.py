@@ -68,7 +68,7 @@ class TestAllPriors:
             ([[1.5, -0.5], [0.5, 0.5]], "transition must have finite entries of at least 0"),
             ([[np.nan, 0.5], [0.5, 0.5]], "transition must have finite entries"),
             ([[1.0]], "transition must be a square matrix with at least 2 symbols"),
-            ("ab", "transition must be a square matrix of numbers"),
+            ("ab", "transition must be an array of real numbers"),
         ],
     )
     def test_bad_matrix(self, kind, matrix, match):

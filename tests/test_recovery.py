@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_theory import (
@@ -36,7 +36,6 @@ def estimate(value, error, method="exact"):
 
 class TestRule:
     @given(graph=forests(max_length=12), strength=st.sampled_from([1e-6, 0.1, 1.0, 1e6]))
-    @settings(max_examples=60, deadline=None)
     def test_scores_that_are_edges_give_the_graph(self, graph, strength):
         """``strength`` on every edge, zero elsewhere: the parents for a threshold in between."""
         found = recover_graph(strength * graph.adjacency, threshold=0.5 * strength)

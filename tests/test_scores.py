@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_theory import (
@@ -17,6 +17,8 @@ from causal_theory import (
     first_order_gradient,
     limit_edge_scores,
 )
+from causal_theory.population import lanes as lanes_module
+from causal_theory.population import scores as scores_module
 from causal_theory.population.scores import transform_scores
 from causal_theory.testing import attention_matrices, forests, tasks, transition_matrices
 from tests import oracles
@@ -40,13 +42,11 @@ class TestAgainstRationalArithmetic:
 
     @pytest.mark.parametrize("method", ["transform", "enumerate"])
     @given(task=tasks(max_length=5, max_size=3, priors=("point", "orbit")), epsilon=st.sampled_from(EPSILONS))
-    @settings(max_examples=60, deadline=None)
     def test_small_tasks(self, method, task, epsilon):
         oracles.assert_within_error(edge_scores(task, epsilon=epsilon, method=method), true_scores(task, epsilon))
 
     @pytest.mark.parametrize("method", ["transform", "enumerate"])
     @given(task=tasks(max_length=8, max_size=2), epsilon=st.sampled_from(EPSILONS))
-    @settings(max_examples=25, deadline=None)
     def test_longer_tasks_of_two_symbols(self, method, task, epsilon):
         oracles.assert_within_error(edge_scores(task, epsilon=epsilon, method=method), true_scores(task, epsilon))
 
@@ -78,7 +78,6 @@ class TestAgainstRationalArithmetic:
 
 class TestTwoAlgorithms:
     @given(task=tasks(max_length=9, max_size=4, priors=("point", "orbit")), epsilon=st.sampled_from(EPSILONS))
-    @settings(max_examples=60, deadline=None)
     def test_transform_equals_enumeration(self, task, epsilon):
         fast = edge_scores(task, epsilon=epsilon)
         slow = edge_scores(task, epsilon=epsilon, method="enumerate")
@@ -109,6 +108,80 @@ class TestTwoAlgorithms:
             assert not np.triu(scores.error, k=1).any()
 
 
+@pytest.fixture(scope="module")
+def small_pieces():
+    """Cut trees at separators from three positions on, and look for negligible lanes at any length."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scores_module, "PIECE_PER_SYMBOL", 1)
+        patch.setattr(scores_module, "PRUNE_FROM", 0)
+        yield
+
+
+@pytest.mark.usefixtures("small_pieces")
+class TestSeparators:
+    """What long sequences go through, on sequences short enough to enumerate."""
+
+    @given(task=tasks(max_length=8, max_size=2), epsilon=st.sampled_from(EPSILONS))
+    def test_two_symbols(self, task, epsilon):
+        oracles.assert_within_error(edge_scores(task, epsilon=epsilon), true_scores(task, epsilon))
+
+    @given(task=tasks(max_length=9, max_size=4), epsilon=st.sampled_from(EPSILONS))
+    def test_equals_enumeration(self, task, epsilon):
+        fast = edge_scores(task, epsilon=epsilon)
+        slow = edge_scores(task, epsilon=epsilon, method="enumerate")
+        assert (np.abs(fast.value - slow.value) <= fast.error + slow.error).all()
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_twelve_tokens(self, family):
+        matrix = np.random.default_rng(12).dirichlet([0.2] * 3, size=3)
+        task = InContextTask(getattr(CausalGraph, family)(12), PointPrior(matrix))
+        fast = edge_scores(task, epsilon=0.02)
+        slow = edge_scores(task, epsilon=0.02, method="enumerate")
+        assert_close(fast.value, slow.value, rtol=0.0, atol=1e-13)
+
+
+class TestCuttingDoesNotMatter:
+    @given(
+        seed=st.integers(0, 10_000),
+        length=st.integers(2, 60),
+        exponent=st.sampled_from([-2, -20, -160, -300]),
+        root_law=st.sampled_from(["stationary", "uniform"]),
+        epsilon=st.sampled_from(EPSILONS),
+    )
+    def test_wild_matrices(self, seed, length, exponent, root_law, epsilon):
+        """Transition probabilities down to 1e-300: with and without separators, and the first column sums to zero."""
+        generator = np.random.default_rng(seed)
+        size = int(generator.integers(2, 5))
+        matrix = 10.0 ** generator.uniform(exponent, -0.7, (size, size)) / size
+        likely = generator.integers(size, size=size)
+        matrix[np.arange(size), likely] = 0.0
+        matrix[np.arange(size), likely] = 1.0 - matrix.sum(axis=1)
+        graph = CausalGraph.random_forest(length, 0.2, generator)
+        task = InContextTask(graph, PointPrior(matrix), root_law)
+        results = []
+        for pieces, prune in [(1, 0), (4, 64), (10**6, 10**6)]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(scores_module, "PIECE_PER_SYMBOL", pieces)
+                patch.setattr(scores_module, "PRUNE_FROM", prune)
+                results.append(edge_scores(task, epsilon=epsilon))
+        for scores in results:
+            assert np.isfinite(scores.value).all()
+            assert abs(scores.value[:, 0].sum()) <= scores.error[:, 0].sum()
+            assert (np.abs(scores.value - results[-1].value) <= scores.error + results[-1].error).all()
+
+    def test_dropped_lanes_are_accounted_for(self):
+        """With a coarse limit the dropped mass is a visible part of the error, and still covers the difference."""
+        matrix = np.random.default_rng(0).dirichlet([1.0] * 3, size=3)
+        task = InContextTask(CausalGraph.chain(150), PointPrior(matrix))
+        exact = edge_scores(task, epsilon=0.02)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lanes_module, "NEGLIGIBLE", 1e-4)
+            coarse = edge_scores(task, epsilon=0.02)
+        off = np.abs(coarse.value - exact.value)
+        assert off.max() > 1e-9
+        assert (off <= coarse.error).all()
+
+
 class TestInvariances:
     @given(
         graph=forests(max_length=7),
@@ -116,7 +189,6 @@ class TestInvariances:
         epsilon=st.sampled_from(EPSILONS),
         seed=st.integers(0, 99),
     )
-    @settings(max_examples=50, deadline=None)
     def test_relabeling_symbols_changes_nothing(self, graph, matrix, epsilon, seed):
         """``G(P pi P^T) = G(pi)`` for every permutation P of the symbols."""
         order = np.random.default_rng(seed).permutation(len(matrix))
@@ -125,14 +197,12 @@ class TestInvariances:
         assert (np.abs(one.value - other.value) <= one.error + other.error).all()
 
     @given(task=tasks(max_length=12, max_size=4), epsilon=st.sampled_from(EPSILONS))
-    @settings(max_examples=50, deadline=None)
     def test_first_column_sums_to_zero(self, task, epsilon):
         """``sum_i G_i0 = 0``: the frequencies are the mean of the indicators over all positions i."""
         scores = edge_scores(task, epsilon=epsilon)
         assert abs(scores.value[:, 0].sum()) <= scores.error[:, 0].sum()
 
     @given(matrix=transition_matrices(max_size=3), epsilon=st.sampled_from(EPSILONS))
-    @settings(max_examples=30, deadline=None)
     def test_positions_of_equal_standing(self, matrix, epsilon):
         """Trees of one node can be exchanged: without edges all pairs of different context positions are alike."""
         scores = edge_scores(InContextTask(CausalGraph.from_parents([-1] * 7), PointPrior(matrix)), epsilon=epsilon)
@@ -202,7 +272,6 @@ class TestAnySize:
 
 class TestPriors:
     @given(matrix=transition_matrices(max_size=3), graph=forests(max_length=5), epsilon=st.sampled_from(EPSILONS))
-    @settings(max_examples=20, deadline=None)
     def test_orbit_is_the_average_over_all_relabelings(self, matrix, graph, epsilon):
         estimate = edge_scores(InContextTask(graph, OrbitPrior(matrix)), epsilon=epsilon)
         task = InContextTask(graph, PointPrior(matrix))
@@ -225,19 +294,19 @@ class TestPriors:
         expected = np.tril([[(weights * entry).sum() for entry in row] for row in table])
         prior = DirichletPrior(2, concentration, floor=floor)
         task = InContextTask(CausalGraph.from_parents(parents), prior, root_law)
-        for method in ("transform",) if floor else ("transform", "enumerate"):
+        for method in ("transform", "enumerate") if concentration >= 1.0 else ("transform",):
             estimate = edge_scores(task, epsilon=0.05, method=method)
             assert estimate.method == "quadrature"
             oracles.assert_within_error(estimate, expected)
             assert estimate.error.max() < 1e-12
 
     def test_two_symbol_dirichlet_against_draws(self):
-        """Twelve tokens, where no oracle reaches: the mean over 4000 draws, within 5 standard errors everywhere."""
+        """Twelve tokens, where no oracle reaches: the mean over 1500 draws, within 5 standard errors everywhere."""
         prior = DirichletPrior(2, 0.1)
         task = InContextTask(CausalGraph.binary_tree(12), prior)
         exact = edge_scores(task, epsilon=0.02)
         draws = np.array(
-            [transform_scores(task, matrix, 0.02)[0] for matrix in prior.sample(4000, np.random.default_rng(5))]
+            [transform_scores(task, matrix, 0.02)[0] for matrix in prior.sample(1500, np.random.default_rng(5))]
         )
         bar = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
         below = np.tril_indices(12)
@@ -266,7 +335,6 @@ class TestPriors:
 
 class TestFirstOrderGradient:
     @given(graph=forests(min_length=4, max_length=4), A1=attention_matrices(4), beta0=st.sampled_from([1e-3, 0.5]))
-    @settings(max_examples=30, deadline=None)
     def test_formula(self, graph, A1, beta0):
         """``-(beta0/T) (diag(a_i) - a_i a_i^T) G_i`` row by row."""
         scores = edge_scores(InContextTask(graph, PointPrior([[0.5, 0.5], [0.125, 0.875]])), epsilon=0.1)

@@ -52,3 +52,6 @@ def main() -> None:
         console = Console(stderr=True, soft_wrap=True, highlight=False)
         console.print(f"[red]error[/red]: {escape(str(error))}")
         sys.exit(BAD_USAGE)
+    except MemoryError as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]error[/red]: not enough memory: {escape(str(error))}")
+        sys.exit(BAD_USAGE)

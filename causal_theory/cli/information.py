@@ -1,7 +1,7 @@
 """``causal-theory information``: mutual informations of all pairs of tokens."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from causal_theory.cli.output import (
 from causal_theory.estimate import Estimate
 from causal_theory.information import Measure, pairwise_information
 from causal_theory.tasks import InContextTask
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["EXAMPLES", "command"]
 
@@ -82,7 +85,7 @@ def command(
     say_written(console, csv, npz, plot)
 
 
-def _draw(values: Estimate, task: InContextTask, measure: str):  # type: ignore[no-untyped-def]
+def _draw(values: Estimate, task: InContextTask, measure: str) -> "Axes":
     from causal_theory.plotting import plot_information
 
     return plot_information(values, measure=measure, graph=task.graph)

@@ -67,7 +67,10 @@ class RootName(StrEnum):
 Graph = Annotated[GraphName, typer.Option("--graph", help="Graph family.", rich_help_panel=GRAPH)]
 GraphFile = Annotated[
     Path | None,
-    typer.Option(help="Read the graph from a JSON or edge-list file instead.", rich_help_panel=GRAPH),
+    typer.Option(
+        help='Read the graph from a file instead: JSON {"parents": [-1, 0, ...]}, or edges, one a line.',
+        rich_help_panel=GRAPH,
+    ),
 ]
 Length = Annotated[int, typer.Option(help="Tokens T, the query included.", rich_help_panel=GRAPH)]
 RootProbability = Annotated[
@@ -144,7 +147,7 @@ def _read_matrix(text: str) -> Any:
 
             return np.load(path, allow_pickle=False)
         content = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise TransitionError(f"transition must be JSON or a readable file, got {text!r}: {error}") from error
     if path.suffix == ".csv":
         return _from_csv(content, text)
@@ -154,7 +157,7 @@ def _read_matrix(text: str) -> Any:
 def _from_json(text: str, what: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise TransitionError(f"{what} must be a matrix in JSON, got {text.strip()[:60]!r}: {error}") from error
 
 

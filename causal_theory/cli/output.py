@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,32 +33,35 @@ def check_outputs(*paths: Path | None, plot: Path | None = None) -> None:
     ImportError
         If a figure is asked for and matplotlib is missing.
     """
-    for path in (*paths, plot):
-        if path is None:
-            continue
+    wanted = [path for path in (*paths, plot) if path is not None]
+    if len({path.resolve() for path in wanted}) < len(wanted):
+        raise OutputError(f"output files must differ, got {', '.join(map(str, wanted))}")
+    for path in wanted:
         if path.is_dir():
             raise OutputError(f"output must be a file, got the folder {str(path)!r}")
         folder = path.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise OutputError(f"output must be in a folder that exists and can be written, got {str(path)!r}")
     if plot is not None:
-        if plot.suffix not in FIGURE_FORMATS:
+        if plot.suffix.lower() not in FIGURE_FORMATS:
             raise OutputError(f"plot must end in one of {', '.join(FIGURE_FORMATS)}, got {str(plot)!r}")
-        from causal_theory.plotting.canvas import axes_or_new
+        from causal_theory.plotting.canvas import require_matplotlib
 
-        axes_or_new(None, (1.0, 1.0)).figure.clear()
+        require_matplotlib()
 
 
-def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
+def _write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
     """Let ``write`` fill a temporary file next to ``path``, then rename it."""
+    mask = os.umask(0)
+    os.umask(mask)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
         temporary = Path(name)
         try:
-            write(temporary)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            temporary.chmod(0o666 & ~mask)
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -69,22 +72,21 @@ def write_csv(path: Path | None, matrix: NDArray[Any]) -> None:
     """Write a matrix, one row a line, numbers in full precision."""
     if path is not None:
         style = "%d" if np.issubdtype(matrix.dtype, np.integer) else "%.17g"
-        _write_whole(path, lambda target: np.savetxt(target, matrix, delimiter=",", fmt=style))
+        _write_whole(path, lambda file: np.savetxt(file, matrix, delimiter=",", fmt=style))
 
 
 def write_npz(path: Path | None, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays."""
     if path is not None:
         content: dict[str, Any] = dict(arrays)
-        _write_whole(path, lambda target: np.savez(target, **content))
+        _write_whole(path, lambda file: np.savez(file, **content))
 
 
 def write_figure(path: Path | None, draw: Callable[[], "Axes"]) -> None:
     """Draw and save a figure in the format of the file name."""
     if path is not None:
-        figure = draw().get_figure(root=True)
-        assert figure is not None
-        _write_whole(path, lambda target: figure.savefig(target, format=path.suffix[1:], dpi=150))
+        figure: Any = draw().get_figure(root=True)
+        _write_whole(path, lambda file: figure.savefig(file, format=path.suffix[1:].lower(), dpi=150))
 
 
 def say_written(console: Console, *paths: Path | None) -> None:

@@ -1,7 +1,8 @@
 """``causal-theory scores``: the edge scores of a task, and the graph they show."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -24,12 +25,19 @@ from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import EdgeReport
 from causal_theory.tasks import InContextTask
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 __all__ = ["EXAMPLES", "command"]
 
 EXAMPLES = (
     'Example: causal-theory scores --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" '
     "--epsilon 0.01 --plot scores.png"
 )
+
+
+LISTED = 20
+"""Positions that are listed; of longer graphs only the wrong ones are."""
 
 
 class MethodName(StrEnum):
@@ -96,7 +104,7 @@ def command(
     say_written(console, csv, npz, plot)
 
 
-def _draw(scores: Estimate, task: InContextTask):  # type: ignore[no-untyped-def]
+def _draw(scores: Estimate, task: InContextTask) -> "Axes":
     from causal_theory.plotting import plot_scores
 
     return plot_scores(scores, graph=task.graph)
@@ -120,21 +128,33 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     table = matrix_table(console, scores.value, "edge scores (true edges in bold)", marked)
     if table is not None:
         console.print(table)
-    rows = Table(title="graph")
-    for heading in ("position", "parent", "predicted", "margin", "error"):
-        rows.add_column(heading, justify="right")
-    for i, (true, predicted) in enumerate(zip(report.true, report.predicted, strict=True)):
-        right = "green" if true == predicted else "red"
-        margin = "" if true < 0 else f"{report.margin[i]:.4g}"
-        error = "" if true < 0 else f"{report.margin_error[i]:.1e}"
-        rows.add_row(str(i), _name(true), f"[{right}]{_name(predicted)}[/{right}]", margin, error)
-    console.print(rows)
+    else:
+        console.print("the matrix is too wide for this terminal: --csv, --npz or --plot show it all")
+    positions = list(range(len(report.true)))
+    if len(report.true) > LISTED:
+        positions = [i for i in positions if report.true[i] != report.predicted[i]][:LISTED]
+    if positions:
+        console.print(_rows(report, positions))
     console.print(
         f"precision {report.precision:.3f}, recall {report.recall:.3f}, smallest margin {report.smallest_margin:.4g}, "
         f"graph {'recovered' if report.exact_match else 'not recovered'} ({scores.method}, "
         f"error up to {scores.error.max():.1e})",
         highlight=False,
     )
+
+
+def _rows(report: EdgeReport, positions: Sequence[int]) -> Table:
+    whole = len(positions) == len(report.true)
+    rows = Table(title="graph" if whole else "positions that are wrong")
+    for heading in ("position", "parent", "predicted", "margin", "error"):
+        rows.add_column(heading, justify="right")
+    for i in positions:
+        true, predicted = int(report.true[i]), int(report.predicted[i])
+        colour = "green" if true == predicted else "red"
+        margin = "" if true < 0 else f"{report.margin[i]:.4g}"
+        error = "" if true < 0 else f"{report.margin_error[i]:.1e}"
+        rows.add_row(str(i), _name(true), f"[{colour}]{_name(predicted)}[/{colour}]", margin, error)
+    return rows
 
 
 def _name(parent: int) -> str:

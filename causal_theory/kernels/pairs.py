@@ -5,8 +5,10 @@ depends on ``(e, d1, d2)`` only:
 
     P(a, b) - p(a) p(b) = sum_c m_e(c) D_d1(c, a) D_d2(c, b),    D_d = pi^d minus its mean row under m_e
 
-with ``m_e`` the law at depth ``e``. Working with this deviation instead of ``P`` keeps the relative accuracy of
-informations that decay to 1e-300.
+with ``m_e`` the law at depth ``e``. Working with this deviation keeps the relative accuracy of informations that decay
+to 1e-300; where ``P`` is far from the product, ``P`` itself is the accurate number.
+
+A ``chain`` is the tuple (powers of pi, centred powers, bounds on the errors of these, laws by depth).
 """
 
 import numpy as np
@@ -16,6 +18,8 @@ from causal_theory.kernels._jit import jit, jit_parallel, prange
 CHI2, KL, TV, HELLINGER = 0, 1, 2, 3
 SERIES_BELOW = 0.02
 LARGE = 1e300
+UNIT = 2.3e-16
+"""A little more than the spacing of doubles at one."""
 
 
 @jit
@@ -43,38 +47,64 @@ def pair_keys(parents, depths, same_depth):
 
 
 @jit
-def _centred(powers, law, distance, out):
-    """``pi^distance`` minus its mean row under ``law``, from centred powers (any centring will do)."""
+def _centred(powers, errors, law, distance, out, out_error):
+    """``pi^distance`` minus its mean row under ``law``, from centred powers (any centring will do), and its error."""
     size = law.shape[0]
     for b in range(size):
         mean = 0.0
+        spread = 0.0
         for c in range(size):
             mean += law[c] * powers[distance, c, b]
+            spread += law[c] * (errors[distance, c, b] + UNIT * size * abs(powers[distance, c, b]))
         for c in range(size):
             out[c, b] = powers[distance, c, b] - mean
+            out_error[c, b] = errors[distance, c, b] + spread + UNIT * abs(out[c, b])
 
 
 @jit
-def _deviation(kind, powers, marginals, first, second, out):
-    """``P(a, b) - p(a) p(b)`` of one kind of pair, ``a`` the token at distance ``d1``."""
-    depth, d1, d2 = kind
+def _deviation(kind, chain, deviation, error):
+    """``P(a, b) - p(a) p(b)`` of one kind of pair, ``a`` the token at distance ``d1``, and a bound on its error."""
+    _, powers, errors, marginals = chain
+    depth, d1, d2 = kind[0], kind[1], kind[2]
     law = marginals[depth]
     size = law.shape[0]
-    _centred(powers, law, d2, second)
+    second = np.empty((size, size))
+    second_error = np.empty((size, size))
+    _centred(powers, errors, law, d2, second, second_error)
     if d1 == 0:
         for a in range(size):
             for b in range(size):
-                out[a, b] = law[a] * second[a, b]
+                deviation[a, b] = law[a] * second[a, b]
+                error[a, b] = law[a] * (second_error[a, b] + UNIT * size * abs(second[a, b]))
         return
-    _centred(powers, law, d1, first)
-    for a in range(size):
-        for b in range(size):
-            out[a, b] = 0.0
+    first = np.empty((size, size))
+    first_error = np.empty((size, size))
+    _centred(powers, errors, law, d1, first, first_error)
+    deviation[:] = 0.0
+    error[:] = 0.0
     for c in range(size):
         for a in range(size):
             left = law[c] * first[c, a]
+            left_error = law[c] * first_error[c, a] + UNIT * size * abs(left)
             for b in range(size):
-                out[a, b] += left * second[c, b]
+                deviation[a, b] += left * second[c, b]
+                error[a, b] += left_error * abs(second[c, b]) + (abs(left) + left_error) * second_error[c, b]
+
+
+@jit
+def _joint(kind, chain, out):
+    """``P(a, b)`` of one kind of pair as a sum of products of probabilities: exact zeros stay zero."""
+    plain, _, _, marginals = chain
+    depth, d1, d2 = kind[0], kind[1], kind[2]
+    law = marginals[depth]
+    size = law.shape[0]
+    out[:] = 0.0
+    for c in range(size):
+        for a in range(size):
+            left = law[c] * plain[d1, c, a]
+            if left > 0.0:
+                for b in range(size):
+                    out[a, b] += left * plain[d2, c, b]
 
 
 @jit
@@ -85,111 +115,126 @@ def _entropy_excess(r):
 
 
 @jit
-def divergence(deviation, p, q, measure):
-    """Divergence of the joint law from the product of its marginals; symbols of probability zero count nothing."""
+def _term(measure, deviation, error, joint, p, q, relative):
+    """One term of a divergence and a bound on its error.
+
+    Close to independence the deviation is the accurate number, far from it the joint probability is.
+    """
+    product = p * q
+    r = deviation / p / q
+    if measure == CHI2:
+        value = (deviation / p) * (deviation / q)
+        return value, ((2.0 * abs(deviation) + error) / p) * (error / q) + 4.0 * relative * value
+    if measure == TV:
+        return 0.5 * abs(deviation), 0.5 * error
+    if abs(r) < SERIES_BELOW:
+        if measure == KL:
+            value = product * _entropy_excess(r)
+            return value, (abs(r) + error / p / q) * error + 4.0 * relative * value
+        root = np.sqrt(joint) + np.sqrt(product)
+        value = 0.5 * (deviation / root) ** 2
+        return value, (abs(deviation) + error) / root * (error / root) + 4.0 * relative * value
+    if measure == KL:
+        logarithm = 0.0
+        if joint > 0.0:
+            ratio = joint / p / q
+            logarithm = np.log(ratio) if ratio < LARGE else np.log(joint) - np.log(p) - np.log(q)
+        value = joint * logarithm - joint + product
+        return value, 4.0 * relative * (joint * (abs(logarithm) + 1.0) + product)
+    gap = np.sqrt(joint) - np.sqrt(p) * np.sqrt(q)
+    size = np.sqrt(joint) + np.sqrt(p) * np.sqrt(q)
+    return 0.5 * gap * gap, 2.0 * relative * (abs(gap) + relative * size) * size
+
+
+@jit
+def _divergence(kind, chain, measure, relative):
+    """Divergence of the joint law from the product of its marginals, and its error bound.
+
+    Symbols of probability zero count nothing.
+    """
+    marginals = chain[3]
+    p = marginals[kind[0] + kind[1]]
+    q = marginals[kind[0] + kind[2]]
+    size = p.shape[0]
+    deviation = np.empty((size, size))
+    error = np.empty((size, size))
+    joint = np.empty((size, size))
+    _deviation(kind, chain, deviation, error)
+    _joint(kind, chain, joint)
     total = 0.0
-    for a in range(p.shape[0]):
-        if p[a] == 0.0:
-            continue
-        for b in range(q.shape[0]):
-            if q[b] == 0.0:
-                continue
-            dev = deviation[a, b]
-            product = p[a] * q[b]
-            joint = max(product + dev, 0.0)
-            if measure == CHI2:
-                total += (dev / p[a]) * (dev / q[b])
-            elif measure == TV:
-                total += 0.5 * abs(dev)
-            elif measure == HELLINGER:
-                root = np.sqrt(joint) + np.sqrt(p[a]) * np.sqrt(q[b])
-                if root > 0.0:
-                    total += 0.5 * (dev / root) ** 2
-            else:
-                r = dev / p[a] / q[b]
-                if abs(r) < SERIES_BELOW:
-                    total += product * _entropy_excess(r)
-                elif joint > 0.0:
-                    if r < LARGE:
-                        total += joint * np.log(1.0 + r) - dev
-                    else:
-                        total += joint * (np.log(joint) - np.log(p[a]) - np.log(q[b])) - dev
-                else:
-                    total -= dev
-    return total
+    bound = 0.0
+    for a in range(size):
+        for b in range(size):
+            if p[a] > 0.0 and q[b] > 0.0:
+                value, off = _term(measure, deviation[a, b], error[a, b], joint[a, b], p[a], q[b], relative)
+                total += value
+                bound += off
+    return total, bound + UNIT * size * size * abs(total)
 
 
 @jit
 def self_divergence(p, measure):
-    """Divergence of a token paired with itself: joint law ``diag(p)``."""
+    """Divergence of a token paired with itself, joint law ``diag(p)``; ``1 - p`` is summed, not subtracted."""
     total = 0.0
     positive = 0
     for a in range(p.shape[0]):
         if p[a] == 0.0:
             continue
         positive += 1
+        others = 0.0
+        for b in range(p.shape[0]):
+            if b != a:
+                others += p[b]
         if measure == KL:
-            total -= p[a] * np.log(p[a])
+            total -= p[a] * (np.log(p[a]) if p[a] < 0.5 else np.log1p(-others))
         elif measure == TV:
-            total += p[a] * (1.0 - p[a])
+            total += p[a] * others
         elif measure == HELLINGER:
-            total += p[a] * (1.0 - np.sqrt(p[a]))
+            total += p[a] * others / (1.0 + np.sqrt(p[a]))
     return positive - 1.0 if measure == CHI2 else total
 
 
 @jit
-def _one_deviation(kind, powers, marginals):
-    size = powers.shape[1]
-    first = np.empty((size, size))
-    second = np.empty((size, size))
-    deviation = np.empty((size, size))
-    _deviation((kind[0], kind[1], kind[2]), powers, marginals, first, second, deviation)
-    return deviation
-
-
-@jit
-def _one_divergence(kind, powers, marginals, measure):
-    deviation = _one_deviation(kind, powers, marginals)
-    return divergence(deviation, marginals[kind[0] + kind[1]], marginals[kind[0] + kind[2]], measure)
-
-
-@jit
-def kind_divergences(kinds, powers, marginals, measure):
-    """Divergences (K,) of the kinds of pairs (K, 3), on the calling thread."""
-    out = np.empty(kinds.shape[0])
+def kind_divergences(kinds, chain, measure, relative):
+    """Divergences of the kinds of pairs (K, 3) and their error bounds, (2, K), on the calling thread."""
+    out = np.empty((2, kinds.shape[0]))
     for k in range(kinds.shape[0]):
-        out[k] = _one_divergence(kinds[k], powers, marginals, measure)
+        out[0, k], out[1, k] = _divergence(kinds[k], chain, measure, relative)
     return out
 
 
 @jit_parallel
-def kind_divergences_parallel(kinds, powers, marginals, measure):
-    """Divergences (K,) of the kinds of pairs (K, 3), on all threads."""
-    out = np.empty(kinds.shape[0])
+def kind_divergences_parallel(kinds, chain, measure, relative):
+    """Divergences of the kinds of pairs (K, 3) and their error bounds, (2, K), on all threads."""
+    out = np.empty((2, kinds.shape[0]))
     for k in prange(kinds.shape[0]):
-        out[k] = _one_divergence(kinds[k], powers, marginals, measure)
+        value, bound = _divergence(kinds[k], chain, measure, relative)
+        out[0, k] = value
+        out[1, k] = bound
     return out
 
 
 @jit
-def kind_contractions(kinds, powers, marginals, weights):
-    """``sum_ab weights[a, b] (P(a, b) - p(a) p(b))`` for the kinds of pairs (K, 3)."""
-    size = powers.shape[1]
-    out = np.empty(kinds.shape[0])
+def kind_contractions(kinds, chain, weights):
+    """``sum_ab weights[a, b] (P(a, b) - p(a) p(b))`` for the kinds of pairs (K, 3), and its error bound, (2, K)."""
+    size = weights.shape[0]
+    out = np.zeros((2, kinds.shape[0]))
+    deviation = np.empty((size, size))
+    error = np.empty((size, size))
     for k in range(kinds.shape[0]):
-        deviation = _one_deviation(kinds[k], powers, marginals)
-        total = 0.0
+        _deviation(kinds[k], chain, deviation, error)
         for a in range(size):
             for b in range(size):
-                total += weights[a, b] * deviation[a, b]
-        out[k] = total
+                out[0, k] += weights[a, b] * deviation[a, b]
+                out[1, k] += weights[a, b] * (error[a, b] + UNIT * size * size * abs(deviation[a, b]))
     return out
 
 
 @jit
-def kind_deviations(kinds, powers, marginals):
-    """Deviations (K, S, S) of the joint laws of the kinds of pairs (K, 3) from independence."""
-    out = np.empty((kinds.shape[0], powers.shape[1], powers.shape[1]))
+def kind_joints(kinds, chain):
+    """Joint laws (K, S, S) of the kinds of pairs (K, 3), the token at distance ``d1`` first."""
+    size = chain[3].shape[1]
+    out = np.empty((kinds.shape[0], size, size))
     for k in range(kinds.shape[0]):
-        out[k] = _one_deviation(kinds[k], powers, marginals)
+        _joint(kinds[k], chain, out[k])
     return out

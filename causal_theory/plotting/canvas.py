@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes_or_new", "whole_numbers"]
+__all__ = ["axes_or_new", "require_matplotlib", "whole_numbers"]
+
+
+def require_matplotlib() -> None:
+    """Raise an error that names the extra when matplotlib is missing."""
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ImportError('figures need matplotlib: pip install "causal-theory[plot]"') from error
+    del mpl
 
 
 def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
@@ -18,10 +27,9 @@ def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     """
     if ax is not None:
         return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError('figures need matplotlib: pip install "causal-theory[plot]"') from error
+    require_matplotlib()
+    from matplotlib import pyplot
+
     return pyplot.subplots(figsize=size, layout="constrained")[1]
 
 

@@ -1,4 +1,4 @@
-"""Causal graphs as nodes and arrows."""
+"""Causal graphs as arc diagrams."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ ROOT_COLOUR, CHILD_COLOUR, QUERY_COLOUR = "#f0c05a", "#9fb8d8", "#ffffff"
 
 
 def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw a causal graph: time from left to right, arrows from parents to children.
+    """Draw a causal graph: positions in a row, arcs from parents to children.
 
     Roots are amber, children blue, the query white with a dashed rim. Beyond 40 positions the adjacency matrix is
     drawn instead.
@@ -41,24 +41,22 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     >>> import matplotlib; matplotlib.use("agg")
     >>> from causal_theory import CausalGraph
     >>> from causal_theory.plotting import plot_graph
-    >>> len(plot_graph(CausalGraph.binary_tree(8)).texts)  # a number at every node
-    8
+    >>> plot_graph(CausalGraph.binary_tree(8)).get_xlabel()
+    'position'
     """
     if graph.length > MAX_DRAWN:
         return plot_matrix(graph.adjacency, ax=ax, title="adjacency", label="edge")
     ax = axes_or_new(ax, (max(4.0, 0.42 * graph.length), 2.4))
-    heights = _heights(graph)
     for parent, child in graph.edges:
-        _arrow(ax, (parent, heights[parent]), (child, heights[child]))
-    for node in range(graph.length):
-        query = node == graph.length - 1 and not graph.parents[node]
-        colour = QUERY_COLOUR if query else CHILD_COLOUR if graph.parents[node] else ROOT_COLOUR
-        ax.scatter(
-            node, heights[node], s=230, color=colour, edgecolors="black", linestyle="--" if query else "-", zorder=2
-        )
-        ax.text(node, heights[node], str(node), ha="center", va="center", fontsize=8, zorder=3)
+        _arc(ax, parent, child)
+    for node, parents in enumerate(graph.parents):
+        query = node == graph.length - 1 and not parents
+        colour = QUERY_COLOUR if query else CHILD_COLOUR if parents else ROOT_COLOUR
+        ax.scatter(node, 0.0, s=190, color=colour, edgecolors="black", linestyle="--" if query else "-", zorder=3)
+        ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=8, zorder=4)
+    longest = max((child - parent for parent, child in graph.edges), default=1)
     ax.set_xlim(-0.8, graph.length - 0.2)
-    ax.set_ylim(heights.min() - 0.6, heights.max() + 0.6)
+    ax.set_ylim(-0.5, _height(longest) + 0.5)
     ax.set_xlabel("position")
     whole_numbers(ax, "x")
     ax.set_yticks([])
@@ -67,29 +65,16 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _heights(graph: CausalGraph) -> np.ndarray:
-    """Put every node below its parents: the distance to a root, so that arrows go down and to the right."""
-    depth = np.zeros(graph.length)
-    for node, parents in enumerate(graph.parents):
-        depth[node] = 1.0 + max((depth[parent] for parent in parents), default=-1.0)
-    if depth.max() == graph.length - 2 and depth.max() > 1:
-        # A chain would be a staircase: let it run level, each arrow to the next node.
-        return np.zeros(graph.length)
-    return -depth
+def _height(distance: int) -> float:
+    """Height of an arc, so that long ones pass over short ones."""
+    return float(0.45 * distance**0.8)
 
 
-def _arrow(ax: "Axes", tail: tuple[float, float], head: tuple[float, float]) -> None:
-    level = tail[1] == head[1] and head[0] - tail[0] > 1
-    ax.annotate(
-        "",
-        xy=head,
-        xytext=tail,
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": "#444444",
-            "shrinkA": 8,
-            "shrinkB": 8,
-            "connectionstyle": "arc3,rad=-0.3" if level else "arc3,rad=0.0",
-        },
-        zorder=1,
-    )
+def _arc(ax: "Axes", parent: int, child: int) -> None:
+    """Draw half an ellipse above the line of positions, which no other node can lie on, and its arrow head."""
+    angle = np.linspace(np.pi, 0.0, 60)
+    middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
+    x, y = middle + radius * np.cos(angle), _height(child - parent) * np.sin(angle)
+    ax.plot(x, y, color="#555555", linewidth=1.2, zorder=1)
+    style = {"arrowstyle": "-|>", "color": "#555555", "shrinkB": 7.0, "shrinkA": 0.0}
+    ax.annotate("", xy=(x[-1], y[-1]), xytext=(x[-6], y[-6]), arrowprops=style, zorder=2)

@@ -37,7 +37,7 @@ def plot_matrix(
     Parameters
     ----------
     matrix : Estimate or array_like, shape (T, T)
-        Scores, attention or informations.
+        Scores, attention or informations. Masked entries of a masked array are left blank.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
     title, label : str, optional
@@ -52,7 +52,7 @@ def plot_matrix(
     Raises
     ------
     InvalidArgumentError
-        If the matrix is not square, or the graph has another length.
+        If the matrix is not square and finite, or the graph has another length.
     ImportError
         If matplotlib is not installed.
 
@@ -64,14 +64,17 @@ def plot_matrix(
     >>> plot_matrix(np.eye(4), label="weight").get_xlabel()
     'key position j'
     """
-    values = np.asarray(matrix, dtype=np.float64)
-    if values.ndim != 2 or values.shape[0] != values.shape[1]:
+    hidden = np.ma.getmaskarray(matrix) if isinstance(matrix, np.ma.MaskedArray) else False
+    values = np.array(matrix, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not values.size:
         raise InvalidArgumentError(f"matrix must be square, got shape {values.shape}")
+    if not np.isfinite(values[~hidden] if isinstance(hidden, np.ndarray) else values).all():
+        raise InvalidArgumentError("matrix must have finite entries; mask what is not to be drawn")
     if graph is not None and graph.length != len(values):
         raise InvalidArgumentError(f"graph must have length {len(values)} like the matrix, got {graph.length}")
     ax = axes_or_new(ax, (4.6, 3.8))
-    causal = not np.triu(values, k=1).any()
-    shown = np.ma.array(values, mask=np.triu(np.ones(values.shape, dtype=bool), k=1) & causal)
+    future = np.triu(np.ones(values.shape, dtype=bool), k=1)
+    shown = np.ma.array(values, mask=(future & ~values[future].any()) | hidden)
     image = ax.imshow(shown, interpolation="nearest", **_colours(shown.compressed()))
     bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
     if label:
@@ -88,7 +91,7 @@ def plot_matrix(
 
 def _colours(values: NDArray[np.float64]) -> dict[str, Any]:
     low, high = float(values.min()), float(values.max())
-    if low < 0.0 < high and -low > 0.02 * high:
+    if low < 0.0 < high:
         span = max(-low, high)
         return {"cmap": DIVERGING, "vmin": -span, "vmax": span}
     return {"cmap": SEQUENTIAL, "vmin": low, "vmax": high if high > low else low + 1.0}
@@ -104,7 +107,7 @@ def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
 
 
 def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
-    """Draw edge scores; the query's own entry is left out, because it dwarfs the others.
+    """Draw edge scores; the query's own entry is left blank: it is a mean over all symbols, not over one.
 
     Parameters
     ----------
@@ -124,10 +127,9 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
     >>> plot_scores(edge_scores(task, epsilon=0.01), graph=task.graph).get_title()
     'edge scores'
     """
-    values = np.array(scores, dtype=np.float64)
+    values = np.ma.array(np.asarray(scores, dtype=np.float64))
     if values.ndim == 2 and values.size:
-        values[-1, -1] = np.nan
-    values = np.ma.masked_invalid(values).filled(0.0)
+        values[-1, -1] = np.ma.masked
     return plot_matrix(values, ax=ax, title="edge scores", label="score (dimensionless)", graph=graph)
 
 

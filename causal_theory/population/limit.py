@@ -7,7 +7,7 @@ from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.kernels.pairs import kind_contractions
-from causal_theory.pair_structure import PairStructure, centred_powers, pair_structure
+from causal_theory.pair_structure import PairStructure, chain_powers, pair_structure
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_positive
 
@@ -86,14 +86,17 @@ def _limit(task: InContextTask, structure: PairStructure, transition: Array, eps
     # Symbols of probability zero are never seen: 0 / 0 = 0.
     inverse = np.divide(1.0, scale, out=np.zeros(size), where=scale > 0.0)
     slopes = transition * inverse
-    powers, marginals = centred_powers(transition, law, int(structure.depths.max()), stationary=True)
-    on_kinds = kind_contractions(structure.kinds, powers, marginals, slopes)
+    chain = chain_powers(transition, law, int(structure.depths.max()), stationary=True)
+    on_kinds, errors = kind_contractions(structure.kinds, tuple(chain), slopes)
     per_query = np.diagonal(slopes) - slopes @ law
     own = float(law @ per_query)
     value = np.tril(structure.spread(on_kinds, np.full(task.length, own)))
     value[-1, :-1] = own
     value[-1, -1] = per_query.sum()
-    bound = np.tril(np.full(value.shape, float(law @ slopes.sum(axis=1))))
-    bound[-1, -1] = slopes.sum()
     roundoff = 4.0 * float(np.finfo(float).eps) * (task.length + size)
-    return value / size, roundoff * bound / size
+    error = np.tril(structure.spread(errors, np.full(task.length, roundoff * float(law @ slopes.sum(axis=1)))))
+    # On the edges slopes carry the relative error of the stationary law.
+    error += roundoff * np.abs(value)
+    error[-1, :-1] = roundoff * float(law @ slopes.sum(axis=1))
+    error[-1, -1] = roundoff * slopes.sum()
+    return value / size, error / size

@@ -1,0 +1,93 @@
+"""The number of threads changes nothing, not even the last bit."""
+
+import numba
+import numpy as np
+import pytest
+
+from causal_theory import (
+    CausalGraph,
+    InContextTask,
+    PointPrior,
+    ReducedTransformer,
+    edge_scores,
+    limit_edge_scores,
+    pairwise_information,
+    pairwise_joint,
+    population_gradient,
+    population_loss,
+)
+from causal_theory import information as information_module
+
+pytestmark = [
+    pytest.mark.compiled,
+    pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="this machine gives numba a single thread"),
+]
+
+GENERATOR = np.random.default_rng(0)
+MATRICES = {size: GENERATOR.dirichlet([0.5] * size, size=size) for size in (2, 3, 5, 10)}
+
+
+def task(family, length, size):
+    return InContextTask(getattr(CausalGraph, family)(length), PointPrior(MATRICES[size]))
+
+
+def parameters(length, size, scale=1.0):
+    generator = np.random.default_rng(1)
+    return generator.normal(size=(length, length)), scale * generator.normal(size=(size, size))
+
+
+def scores(family, length, size):
+    estimate = edge_scores(task(family, length, size), epsilon=0.01)
+    return [estimate.value, estimate.error]
+
+
+def enumeration(scale, method):
+    a_task = task("binary_tree", 8, 3)
+    options = {"samples": 5000, "rng": 3} if method == "monte_carlo" else {}
+    A1, A2 = parameters(8, 3, scale)
+    gradient = population_gradient(a_task, A1, A2, epsilon=0.02, method=method, **options)
+    loss = population_loss(a_task, A1, A2, epsilon=0.02, method=method, **options)
+    return [gradient.A1.value, gradient.A2.value, gradient.loss.value, loss.value, gradient.A1.error]
+
+
+def batch():
+    generator = np.random.default_rng(2)
+    tokens, targets = generator.integers(5, size=(3000, 12)), generator.dirichlet([1.0] * 5, size=3000)
+    model = ReducedTransformer(*parameters(12, 5), 0.1)
+    return [model.forward(tokens), np.array(model.loss(tokens, targets)), *model.gradient(tokens, targets)]
+
+
+CASES = {
+    "scores, chain of 60": lambda: scores("chain", 60, 10),
+    "scores, tree of 100": lambda: scores("binary_tree", 100, 5),
+    "scores, pairs of 200": lambda: scores("pairs", 200, 3),
+    "scores, star of 60": lambda: scores("star", 60, 5),
+    "enumerated scores": lambda: [edge_scores(task("chain", 9, 3), epsilon=0.01, method="enumerate").value],
+    "enumeration": lambda: enumeration(1.0, "enumerate"),
+    "steep enumeration": lambda: enumeration(2000.0, "enumerate"),
+    "sampling": lambda: enumeration(1.0, "monte_carlo"),
+    "batch": batch,
+    "informations": lambda: [pairwise_information(task("chain", 60, 10), measure).value for measure in ("chi2", "kl")],
+    "joint": lambda: [pairwise_joint(task("binary_tree", 20, 5)).value],
+    "limit": lambda: [limit_edge_scores(task("chain", 60, 10), epsilon=0.01).value],
+}
+
+
+@pytest.fixture
+def threads():
+    before = numba.get_num_threads()
+    yield numba.set_num_threads
+    numba.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_one_thread_and_two(name, threads, monkeypatch):
+    monkeypatch.setattr(information_module, "PARALLEL_WORK", 0)
+    threads(1)
+    one = CASES[name]()
+    threads(2)
+    for _ in range(3):
+        two = CASES[name]()
+        assert len(one) == len(two) > 0
+        for left, right in zip(one, two, strict=True):
+            assert left.tobytes() == right.tobytes()
