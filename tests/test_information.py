@@ -93,6 +93,25 @@ class TestJoint:
         tables = [oracles.to_array(oracles.joint(parents, renamed, root)) for _, renamed in oracles.relabelings(pi)]
         oracles.assert_within_error(pairwise_joint(task), np.mean(tables, axis=0))
 
+    @pytest.mark.parametrize("bits", [3, 12, 30])
+    def test_orbit_of_a_concentrated_matrix(self, bits):
+        """Small entries are sums, not differences: a token is never another symbol than itself."""
+        tiny = 2.0**-bits
+        matrix = [[1 - 2 * tiny, tiny, tiny], [1.0, 0.0, 0.0], [tiny, 1 - tiny, 0.0]]
+        task = InContextTask(CausalGraph.from_parents([-1, 0, 0]), OrbitPrior(matrix))
+        parents, pi, _ = rational(task)
+        tables = [
+            oracles.joint(parents, renamed, oracles.stationary(renamed)) for _, renamed in oracles.relabelings(pi)
+        ]
+        mean = [
+            [[[sum(table[i][j][a][b] for table in tables) / 6 for b in range(3)] for a in range(3)] for j in range(4)]
+            for i in range(4)
+        ]
+        estimate = pairwise_joint(task)
+        oracles.assert_within_error(estimate, mean)
+        own = np.einsum("iiab->iab", estimate.value)
+        assert (own[:, ~np.eye(3, dtype=bool)] == 0.0).all()
+
     def test_two_symbol_dirichlet(self):
         """Against a fine trapezoidal rule in other variables."""
         pi, weights = oracles.binary_dirichlet_grid(0.5, 0.0)

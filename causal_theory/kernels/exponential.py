@@ -6,13 +6,13 @@ For one **lane** ``(t, b, q, e)`` and weights ``omega[q, a]`` by the parent's sy
 
 over the context positions. ``exp(-t X)`` is a product over edges, so ``E exp(-t X)`` is an upward message pass, and
 its derivatives by ``log omega`` need one downward pass more. ``b = -1`` marks lanes without the indicator.
-Lanes are the innermost index; ``below``, ``message`` and ``above`` are as in ``kernels.tilted``.
+Lanes are the innermost index; ``below``, ``message`` and ``above`` are as in ``kernels.messages``.
 """
 
 import numpy as np
 
 from causal_theory.kernels._jit import jit, jit_parallel, prange
-from causal_theory.kernels.tilted import TINY, apply_rows
+from causal_theory.kernels.messages import TINY, apply_rows
 
 
 @jit

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
-from causal_theory.kernels.tilted import reachability
+from causal_theory.kernels.pair_sums import reachability
 
 __all__ = ["Splitting", "split_forest"]
 
