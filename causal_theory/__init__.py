@@ -13,8 +13,10 @@ from causal_theory.estimate import Estimate, Gradient
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import pairwise_information, pairwise_joint
 from causal_theory.models import ReducedTransformer
+from causal_theory.population.baselines import counts_rule_loss, loss_floor, unigram_loss
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.loss import population_gradient, population_loss
+from causal_theory.population.parent_attention import parent_attention_gradient, parent_attention_loss
 from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
@@ -33,13 +35,18 @@ __all__ = [
     "ReducedTransformer",
     "__version__",
     "check_assumptions",
+    "counts_rule_loss",
     "edge_scores",
     "first_order_gradient",
     "limit_edge_scores",
+    "loss_floor",
     "pairwise_information",
     "pairwise_joint",
+    "parent_attention_gradient",
+    "parent_attention_loss",
     "population_gradient",
     "population_loss",
     "recover_graph",
     "stationary_distribution",
+    "unigram_loss",
 ]

@@ -106,16 +106,16 @@ def context_parents(graph):
     return [entry[0] if entry else -1 for entry in graph.parents[:-1]]
 
 
-def assert_within_error(estimate, truth):
+def assert_within_error(estimate, truth, truth_error=UNDERFLOW):
     """Fail unless every entry of an estimate is within its own error of the truth, given in any numbers.
 
-    The truth is rounded to doubles for the comparison, which may move it by half a unit in the last place. No bound
-    is expected to know about numbers below the normal range of a double.
+    The truth is rounded to doubles for the comparison, which may move it by half a unit in the last place; it may
+    be off by ``truth_error`` itself. No bound is expected to know about numbers below the normal range of a double.
     """
     expected = to_array(truth)
     assert estimate.value.shape == estimate.error.shape == expected.shape
     assert np.isfinite(estimate.error).all(), "an error bound must be finite"
-    off = np.abs(estimate.value - expected) - np.spacing(np.abs(expected)) / 2 - UNDERFLOW
+    off = np.abs(estimate.value - expected) - np.spacing(np.abs(expected)) / 2 - truth_error
     bad = ~(off <= estimate.error)
     if bad.any():
         worst = tuple(int(k) for k in np.argwhere(bad)[np.argmax((off - estimate.error)[bad])])

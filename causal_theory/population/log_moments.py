@@ -122,7 +122,8 @@ def log_moments(
             chosen = rows[terms.groups[term] == q]
             by_omega[q] = chosen[:, :size].sum(axis=0)
             by_root[q] = chosen[:, size].sum()
-    reciprocals = np.bincount(term, weights=rule.nodes[node] * passed, minlength=len(terms.factors))
+    reciprocals = np.zeros(len(terms.factors))
+    np.add.at(reciprocals, term, rule.nodes[node] * passed)
     return LogMoments(
         value=-float(passed.sum()),
         error=error,

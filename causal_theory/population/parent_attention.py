@@ -126,7 +126,7 @@ def parent_attention_gradient(
 def _evaluate(
     task: InContextTask, transition: Array, A2: Array, epsilon: float, *, slopes: bool
 ) -> tuple[LogMoments, Array, NDArray[np.int64]]:
-    """Expected logarithms at one matrix, the constants of the terms, and their groups (query symbols)."""
+    """Return the expected logarithms at one matrix, the constants of the terms, and their groups (query symbols)."""
     size = task.vocab_size
     highest = A2.max(axis=0)
     omega = np.exp((A2 - highest).T)
