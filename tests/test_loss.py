@@ -118,6 +118,15 @@ class TestAgainstOracle:
             A2 = second * generator.uniform(-1.0, 1.0, size=(3, 3))
             assert_exact(task, A1, A2, 1e-6)
 
+    @pytest.mark.parametrize("shift", [1.0, 1e3, 1e6, 1e9])
+    @pytest.mark.parametrize("scale", [0.0, 1.0, 1000.0])
+    def test_columns_of_a2_far_from_zero(self, shift, scale):
+        """A constant in a column of A2 changes nothing, and must not cost digits either."""
+        task = InContextTask(CausalGraph.from_parents([-1, 0, 1]), PointPrior([[0.25, 0.75], [0.5, 0.5]]))
+        A1 = np.random.default_rng(0).normal(size=(4, 4))
+        A2 = np.array([[shift + scale, shift], [shift, shift - scale]])
+        assert_exact(task, A1, A2, 0.05)
+
     @pytest.mark.parametrize("steepness", [3.0, 6.0, 9.0, 12.0])
     def test_tiny_loss(self, steepness):
         """A prediction that is almost certain and right: the roundoff of log f is far more than that of the loss."""

@@ -1,0 +1,148 @@
+"""Algorithm 1 with exact gradients: trajectories against a plain loop, each other, and what the theory says."""
+
+import numpy as np
+import pytest
+
+from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior, edge_scores, first_order_gradient
+from causal_theory.dynamics import Stage1, Stage2, run_stage1, run_stage2, train_population
+from causal_theory.errors import InvalidArgumentError, TaskError
+from causal_theory.models import causal_softmax
+
+from .helpers import assert_close
+
+# Trace 1: its orbit has mean 11^T/S.
+MATRIX = [[0.2, 0.7, 0.1], [0.1, 0.5, 0.4], [0.6, 0.1, 0.3]]
+
+
+@pytest.fixture
+def task():
+    return InContextTask(CausalGraph.from_parents([-1, 0, 0, -1, 3, 2]), OrbitPrior(MATRIX))
+
+
+class TestStage1:
+    def test_equals_a_plain_loop(self, task):
+        settings = Stage1(steps=30, learning_rate=5e4, records=31)
+        run = run_stage1(task, settings, epsilon=0.05)
+        scores = edge_scores(task, epsilon=0.05)
+        A1 = np.zeros((7, 7))
+        parents = task.graph.parent_array
+        for k, step in enumerate(run.steps):
+            assert step == k
+            attention = causal_softmax(A1)
+            for i in range(7):
+                if parents[i] >= 0:
+                    assert_close(run.attention_on_parents[k, i], attention[i, parents[i]], rtol=1e-10)
+                    assert np.isnan(run.root_deviation[k, i])
+                else:
+                    deviation = np.abs(attention[i, : i + 1] - 1.0 / (i + 1)).max()
+                    assert_close(run.root_deviation[k, i], deviation, rtol=1e-10, atol=1e-15)
+            reached, A1 = A1, A1 - settings.learning_rate * first_order_gradient(scores, A1, settings.beta0)
+        assert_close(run.A1, reached, rtol=1e-10, atol=1e-12)
+
+    def test_first_order_distance_falls_linearly_in_beta0(self, task):
+        """At equal time the exact and the first-order trajectory differ by a multiple of beta0."""
+        gaps = []
+        betas = (0.1, 0.01, 0.001)
+        for beta0 in betas:
+            settings = {"steps": 20, "learning_rate": 30.0 / beta0, "beta0": beta0, "records": 5}
+            exact = run_stage1(task, Stage1(method="exact", **settings), epsilon=0.05)
+            first = run_stage1(task, Stage1(**settings), epsilon=0.05)
+            assert exact.steps[-1] == first.steps[-1]
+            gaps.append(np.abs(exact.A1 - first.A1).max())
+        order = np.polyfit(np.log(betas), np.log(gaps), 1)[0]
+        assert 0.9 < order < 1.1
+
+    def test_flow_is_the_limit_of_small_steps(self, task):
+        gaps = []
+        for steps in (20, 40, 80):
+            settings = {"steps": steps, "learning_rate": 6e4 / steps, "records": 3}
+            flow = run_stage1(task, Stage1(method="flow", **settings), epsilon=0.05)
+            discrete = run_stage1(task, Stage1(**settings), epsilon=0.05)
+            gaps.append(np.abs(flow.A1 - discrete.A1).max())
+        # Euler's method is of order one.
+        assert 1.7 < gaps[0] / gaps[1] < 2.3
+        assert 1.7 < gaps[1] / gaps[2] < 2.3
+
+    @pytest.mark.parametrize("family", [CausalGraph.chain, CausalGraph.pairs, CausalGraph.binary_tree])
+    def test_finds_the_parents(self, family):
+        task = InContextTask(family(30), OrbitPrior(MATRIX))
+        run = run_stage1(task, Stage1(steps=20_000, learning_rate=1e4), epsilon=0.01)
+        assert run.status == "converged"
+        assert run.slowest_child == run.steps[-1]
+        assert np.nanmin(run.attention_on_parents[-1]) >= 1.0 - 1.0 / 30
+
+    def test_large_trace_attends_to_itself(self):
+        """Negative control: outside the assumption of a constant mean the diagonal wins."""
+        task = InContextTask(CausalGraph.chain(15), PointPrior(0.8 * np.eye(3) + 0.2 / 3))
+        run = run_stage1(task, Stage1(steps=20_000, learning_rate=1e4), epsilon=0.01)
+        assert run.status == "stopped"
+        attention = causal_softmax(run.A1)
+        assert (attention[range(1, 14), range(1, 14)] > 0.9).all()
+
+    def test_window(self, task):
+        run = run_stage1(task, Stage1(steps=50_000, learning_rate=1e4, leave=0.05), epsilon=0.01)
+        assert run.status == "converged"
+        assert run.fastest_root > 0
+        assert run.window == run.fastest_root - run.slowest_child
+
+    def test_graph_without_edges_converges_at_once(self):
+        task = InContextTask(CausalGraph.from_parents([-1, -1, -1]), OrbitPrior(MATRIX))
+        run = run_stage1(task, Stage1(steps=10), epsilon=0.1)
+        assert run.status == "converged"
+        assert run.slowest_child == 0
+
+
+class TestStage2:
+    def test_stays_in_the_span_and_descends(self):
+        task = InContextTask(CausalGraph.chain(20), OrbitPrior(MATRIX))
+        run = run_stage2(task, Stage2(steps=30, learning_rate=2.0), epsilon=0.05, beta0=0.01)
+        assert (np.diff(run.losses) < 0.0).all()
+        for matrix in run.trajectory:
+            assert np.ptp(np.diagonal(matrix)) < 1e-10
+            assert np.ptp(matrix[~np.eye(3, dtype=bool)]) < 1e-10
+        diagonal = run.trajectory[:, 0, 0] - run.trajectory[:, 0, 1]
+        assert (np.diff(diagonal) > 0.0).all()
+
+    def test_one_parameter_is_the_full_path_under_an_orbit_prior(self):
+        task = InContextTask(CausalGraph.binary_tree(16), OrbitPrior(MATRIX))
+        full, one = (run_stage2(task, Stage2(steps=10, path=path), epsilon=0.05) for path in ("full", "one_parameter"))
+        assert_close(one.losses, full.losses, rtol=1e-12)
+
+    def test_divergence_keeps_the_trajectory(self):
+        task = InContextTask(CausalGraph.chain(8), OrbitPrior(MATRIX))
+        run = run_stage2(task, Stage2(steps=50, learning_rate=1e6), epsilon=0.05)
+        assert run.status == "diverged"
+        assert 1 <= len(run.losses) < 51
+        assert np.isfinite(run.losses).all()
+
+
+def test_both_stages():
+    task = InContextTask(CausalGraph.chain(12), OrbitPrior(MATRIX))
+    run = train_population(task, epsilon=0.05, stage1=Stage1(steps=5000, learning_rate=1e4), stage2=Stage2(steps=5))
+    assert run.stage1.status == "converged"
+    assert run.stage2.losses[-1] < run.stage2.losses[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (lambda: Stage1(steps=0), "steps must be an integer of at least 1, got 0"),
+        (lambda: Stage1(learning_rate=-1.0), r"learning_rate must be a finite number greater than 0, got -1\.0"),
+        (lambda: Stage1(beta0=0.0), "beta0 must be a finite number greater than 0"),
+        (lambda: Stage1(method="newton"), "method must be one of 'first_order', 'flow', 'exact', got 'newton'"),
+        (lambda: Stage2(steps=2.5), "steps must be an integer of at least 1, got 2.5"),
+        (lambda: Stage2(path="some"), "path must be one of"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(InvalidArgumentError, match=message):
+        settings()
+
+
+def test_bad_task():
+    task = InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior([[0.5, 0.5], [0.4, 0.6]]))
+    with pytest.raises(TaskError, match="at most one parent"):
+        train_population(task, epsilon=0.1)
+    chain = InContextTask(CausalGraph.chain(4), OrbitPrior(MATRIX))
+    with pytest.raises(InvalidArgumentError, match="epsilon must be"):
+        train_population(chain, epsilon=0.0)
