@@ -138,7 +138,7 @@ def _recorded(last: int, records: int) -> NDArray[np.int64]:
 
 
 def _flow(task: InContextTask, settings: Stage1, scores: Array) -> Stage1Run:
-    """The continuous limit, row by row; a row is short enough for an explicit high-order method."""
+    """Integrate the continuous limit, row by row; rows are short enough for an explicit high-order method."""
     from scipy.integrate import solve_ivp
 
     length = task.length
