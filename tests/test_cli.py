@@ -1,11 +1,12 @@
 """The command line: its numbers are those of the API, its files can be read, mistakes end in one line."""
 
+import io
 import json
-import subprocess
-import sys
+from csv import DictReader as csv_reader
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from causal_theory import (
@@ -15,11 +16,13 @@ from causal_theory import (
     InContextTask,
     OrbitPrior,
     PointPrior,
+    check_assumptions,
     edge_scores,
     limit_edge_scores,
     pairwise_information,
 )
 from causal_theory.cli import app
+from causal_theory.cli.output import matrix_table
 from causal_theory.graphs.files import write_graph
 
 from .helpers import assert_close
@@ -36,13 +39,6 @@ def run_json(*arguments):
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
-
-
-def command_line(*arguments):
-    """Run the installed program, with its handling of errors."""
-    code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
 class TestScores:
@@ -131,9 +127,10 @@ class TestOtherCommands:
         result = run(*arguments, "--size", 25, "--seed", 5, "--npz", npz)
         assert result.exit_code == 0, result.output
         assert "5 more" in result.output
-        task = InContextTask(CausalGraph.random_forest(9, 0.3, 5), DirichletPrior(4, 1.0))
+        rng = np.random.default_rng(5)
+        task = InContextTask(CausalGraph.random_forest(9, 0.3, rng), DirichletPrior(4, 1.0))
         with np.load(npz) as arrays:
-            assert np.array_equal(arrays["tokens"], task.sample(25, 5).tokens)
+            assert np.array_equal(arrays["tokens"], task.sample(25, rng).tokens)
 
     def test_sample_csv_holds_integers(self, tmp_path):
         csv = tmp_path / "d.csv"
@@ -143,6 +140,7 @@ class TestOtherCommands:
     def test_assumptions(self):
         content = run_json("assumptions", "--prior", "orbit", "--transition", "[[0.2,0.8],[0.8,0.2]]")
         verdicts = {check["name"]: check["holds"] for check in content["assumptions"]}
+        assert content["prior"] == {"kind": "orbit", "transition": [[0.2, 0.8], [0.8, 0.2]]}
         assert verdicts == {
             "lower_bound": True,
             "non_degeneracy": True,
@@ -152,10 +150,68 @@ class TestOtherCommands:
         table = run("assumptions", "--symbols", 3)
         assert "E[pi]" in table.output
 
+    def test_assumptions_files(self, tmp_path):
+        csv, npz, figure = tmp_path / "a.csv", tmp_path / "a.npz", tmp_path / "a.pdf"
+        matrix = "[[0.9,0.1],[0.2,0.8]]"
+        result = run(
+            *("assumptions", "--prior", "point", "--transition", matrix),
+            *("--csv", csv, "--npz", npz, "--plot", figure),
+        )
+        assert result.exit_code == 0, result.output
+        report = check_assumptions(PointPrior([[0.9, 0.1], [0.2, 0.8]]))
+        with csv.open(encoding="utf-8", newline="") as file:
+            rows = list(csv_reader(file))
+        assert [(row["name"], row["holds"], float(row["value"])) for row in rows] == [
+            (check.name, str(check.holds), check.value) for check in report
+        ]
+        with np.load(npz) as arrays:
+            assert arrays["holds"].tolist() == [check.holds for check in report]
+            assert arrays["mean"].tolist() == [[0.9, 0.1], [0.2, 0.8]]
+        assert figure.read_bytes().startswith(b"%PDF")
+
+    def test_all_commands_draw_the_same_forest(self, tmp_path):
+        arguments = ("--graph", "random-forest", "--length", 9, "--seed", 7, "--symbols", 2)
+        forests = [run_json(name, *arguments)["task"]["parents"] for name in ("scores", "information", "sample")]
+        assert forests[0] == forests[1] == forests[2]
+        expected = CausalGraph.random_forest(9, 0.5, np.random.default_rng(7))
+        assert forests[0] == expected.parent_array.tolist()
+
+    def test_json_tells_what_was_computed(self):
+        content = run_json("scores", "--length", 4, "--symbols", 2, "--epsilon", 0.5, "--root-law", "uniform")
+        assert content["task"] == {
+            "parents": [-1, 0, 1, -1],
+            "prior": {"kind": "dirichlet", "symbols": 2, "concentration": 1.0, "floor": 0.0},
+            "root_law": "uniform",
+        }
+        assert (content["epsilon"], content["limit"], content["seed"]) == (0.5, False, 0)
+
+    def test_default_table_fits_eighty_columns(self, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        result = run("scores", "--prior", "orbit", "--transition", TEXT)
+        assert "i\\j" in result.output
+        assert max(map(len, result.output.splitlines())) <= 80
+        monkeypatch.setenv("COLUMNS", "40")
+        narrow = run("scores", "--prior", "orbit", "--transition", TEXT).output
+        assert "too wide" in narrow
+        assert "i\\j" not in narrow
+
+    @pytest.mark.parametrize(("scale", "unit"), [(1.0, "0.01"), (1e-9, "1e-11"), (3e5, "10000")])
+    def test_table_chooses_its_unit(self, scale, unit):
+        matrix = scale * np.array([[0.25, 0.0], [-0.994, 0.01]])
+        console = Console(width=80, file=io.StringIO())
+        table = matrix_table(console, matrix, "numbers", {1: 0})
+        assert table is not None
+        assert table.title == f"numbers, in units of {unit}"
+        cells = [list(column.cells) for column in table.columns]
+        if scale != 3e5:
+            assert cells == [["0", "1"], ["25", "[bold green]-99[/bold green]"], ["", "1"]]
+        else:
+            assert cells == [["0", "1"], ["8", "[bold green]-30[/bold green]"], ["", "0"]]
+
     def test_version_and_help(self):
         assert run("--version").stdout.startswith("causal-theory ")
         for name in ("scores", "information", "sample", "assumptions"):
-            assert "Example" in run(name, "--help").output
+            assert "Examples:" in run(name, "--help").output
 
 
 class TestInputs:
@@ -184,78 +240,3 @@ class TestInputs:
         content = run_json("information", "--length", 4, "--prior", "point", "--transition", path)
         expected = pairwise_information(InContextTask(CausalGraph.chain(4), PointPrior(MATRIX))).value
         assert_close(np.array(content["information"]["value"]), expected, rtol=0.0)
-
-
-MISTAKES = [
-    (["scores", "--epsilon", "0"], "epsilon must be a finite number greater than 0, got 0.0"),
-    (["scores", "--length", "1"], "length must be"),
-    (["scores", "--prior", "point"], "transition must be given for --prior point"),
-    (["scores", "--transition", "[[1,0],[0,1]]"], "transition is for point and orbit priors"),
-    (["scores", "--prior", "point", "--transition", "[[1,2]"], "transition must be a matrix in JSON"),
-    (["scores", "--prior", "point", "--transition", "[[0.5,0.6],[0.5,0.5]]"], "must have rows that sum to 1"),
-    (["scores", "--prior", "point", "--transition", "[[1.5,-0.5],[0.5,0.5]]"], "finite entries of at least 0"),
-    (["scores", "--prior", "point", "--transition", "missing.json"], "must be JSON or a readable file"),
-    (["scores", "--prior", "point", "--transition", "[[1,0],[0,1]]"], "closed classes"),
-    (["scores", "--graph-file", "missing.json"], "missing.json"),
-    (["scores", "--limit", "--method", "enumerate"], "method must be 'transform' together with --limit"),
-    (["scores", "--limit", "--root-law", "uniform"], "root_law='stationary'"),
-    (["scores", "--method", "enumerate", "--length", "40", "--draws", "2"], "max_sequences"),
-    (["scores", "--plot", "picture.bmp"], "plot must end in one of .png, .svg, .pdf"),
-    (["scores", "--csv", "no/such/folder/x.csv"], "must be in a folder that exists"),
-    (["information", "--concentration", "-1"], "concentration"),
-    (["sample", "--size", "0"], "size must be an integer of at least 1"),
-    (["scores", "--prior", "point", "--transition", '[["0.5","0.5"],["0.5","0.5"]]'], "array of real numbers"),
-    (["scores", "--prior", "point", "--transition", "[" * 100_000], "transition must be a matrix in JSON"),
-    (
-        ["scores", "--length", "4", "--symbols", "2", "--threshold", "nan"],
-        "threshold must be a number or None, got nan",
-    ),
-    (["scores", "--csv", "same.npz", "--npz", "same.npz"], "output files must differ"),
-]
-
-
-class TestMistakes:
-    @pytest.mark.parametrize(("arguments", "message"), MISTAKES)
-    def test_raise_before_anything_is_written(self, arguments, message, tmp_path, monkeypatch):
-        monkeypatch.chdir(tmp_path)
-        extra = () if "--npz" in arguments else ("--npz", "out.npz")
-        result = run(*arguments, *extra)
-        assert isinstance(result.exception, ValueError)
-        assert message in str(result.exception)
-        assert list(tmp_path.iterdir()) == []
-
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            ("{", "JSON"),
-            ('{"parents": [0]}', "position 0"),
-            ('{"parents": "chain"}', "parents"),
-            ("length three\n", "length"),
-            ("length 4\n1 0\n", "parent < child"),
-            ("length 4\n0 9\n", "9"),
-        ],
-    )
-    def test_malformed_graph_files(self, tmp_path, content, message):
-        path = tmp_path / ("graph.json" if content.startswith("{") else "graph.txt")
-        path.write_text(content, encoding="utf-8")
-        result = run("scores", "--graph-file", path)
-        assert isinstance(result.exception, ValueError)
-        assert message in str(result.exception)
-
-    def test_program_prints_one_line_and_exits_with_2(self):
-        finished = command_line("scores", "--epsilon", "-1")
-        assert finished.returncode == 2
-        assert finished.stdout == ""
-        assert finished.stderr.strip() == "error: epsilon must be a finite number greater than 0, got -1.0"
-
-    def test_unknown_choice_exits_with_2(self):
-        assert command_line("scores", "--graph", "ring").returncode == 2
-
-    def test_failed_write_leaves_nothing(self, tmp_path, monkeypatch):
-        def fail(*args, **kwargs):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(np, "savez", fail)
-        result = run("sample", "--length", 4, "--symbols", 2, "--npz", tmp_path / "x.npz")
-        assert "No space left" in str(result.exception)
-        assert list(tmp_path.iterdir()) == []

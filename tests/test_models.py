@@ -105,6 +105,17 @@ class TestBatch:
         assert_close(other.forward(name[tokens]), one.forward(tokens)[:, order], rtol=1e-14)
         assert_close(other.loss(name[tokens], targets[:, order]), one.loss(tokens, targets), rtol=1e-14)
 
+    @pytest.mark.parametrize("shift", [1.0, 1e6, 1e12])
+    def test_columns_of_a2_far_from_zero(self, shift):
+        """Softmax ignores a constant per query; subtracted first, it costs no digits."""
+        generator = np.random.default_rng(3)
+        tokens, targets = make_batch(2, 30, 5, 3)
+        A1, A2 = generator.normal(size=(5, 5)), generator.integers(-4, 5, size=(3, 3)) / 2.0
+        near, far = ReducedTransformer(A1, A2, 0.1), ReducedTransformer(A1, A2 + shift, 0.1)
+        assert_close(far.forward(tokens), near.forward(tokens), rtol=1e-13)
+        for one, other in zip(far.gradient(tokens, targets), near.gradient(tokens, targets), strict=True):
+            assert_close(one, other, rtol=0.0, atol=1e-15)
+
     def test_all_sequences_weighted_by_chance_are_the_population(self):
         """A batch that holds each sequence as often as it is likely: the population loss and gradient."""
         task = InContextTask(CausalGraph.chain(4), PointPrior([[0.25, 0.75], [0.75, 0.25]]))

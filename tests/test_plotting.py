@@ -10,6 +10,8 @@ from causal_theory import CausalGraph, Estimate, InContextTask, OrbitPrior, edge
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting import plot_graph, plot_information, plot_matrix, plot_scores
 
+from .helpers import assert_close
+
 mpl.use("agg")
 from matplotlib import pyplot
 
@@ -60,9 +62,12 @@ def test_both_signs_get_a_map_centred_at_zero():
 def test_edges_are_marked():
     graph = CausalGraph.star(5)
     ax = plot_matrix(np.eye(5), graph=graph)
-    marks = ax.get_lines()[0]
-    assert list(zip(marks.get_xdata(), marks.get_ydata(), strict=True)) == list(graph.edges)
-    assert plot_matrix(np.eye(3), graph=CausalGraph.from_parents([-1, -1])).get_lines()[0].get_xdata().size == 0
+    for marks in ax.collections:
+        centres = [path.get_extents().get_points().mean(axis=0) for path in marks.get_paths()]
+        assert_close(centres, graph.edges, rtol=0.0, atol=1e-12)
+    assert len(ax.collections) == 2
+    plain = plot_matrix(np.eye(3), graph=CausalGraph.from_parents([-1, -1]))
+    assert [len(marks.get_paths()) for marks in plain.collections] == [0, 0]
 
 
 def test_scores_leave_out_the_entry_of_the_query(task):
@@ -119,3 +124,51 @@ def test_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install \"causal-theory\[plot\]\""):
         plot_matrix(np.eye(3))
+
+
+# Viénot, Brettel and Mollon (1999): linear light as seen without red or without green receptors.
+SEEN = {
+    "everyone": np.eye(3),
+    "protanope": np.array([[0.11238, 0.88762, 0.0], [0.11238, 0.88762, -0.0], [0.00401, -0.00401, 1.0]]),
+    "deuteranope": np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, -0.0], [-0.02234, 0.02234, 1.0]]),
+}
+
+
+class TestColours:
+    """Lightness is that of CIE L*, a function of the luminance Y = 0.2126 R + 0.7152 G + 0.0722 B of linear light."""
+
+    @pytest.mark.parametrize("eye", SEEN)
+    @pytest.mark.parametrize("matrix", [np.eye(3), np.diag([-1.0, 0.5, 1.0])])
+    def test_lightness_grows_with_the_value(self, matrix, eye):
+        colours = image_of(plot_matrix(matrix)).get_cmap()(np.linspace(0.0, 1.0, 64))[:, :3]
+        linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+        luminance = linear @ SEEN[eye].T @ [0.2126, 0.7152, 0.0722]
+        lightness = 116.0 * np.cbrt(luminance) - 16.0
+        assert np.diff(lightness).min() > 0.2
+        assert lightness[-1] - lightness[0] > 70.0
+
+    def test_zero_is_grey(self):
+        red, green, blue, _ = image_of(plot_matrix(np.diag([-1.0, 1.0]))).get_cmap()(0.5)
+        assert red == green == blue
+
+    def test_the_map_shown_for_both_signs_is_not_the_sequential_one(self):
+        names = {image_of(plot_matrix(matrix)).get_cmap().name for matrix in (np.eye(2), np.diag([-1.0, 1.0]))}
+        assert len(names) == 2
+
+
+def test_information_leaves_the_diagonal_blank(task):
+    values = pairwise_information(task, "tv")
+    shown = image_of(plot_information(values, measure="tv")).get_array()
+    assert np.array_equal(np.ma.getmaskarray(shown), np.triu(np.ones((8, 8), dtype=bool)))
+    assert np.array_equal(shown.filled(0.0), np.tril(values.value, k=-1))
+
+
+def test_unknown_measure_is_refused():
+    with pytest.raises(InvalidArgumentError, match=r"measure must be one of 'chi2', .* got 'mi'"):
+        plot_information(np.eye(3), measure="mi")
+
+
+def test_nothing_to_show_is_drawn_empty():
+    assert image_of(plot_matrix(np.ma.masked_all((2, 2)).filled(0.0))).get_clim() == (0.0, 1.0)
+    hidden = np.ma.array(np.zeros((2, 2)), mask=True)
+    assert np.ma.getmaskarray(image_of(plot_matrix(hidden)).get_array()).all()

@@ -14,12 +14,17 @@ __all__ = ["app", "main"]
 
 BAD_USAGE = 2
 
+COMMANDS = {"scores": scores, "information": information, "sample": sample, "assumptions": assumptions}
+
 app = typer.Typer(
     name="causal-theory",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Exact numerics for the theory of how transformers learn causal structure.",
+    epilog="causal-theory COMMAND --help lists the options of a command, with examples.",
 )
 
 
@@ -38,20 +43,22 @@ def _root(
     pass
 
 
-app.command("scores", epilog=scores.EXAMPLES)(scores.command)
-app.command("information", epilog=information.EXAMPLES)(information.command)
-app.command("sample", epilog=sample.EXAMPLES)(sample.command)
-app.command("assumptions", epilog=assumptions.EXAMPLES)(assumptions.command)
+for _name, _module in COMMANDS.items():
+    # Blank lines keep the examples apart; backslashes keep the brackets of matrices from being taken for markup.
+    app.command(_name, epilog="\n\n".join(escape(line) for line in ("Examples:", *_module.EXAMPLES)))(_module.command)
 
 
 def main() -> None:
     """Run the command line; mistakes of the user end in one line on standard error and exit status 2."""
     try:
         app()
-    except (CausalTheoryError, ImportError) as error:
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
-        console.print(f"[red]error[/red]: {escape(str(error))}")
-        sys.exit(BAD_USAGE)
+    except CausalTheoryError as error:
+        _fail(str(error))
     except MemoryError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error[/red]: not enough memory: {escape(str(error))}")
-        sys.exit(BAD_USAGE)
+        _fail(f"not enough memory: {error}")
+
+
+def _fail(message: str) -> None:
+    line = " ".join(message.split())
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error[/red]: {escape(line)}")
+    sys.exit(BAD_USAGE)

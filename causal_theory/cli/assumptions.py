@@ -1,55 +1,77 @@
 """``causal-theory assumptions``: which assumptions of the theory a prior satisfies."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import print_json
-from causal_theory.priors import check_assumptions
+from causal_theory.cli.output import Outputs, figure, print_json, table_csv
+from causal_theory.priors import Prior, check_assumptions
+from causal_theory.priors.assumptions import AssumptionReport
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["EXAMPLES", "command"]
 
-EXAMPLES = 'Example: causal-theory assumptions --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]"'
+EXAMPLES = (
+    "causal-theory assumptions --symbols 10 --concentration 0.1",
+    'causal-theory assumptions --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" --json',
+)
+
+FIELDS = ("name", "holds", "value", "statement", "witness")
 
 
 def command(
     prior: options.PriorKind = options.PriorName.DIRICHLET,
     transition: options.Transition = None,
-    symbols: options.Symbols = 10,
-    concentration: options.Concentration = 1.0,
-    floor: options.Floor = 0.0,
+    symbols: options.Symbols = None,
+    concentration: options.Concentration = None,
+    floor: options.Floor = None,
     draws: Annotated[int, typer.Option(help="Matrices drawn for the witness of a Dirichlet prior.")] = 1000,
     seed: options.Seed = 0,
     json: options.Json = False,
+    csv: options.Csv = None,
+    npz: options.Npz = None,
+    plot: options.Plot = None,
 ) -> None:
-    """Check the four assumptions on the prior, each with a witness."""
+    """Check the four assumptions on the prior, each with a witness. The figure shows the mean matrix."""
+    outputs = Outputs(csv, npz, plot)
     law = options.build_prior(prior, transition, symbols, concentration, floor)
-    report = check_assumptions(law, draws=draws, rng=seed)
+    report = check_assumptions(law, draws=draws, rng=options.generator(seed))
+    rows = [[getattr(check, field) for field in FIELDS] for check in report]
+    outputs.write(
+        csv=table_csv(FIELDS, rows),
+        npz={field: np.array([row[k] for row in rows]) for k, field in enumerate(FIELDS)} | {"mean": law.mean},
+        plot=figure(lambda ax: _draw(law, ax), outputs),
+    )
     if json:
-        print_json(
-            {
-                "all_hold": report.all_hold,
-                "assumptions": [
-                    {
-                        "name": check.name,
-                        "statement": check.statement,
-                        "holds": check.holds,
-                        "value": check.value,
-                        "witness": check.witness,
-                    }
-                    for check in report
-                ],
-            }
-        )
+        checks = [dict(zip(FIELDS, row, strict=True)) for row in rows]
+        print_json({"prior": options.describe_prior(law), "all_hold": report.all_hold, "assumptions": checks})
         return
+    console = Console()
+    console.print(_table(law, report))
+    outputs.say_written(console)
+
+
+def _draw(law: Prior, ax: "Axes") -> None:
+    from causal_theory.plotting import plot_matrix
+
+    plot_matrix(law.mean, ax=ax, title="mean transition matrix", label="probability")
+    ax.get_images()[0].set_clim(0.0, float(law.mean.max()))
+    ax.set_xlabel("child symbol b")
+    ax.set_ylabel("parent symbol a")
+
+
+def _table(law: Prior, report: AssumptionReport) -> Table:
     table = Table(title=escape(f"assumptions of the theory: {law!r}"))
     for heading in ("assumption", "holds", "statement", "witness"):
         table.add_column(heading)
     for check in report:
         answer = "[green]yes[/green]" if check.holds else "[red]no[/red]"
         table.add_row(check.name, answer, escape(check.statement), escape(check.witness))
-    Console().print(table)
+    return table

@@ -3,19 +3,12 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 
 from causal_theory.cli import options
-from causal_theory.cli.output import (
-    check_outputs,
-    matrix_table,
-    print_json,
-    say_written,
-    write_csv,
-    write_figure,
-    write_npz,
-)
+from causal_theory.cli.output import Outputs, figure, matrix_csv, matrix_table, print_json
 from causal_theory.estimate import Estimate
 from causal_theory.information import Measure, pairwise_information
 from causal_theory.tasks import InContextTask
@@ -25,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EXAMPLES", "command"]
 
-EXAMPLES = "Example: causal-theory information --graph pairs --symbols 3 --measure kl --json"
+EXAMPLES = (
+    'causal-theory information --length 8 --prior point --transition "[[0.9,0.1],[0.2,0.8]]"',
+    "causal-theory information --graph pairs --symbols 3 --measure kl --json",
+)
 
 
 class MeasureName(StrEnum):
@@ -38,15 +34,15 @@ class MeasureName(StrEnum):
 
 
 def command(
-    graph: options.Graph = options.GraphName.CHAIN,
+    graph: options.Graph = None,
     graph_file: options.GraphFile = None,
-    length: options.Length = 20,
-    root_probability: options.RootProbability = 0.5,
+    length: options.Length = None,
+    root_probability: options.RootProbability = None,
     prior: options.PriorKind = options.PriorName.DIRICHLET,
     transition: options.Transition = None,
-    symbols: options.Symbols = 10,
-    concentration: options.Concentration = 1.0,
-    floor: options.Floor = 0.0,
+    symbols: options.Symbols = None,
+    concentration: options.Concentration = None,
+    floor: options.Floor = None,
     root_law: options.RootLaws = options.RootName.STATIONARY,
     measure: Annotated[MeasureName, typer.Option(help="Which information.")] = MeasureName.CHI2,
     draws: options.Draws = 256,
@@ -57,35 +53,48 @@ def command(
     plot: options.Plot = None,
 ) -> None:
     """Mutual information of every pair of tokens, given the transition matrix, averaged over the prior."""
-    check_outputs(csv, npz, plot=plot)
+    outputs = Outputs(csv, npz, plot)
+    rng = options.generator(seed)
     task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, seed),
+        options.build_graph(graph, length, root_probability, graph_file, rng),
         options.build_prior(prior, transition, symbols, concentration, floor),
         root_law,
     )
     name: Measure = measure.value
-    values = pairwise_information(task, name, draws=draws, rng=seed)
-    write_csv(csv, values.value)
-    write_npz(npz, {"information": values.value, "error": values.error})
-    write_figure(plot, lambda: _draw(values, task, name))
+    values = pairwise_information(task, name, draws=draws, rng=rng)
+    outputs.write(
+        csv=matrix_csv(values.value),
+        npz={"information": values.value, "error": values.error, "parents": task.graph.parent_array},
+        plot=figure(lambda ax: _draw(values, task, name, ax), outputs),
+    )
     if json:
-        print_json({"measure": name, "information": values})
+        print_json({"task": options.describe(task), "seed": seed, "measure": name, "information": values})
         return
     console = Console()
-    marked = {i: int(parent) for i, parent in enumerate(task.graph.parent_array)}
-    unit = "nats" if name == "kl" else "dimensionless"
-    table = matrix_table(console, values.value, f"{name} information, {unit} (true edges in bold)", marked)
-    if table is None:
-        edges = [values.value[child, parent] for parent, child in task.graph.edges]
-        span = f"edges from {min(edges):.4g} to {max(edges):.4g}" if edges else "no edges"
-        console.print(f"{name} information of {task.length} tokens, {unit}: {span}; use --csv, --npz or --plot for all")
-    else:
-        console.print(table)
-    console.print(f"{values.method}, error up to {values.error.max():.1e}", highlight=False)
-    say_written(console, csv, npz, plot)
+    _show(console, values, task, name)
+    outputs.say_written(console)
 
 
-def _draw(values: Estimate, task: InContextTask, measure: str) -> "Axes":
+def _draw(values: Estimate, task: InContextTask, measure: str, ax: "Axes") -> None:
     from causal_theory.plotting import plot_information
 
-    return plot_information(values, measure=measure, graph=task.graph)
+    plot_information(values, measure=measure, graph=task.graph, ax=ax)
+
+
+def _show(console: Console, values: Estimate, task: InContextTask, measure: str) -> None:
+    unit = "nats" if measure == "kl" else "dimensionless"
+    # A token's information with itself would set the scale, and the query is independent of all others.
+    shown = values.value[:-1, :-1].copy()
+    np.fill_diagonal(shown, np.nan)
+    marked = dict(enumerate(task.graph.parent_array[:-1].tolist()))
+    table = matrix_table(console, shown, f"{measure} information, {unit}, edges in bold", marked)
+    if table is not None and len(shown) > 1:
+        console.print(table)
+    edges = [float(values.value[child, parent]) for parent, child in task.graph.edges]
+    span = f"edges from {min(edges):.4g} to {max(edges):.4g}" if edges else "no edges"
+    more = "; use --csv, --npz or --plot for all pairs" if table is None else ""
+    console.print(
+        f"{measure} information of {task.length} tokens, {unit}: {span} ({values.method}, "
+        f"error up to {values.error.max():.1e}){more}",
+        highlight=False,
+    )

@@ -1,13 +1,15 @@
 """Options that several commands share, and the objects they describe."""
 
-import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.cli.matrices import read_matrix
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.files import read_graph
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
@@ -26,7 +28,9 @@ __all__ = [
     "Npz",
     "Plot",
     "PriorKind",
+    "PriorName",
     "RootLaws",
+    "RootName",
     "RootProbability",
     "Seed",
     "Symbols",
@@ -34,9 +38,14 @@ __all__ = [
     "build_graph",
     "build_prior",
     "build_task",
+    "describe",
+    "describe_prior",
+    "generator",
 ]
 
 GRAPH, PRIOR, OUTPUT = "Graph", "Prior", "Output"
+LENGTH, ROOT_PROBABILITY, SYMBOLS, CONCENTRATION, FLOOR = 20, 0.5, 10, 1.0, 0.0
+"""Defaults. The options themselves default to None, so that one that would have no effect is refused."""
 
 
 class GraphName(StrEnum):
@@ -64,69 +73,127 @@ class RootName(StrEnum):
     UNIFORM = "uniform"
 
 
-Graph = Annotated[GraphName, typer.Option("--graph", help="Graph family.", rich_help_panel=GRAPH)]
+Graph = Annotated[
+    GraphName | None, typer.Option("--graph", help="Graph family (default chain).", rich_help_panel=GRAPH)
+]
 GraphFile = Annotated[
     Path | None,
     typer.Option(
-        help='Read the graph from a file instead: JSON {"parents": [-1, 0, ...]}, or edges, one a line.',
+        help='Read the graph from a file instead: JSON {"parents": [-1, 0, ...]}, or "length T" and one '
+        '"parent child" a line.',
         rich_help_panel=GRAPH,
     ),
 ]
-Length = Annotated[int, typer.Option(help="Tokens T, the query included.", rich_help_panel=GRAPH)]
-RootProbability = Annotated[
-    float, typer.Option(help="Chance that a position of a random forest is a root.", rich_help_panel=GRAPH)
+Length = Annotated[
+    int | None, typer.Option(help=f"Tokens T, the query included (default {LENGTH}).", rich_help_panel=GRAPH)
 ]
-PriorKind = Annotated[PriorName, typer.Option("--prior", help="Law of the transition matrix.", rich_help_panel=PRIOR)]
-Transition = Annotated[
-    str | None,
+RootProbability = Annotated[
+    float | None,
     typer.Option(
-        help='Matrix for point and orbit priors: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv or .npy file.',
+        help=f"Chance that a position of a random forest is a root (default {ROOT_PROBABILITY}).",
+        rich_help_panel=GRAPH,
+    ),
+]
+PriorKind = Annotated[
+    PriorName,
+    typer.Option(
+        "--prior",
+        help="Law of the transition matrix: one matrix, all relabelings of one, or independent Dirichlet rows.",
         rich_help_panel=PRIOR,
     ),
 ]
-Symbols = Annotated[int, typer.Option(help="Symbols S of a Dirichlet prior.", rich_help_panel=PRIOR)]
+Transition = Annotated[
+    str | None,
+    typer.Option(
+        help='Matrix of a point or orbit prior: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv or .npy file.',
+        rich_help_panel=PRIOR,
+    ),
+]
+Symbols = Annotated[
+    int | None, typer.Option(help=f"Symbols S of a Dirichlet prior (default {SYMBOLS}).", rich_help_panel=PRIOR)
+]
 Concentration = Annotated[
-    float, typer.Option(help="Concentration of a Dirichlet prior, per entry.", rich_help_panel=PRIOR)
+    float | None,
+    typer.Option(
+        help=f"Concentration of a Dirichlet prior, per entry (default {CONCENTRATION}).", rich_help_panel=PRIOR
+    ),
 ]
 Floor = Annotated[
-    float, typer.Option(help="Weight of the uniform law blended into a Dirichlet prior.", rich_help_panel=PRIOR)
+    float | None,
+    typer.Option(
+        help=f"Weight of the uniform law blended into a Dirichlet prior (default {FLOOR}).",
+        rich_help_panel=PRIOR,
+    ),
 ]
 RootLaws = Annotated[RootName, typer.Option("--root-law", help="Law of a root.", rich_help_panel=PRIOR)]
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
 Draws = Annotated[int, typer.Option(help="Matrices drawn from a Dirichlet prior with more than two symbols.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.", rich_help_panel=OUTPUT)]
-Csv = Annotated[Path | None, typer.Option(help="Write the matrix as CSV.", rich_help_panel=OUTPUT)]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random forest, then of all draws.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON to standard output, and nothing else.", rich_help_panel=OUTPUT)
+]
+Csv = Annotated[Path | None, typer.Option(help="Write the table as CSV.", rich_help_panel=OUTPUT)]
 Npz = Annotated[Path | None, typer.Option(help="Write all arrays as a NumPy archive.", rich_help_panel=OUTPUT)]
 Plot = Annotated[Path | None, typer.Option(help="Draw a figure: .png, .svg or .pdf.", rich_help_panel=OUTPUT)]
 
 
+def generator(seed: int) -> np.random.Generator:
+    """Return the one source of randomness of a command; the graph is drawn first, so all commands share it."""
+    return np.random.default_rng(seed)
+
+
+def _refuse(given: Mapping[str, object], context: str) -> None:
+    """Refuse options that would have no effect."""
+    for option, value in given.items():
+        if value is not None:
+            raise InvalidArgumentError(f"{option} must not be given {context}, got {value}")
+
+
 def build_graph(
-    name: GraphName, length: int, root_probability: float, graph_file: Path | None, seed: int
+    name: GraphName | None,
+    length: int | None,
+    root_probability: float | None,
+    graph_file: Path | None,
+    rng: np.random.Generator,
 ) -> CausalGraph:
     """Return the graph that the options describe."""
     if graph_file is not None:
+        given = {"graph": name, "length": length, "root-probability": root_probability}
+        _refuse(given, "together with --graph-file")
         return read_graph(graph_file)
+    size = LENGTH if length is None else length
     if name is GraphName.RANDOM_FOREST:
-        return CausalGraph.random_forest(length, root_probability, seed)
+        chance = ROOT_PROBABILITY if root_probability is None else root_probability
+        return CausalGraph.random_forest(size, chance, rng)
+    _refuse({"root-probability": root_probability}, "without --graph random-forest")
     makers = {
         GraphName.CHAIN: CausalGraph.chain,
         GraphName.PAIRS: CausalGraph.pairs,
         GraphName.STAR: CausalGraph.star,
         GraphName.BINARY_TREE: CausalGraph.binary_tree,
     }
-    return makers[name](length)
+    return makers[name or GraphName.CHAIN](size)
 
 
-def build_prior(kind: PriorName, transition: str | None, symbols: int, concentration: float, floor: float) -> Prior:
+def build_prior(
+    kind: PriorName, transition: str | None, symbols: int | None, concentration: float | None, floor: float | None
+) -> Prior:
     """Return the prior that the options describe."""
     if kind is PriorName.DIRICHLET:
         if transition is not None:
-            raise InvalidArgumentError("transition is for point and orbit priors, got it with --prior dirichlet")
-        return DirichletPrior(symbols, concentration, floor=floor)
+            raise InvalidArgumentError(
+                "transition is for point and orbit priors, got it with --prior dirichlet; "
+                "choose --prior point or --prior orbit"
+            )
+        return DirichletPrior(
+            SYMBOLS if symbols is None else symbols,
+            CONCENTRATION if concentration is None else concentration,
+            floor=FLOOR if floor is None else floor,
+        )
+    _refuse({"symbols": symbols, "concentration": concentration, "floor": floor}, f"together with --prior {kind}")
     if transition is None:
         raise InvalidArgumentError(f"transition must be given for --prior {kind}: a matrix or a file, got nothing")
-    matrix = _read_matrix(transition)
+    matrix = read_matrix(transition)
     return PointPrior(matrix) if kind is PriorName.POINT else OrbitPrior(matrix)
 
 
@@ -136,42 +203,19 @@ def build_task(graph: CausalGraph, prior: Prior, root_law: RootName) -> InContex
     return InContextTask(graph, prior, law)
 
 
-def _read_matrix(text: str) -> Any:
-    """Return the matrix in a JSON text or in a file."""
-    if text.lstrip().startswith("["):
-        return _from_json(text, "transition")
-    path = Path(text)
-    try:
-        if path.suffix == ".npy":
-            import numpy as np
-
-            return np.load(path, allow_pickle=False)
-        content = path.read_text(encoding="utf-8")
-    except (OSError, ValueError, EOFError) as error:
-        raise TransitionError(f"transition must be JSON or a readable file, got {text!r}: {error}") from error
-    if path.suffix == ".csv":
-        return _from_csv(content, text)
-    return _from_json(content, f"transition file {text!r}")
+def describe(task: InContextTask) -> dict[str, Any]:
+    """Return what JSON output says about a task: with it the numbers can be computed again."""
+    parents = [list(entry) if len(entry) > 1 else entry[0] if entry else -1 for entry in task.graph.parents]
+    return {"parents": parents, "prior": describe_prior(task.prior), "root_law": task.root_law}
 
 
-def _from_json(text: str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise TransitionError(f"{what} must be a matrix in JSON, got {text.strip()[:60]!r}: {error}") from error
-
-
-def _from_csv(text: str, name: str) -> list[list[float]]:
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append([float(cell) for cell in line.split(",")])
-        except ValueError as error:
-            raise TransitionError(
-                f"transition file {name!r} must hold numbers separated by commas, got {line!r} in line {number}"
-            ) from error
-    if len({len(row) for row in rows}) != 1:
-        raise TransitionError(f"transition file {name!r} must have rows of one length")
-    return rows
+def describe_prior(prior: Prior) -> dict[str, Any]:
+    """Return what JSON output says about a prior."""
+    if isinstance(prior, DirichletPrior):
+        return {
+            "kind": "dirichlet",
+            "symbols": prior.vocab_size,
+            "concentration": prior.concentration,
+            "floor": prior.floor,
+        }
+    return {"kind": "orbit" if isinstance(prior, OrbitPrior) else "point", "transition": prior.representative}

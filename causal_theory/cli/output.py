@@ -1,9 +1,15 @@
 """Where results go: the terminal, JSON on standard output, and files that appear whole or not at all."""
 
+import csv as csv_format
+import io
 import json
+import math
 import os
+import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,87 +24,162 @@ from causal_theory.estimate import Estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_outputs", "matrix_table", "print_json", "say_written", "write_csv", "write_figure", "write_npz"]
+__all__ = ["Outputs", "figure", "matrix_csv", "matrix_table", "print_json", "table_csv"]
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
+FIGURE_SIZE = (4.6, 3.8)
+
+Writer = Callable[[IO[bytes]], None]
 
 
-def check_outputs(*paths: Path | None, plot: Path | None = None) -> None:
-    """Refuse output files that cannot be written, before any work is done.
+@dataclass(frozen=True)
+class Outputs:
+    """The files that a command was asked for: checked before any work, written together after it.
+
+    Parameters
+    ----------
+    csv, npz, plot : Path, optional
+        Files to create or to replace.
 
     Raises
     ------
     OutputError
-        If a folder is missing or closed, a path is a folder, or a figure has an unknown format.
-    ImportError
-        If a figure is asked for and matplotlib is missing.
+        If two of them are one file, a folder is missing or closed, a path is something else than a plain file, a
+        figure has an unknown format, or matplotlib is missing.
     """
-    wanted = [path for path in (*paths, plot) if path is not None]
-    if len({path.resolve() for path in wanted}) < len(wanted):
-        raise OutputError(f"output files must differ, got {', '.join(map(str, wanted))}")
-    for path in wanted:
-        if path.is_dir():
-            raise OutputError(f"output must be a file, got the folder {str(path)!r}")
-        folder = path.parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise OutputError(f"output must be in a folder that exists and can be written, got {str(path)!r}")
-    if plot is not None:
-        if plot.suffix.lower() not in FIGURE_FORMATS:
-            raise OutputError(f"plot must end in one of {', '.join(FIGURE_FORMATS)}, got {str(plot)!r}")
-        from causal_theory.plotting.canvas import require_matplotlib
 
-        require_matplotlib()
+    csv: Path | None
+    npz: Path | None
+    plot: Path | None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written."""
+        wanted = {name: path for name, path in vars(self).items() if path is not None}
+        targets = [_check_target(name, path) for name, path in wanted.items()]
+        if len(set(targets)) < len(targets):
+            raise OutputError(f"output files must differ, got {', '.join(map(str, wanted.values()))}")
+        if self.plot is not None:
+            if self.plot.suffix.lower() not in FIGURE_FORMATS:
+                raise OutputError(f"plot must end in one of {', '.join(FIGURE_FORMATS)}, got {str(self.plot)!r}")
+            from causal_theory.plotting.canvas import require_matplotlib
+
+            try:
+                require_matplotlib()
+            except ImportError as error:
+                raise OutputError(f"plot must not be given without matplotlib: {error}") from error
+
+    def write(self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer) -> None:
+        """Write the files that were asked for; when one fails, none appears."""
+        arrays: dict[str, Any] = dict(npz)
+        contents: list[tuple[Path | None, Writer]] = [
+            (self.csv, csv),
+            (self.npz, lambda file: np.savez(file, **arrays)),
+            (self.plot, plot),
+        ]
+        _write_together([(path, writer) for path, writer in contents if path is not None])
+
+    @property
+    def figure_format(self) -> str:
+        """The format of the figure, as its file name says."""
+        return "png" if self.plot is None else self.plot.suffix[1:].lower()
+
+    def say_written(self, console: Console) -> None:
+        """Name the files that were written."""
+        for path in (self.csv, self.npz, self.plot):
+            if path is not None:
+                console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Let ``write`` fill a temporary file next to ``path``, then rename it."""
-    mask = os.umask(0)
-    os.umask(mask)
+def _check_target(name: str, path: Path) -> str:
+    """Return the file behind all links, when it can be created or replaced."""
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-            temporary.chmod(0o666 & ~mask)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        mode = None
     except OSError as error:
-        raise OutputError(f"output must be a file that can be written, got {str(path)!r}: {error.strerror}") from error
+        raise OutputError(
+            f"{name} must be in a folder that exists and can be written, got {str(path)[:80]!r}: {error.strerror}"
+        ) from error
+    if mode is not None and not stat.S_ISREG(mode):
+        kind = "folder" if stat.S_ISDIR(mode) else "device"
+        raise OutputError(f"{name} must be a plain file, got the {kind} {str(path)!r}")
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{name} must be in a folder that exists and can be written, got {str(path)!r}")
+    return target
 
 
-def write_csv(path: Path | None, matrix: NDArray[Any]) -> None:
-    """Write a matrix, one row a line, numbers in full precision."""
-    if path is not None:
-        style = "%d" if np.issubdtype(matrix.dtype, np.integer) else "%.17g"
-        _write_whole(path, lambda file: np.savetxt(file, matrix, delimiter=",", fmt=style))
+def _write_together(contents: Iterable[tuple[Path, Writer]]) -> None:
+    """Fill temporary files next to their targets; when all are complete, rename them."""
+    finished: list[tuple[str, str]] = []
+    path = Path()
+    try:
+        for path, writer in contents:
+            target = os.path.realpath(path)
+            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
+            finished.append((temporary, target))
+            with os.fdopen(handle, "wb") as file:
+                writer(file)
+            os.chmod(temporary, _mode(target))
+        for temporary, target in finished:
+            os.replace(temporary, target)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"output must be a file that can be written, got {str(path)!r}: {reason}") from error
+    finally:
+        for temporary, _ in finished:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
 
 
-def write_npz(path: Path | None, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write named arrays."""
-    if path is not None:
-        content: dict[str, Any] = dict(arrays)
-        _write_whole(path, lambda file: np.savez(file, **content))
+def _mode(target: str) -> int:
+    """Permissions of the file that is replaced, or those of a new one."""
+    with suppress(OSError):
+        return stat.S_IMODE(os.stat(target).st_mode)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
-def write_figure(path: Path | None, draw: Callable[[], "Axes"]) -> None:
-    """Draw and save a figure in the format of the file name."""
-    if path is not None:
-        figure: Any = draw().get_figure(root=True)
-        _write_whole(path, lambda file: figure.savefig(file, format=path.suffix[1:].lower(), dpi=150))
+def matrix_csv(matrix: NDArray[Any]) -> Writer:
+    """Return a writer of a matrix, one row a line, numbers in full precision."""
+    style = "%d" if np.issubdtype(matrix.dtype, np.integer) else "%.17g"
+    return lambda file: np.savetxt(file, matrix, delimiter=",", fmt=style)
 
 
-def say_written(console: Console, *paths: Path | None) -> None:
-    """Name the files that were written."""
-    for path in paths:
-        if path is not None:
-            console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+def table_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Writer:
+    """Return a writer of a table with headings."""
+    text = io.StringIO()
+    writer = csv_format.writer(text, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(rows)
+    return lambda file: _write_bytes(file, text.getvalue().encode("utf-8"))
+
+
+def _write_bytes(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+
+
+def figure(
+    draw: Callable[["Axes"], object], outputs: Outputs, size: Callable[[], tuple[float, float]] = lambda: FIGURE_SIZE
+) -> Writer:
+    """Return a writer of what ``draw`` draws on fresh axes, in the format of the file name."""
+
+    def write(file: IO[bytes]) -> None:
+        from causal_theory.plotting.canvas import detached_axes
+
+        axes = detached_axes(size())
+        draw(axes)
+        whole: Any = axes.get_figure(root=True)
+        whole.savefig(file, format=outputs.figure_format, dpi=150)
+
+    return write
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print JSON to standard output; arrays become lists, NaN becomes null."""
-    print(json.dumps(_plain(content)))
+    """Print JSON to standard output; arrays become lists, NaN and infinity become null."""
+    print(json.dumps(_plain(content), allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
@@ -110,22 +191,40 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def matrix_table(console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, int]) -> Table | None:
-    """Return the lower triangle in thousandths, marked entries in bold, or None when the terminal is too narrow."""
+    """Return the lower triangle with two digits for its largest entry, or None when the terminal is too narrow.
+
+    NaN is left blank; the entry ``marked[i]`` of row i is bold.
+    """
     length = len(matrix)
-    cells = [[f"{1000.0 * matrix[i, j]:.0f}" for j in range(i + 1)] for i in range(length)]
-    width = 2 + max(len(cell) for row in cells for cell in row)
-    if width * (length + 1) + 2 > console.width:
+    seen = np.abs(matrix[np.tril_indices(length)])
+    unit = _unit(float(np.nanmax(seen, initial=0.0)))
+    cells = [[_cell(matrix[i, j] / unit) for j in range(i + 1)] for i in range(length)]
+    labels = [str(j) for j in range(length)]
+    widths = [max(len(labels[j]), *(len(row[j]) for row in cells[j:])) for j in range(length)]
+    if max(3, len(labels[-1])) + sum(widths) + length > console.width:
         return None
-    table = Table(title=f"{title}, in thousandths", box=None, padding=(0, 0, 0, 2), pad_edge=False)
+    table = Table(title=f"{title}, in units of {unit:g}", box=None, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("i\\j", justify="right", style="dim")
     for j in range(length):
-        table.add_column(str(j), justify="right", no_wrap=True)
+        table.add_column(labels[j], justify="right", no_wrap=True, min_width=widths[j])
     for i, row in enumerate(cells):
         if marked.get(i, -1) >= 0:
             row[marked[i]] = f"[bold green]{row[marked[i]]}[/bold green]"
-        table.add_row(str(i), *row)
+        table.add_row(labels[i], *row)
     return table
+
+
+def _unit(largest: float) -> float:
+    """Return the power of ten in which ``largest`` rounds to two digits."""
+    if not largest > 0.0:
+        return 1.0
+    power = math.floor(math.log10(largest)) - 1
+    return 10.0 ** (power + (round(largest / 10.0**power) >= 100))
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{round(value)}"

@@ -1,17 +1,22 @@
 """``causal-theory sample``: sequences drawn from a task."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from causal_theory.cli import options
-from causal_theory.cli.output import check_outputs, print_json, say_written, write_csv, write_figure, write_npz
+from causal_theory.cli.output import Outputs, figure, matrix_csv, print_json
+from causal_theory.graphs import CausalGraph
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["EXAMPLES", "command"]
 
 EXAMPLES = (
-    "Example: causal-theory sample --graph random-forest --symbols 3 --concentration 0.1 --size 1000 --npz data.npz"
+    "causal-theory sample --graph pairs --length 12 --symbols 3 --size 5",
+    "causal-theory sample --graph random-forest --concentration 0.1 --size 1000 --npz data.npz --plot graph.svg",
 )
 
 SHOWN = 20
@@ -19,15 +24,15 @@ SHOWN = 20
 
 
 def command(
-    graph: options.Graph = options.GraphName.CHAIN,
+    graph: options.Graph = None,
     graph_file: options.GraphFile = None,
-    length: options.Length = 20,
-    root_probability: options.RootProbability = 0.5,
+    length: options.Length = None,
+    root_probability: options.RootProbability = None,
     prior: options.PriorKind = options.PriorName.DIRICHLET,
     transition: options.Transition = None,
-    symbols: options.Symbols = 10,
-    concentration: options.Concentration = 1.0,
-    floor: options.Floor = 0.0,
+    symbols: options.Symbols = None,
+    concentration: options.Concentration = None,
+    floor: options.Floor = None,
     root_law: options.RootLaws = options.RootName.STATIONARY,
     size: Annotated[int, typer.Option(help="Number of sequences.")] = 10,
     seed: options.Seed = 0,
@@ -36,26 +41,43 @@ def command(
     npz: options.Npz = None,
     plot: options.Plot = None,
 ) -> None:
-    """Draw sequences; each has its own transition matrix, and the query comes last. The figure shows the graph."""
-    check_outputs(csv, npz, plot=plot)
+    """Draw sequences, each with its own transition matrix; the query comes last.
+
+    CSV holds the tokens, one sequence a line; JSON and NPZ also the targets and transition matrices. The figure shows
+    the graph.
+    """
+    outputs = Outputs(csv, npz, plot)
+    rng = options.generator(seed)
     task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, seed),
+        options.build_graph(graph, length, root_probability, graph_file, rng),
         options.build_prior(prior, transition, symbols, concentration, floor),
         root_law,
     )
-    drawn = task.sample(size, seed)
-    write_csv(csv, drawn.tokens)
-    write_npz(npz, {"tokens": drawn.tokens, "targets": drawn.targets, "transitions": drawn.transitions})
-    if plot is not None:
-        from causal_theory.plotting import plot_graph
-
-        write_figure(plot, lambda: plot_graph(task.graph))
+    drawn = task.sample(size, rng)
+    arrays = drawn._asdict()
+    outputs.write(
+        csv=matrix_csv(drawn.tokens),
+        npz=arrays,
+        plot=figure(lambda ax: _draw(task.graph, ax), outputs, lambda: _size(task.graph)),
+    )
     if json:
-        print_json({"tokens": drawn.tokens, "targets": drawn.targets, "transitions": drawn.transitions})
+        print_json({"task": options.describe(task), "seed": seed, **arrays})
         return
     console = Console()
     for row in drawn.tokens[:SHOWN]:
         console.print(" ".join(map(str, row)), highlight=False, soft_wrap=True)
     if size > SHOWN:
         console.print(f"... {size - SHOWN} more; use --csv or --npz for all")
-    say_written(console, csv, npz, plot)
+    outputs.say_written(console)
+
+
+def _draw(graph: CausalGraph, ax: "Axes") -> None:
+    from causal_theory.plotting import plot_graph
+
+    plot_graph(graph, ax=ax)
+
+
+def _size(graph: CausalGraph) -> tuple[float, float]:
+    from causal_theory.plotting.graphs import natural_size
+
+    return natural_size(graph)

@@ -9,19 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import (
-    check_outputs,
-    matrix_table,
-    print_json,
-    say_written,
-    write_csv,
-    write_figure,
-    write_npz,
-)
+from causal_theory.cli.output import Outputs, figure, matrix_csv, matrix_table, print_json
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.population.enumeration import MAX_SEQUENCES
 from causal_theory.population.limit import limit_edge_scores
-from causal_theory.population.scores import edge_scores
+from causal_theory.population.scores import ScoreMethod, edge_scores
 from causal_theory.recovery import EdgeReport
 from causal_theory.tasks import InContextTask
 
@@ -31,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "command"]
 
 EXAMPLES = (
-    'Example: causal-theory scores --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" '
-    "--epsilon 0.01 --plot scores.png"
+    'causal-theory scores --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" --plot scores.png',
+    "causal-theory scores --graph random-forest --symbols 3 --concentration 0.1 --seed 4 --json",
+    "causal-theory scores --graph-file graph.json --limit --epsilon 0 --csv limit.csv",
 )
-
 
 LISTED = 20
 """Positions that are listed; of longer graphs only the wrong ones are."""
@@ -48,19 +41,22 @@ class MethodName(StrEnum):
 
 
 def command(
-    graph: options.Graph = options.GraphName.CHAIN,
+    graph: options.Graph = None,
     graph_file: options.GraphFile = None,
-    length: options.Length = 20,
-    root_probability: options.RootProbability = 0.5,
+    length: options.Length = None,
+    root_probability: options.RootProbability = None,
     prior: options.PriorKind = options.PriorName.DIRICHLET,
     transition: options.Transition = None,
-    symbols: options.Symbols = 10,
-    concentration: options.Concentration = 1.0,
-    floor: options.Floor = 0.0,
+    symbols: options.Symbols = None,
+    concentration: options.Concentration = None,
+    floor: options.Floor = None,
     root_law: options.RootLaws = options.RootName.STATIONARY,
     epsilon: options.Epsilon = 0.01,
     method: Annotated[MethodName, typer.Option(help="Message passing, or a sum over all sequences.")] = (
         MethodName.TRANSFORM
+    ),
+    max_sequences: Annotated[int, typer.Option(help="Most sequences that the sum over all of them may visit.")] = (
+        MAX_SEQUENCES
     ),
     limit: Annotated[bool, typer.Option("--limit", help="The limit for long sequences instead.")] = False,
     threshold: Annotated[
@@ -74,40 +70,39 @@ def command(
     plot: options.Plot = None,
 ) -> None:
     """Edge scores: the first-order gradient of the first attention matrix, and the graph it writes."""
-    check_outputs(csv, npz, plot=plot)
+    outputs = Outputs(csv, npz, plot)
     if limit and method is MethodName.ENUMERATE:
         raise InvalidArgumentError("method must be 'transform' together with --limit, got 'enumerate'")
+    rng = options.generator(seed)
     task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, seed),
+        options.build_graph(graph, length, root_probability, graph_file, rng),
         options.build_prior(prior, transition, symbols, concentration, floor),
         root_law,
     )
     if limit:
-        scores = limit_edge_scores(task, epsilon=epsilon, draws=draws, rng=seed)
+        scores = limit_edge_scores(task, epsilon=epsilon, draws=draws, rng=rng)
     else:
-        scores = edge_scores(
-            task,
-            epsilon=epsilon,
-            method="transform" if method is MethodName.TRANSFORM else "enumerate",
-            draws=draws,
-            rng=seed,
-        )
+        name: ScoreMethod = "transform" if method is MethodName.TRANSFORM else "enumerate"
+        scores = edge_scores(task, epsilon=epsilon, method=name, draws=draws, rng=rng, max_sequences=max_sequences)
     report = EdgeReport(scores, task.graph, threshold)
-    write_csv(csv, scores.value)
-    write_npz(npz, {"scores": scores.value, "error": scores.error, "predicted": report.predicted, "true": report.true})
-    write_figure(plot, lambda: _draw(scores, task))
+    outputs.write(
+        csv=matrix_csv(scores.value),
+        npz={"scores": scores.value, "error": scores.error, "predicted": report.predicted, "true": report.true},
+        plot=figure(lambda ax: _draw(scores, task, ax), outputs),
+    )
     if json:
-        print_json(_content(scores, report))
+        settings = {"task": options.describe(task), "epsilon": epsilon, "limit": limit, "seed": seed}
+        print_json(settings | _content(scores, report))
         return
     console = Console()
     _show(console, scores, report)
-    say_written(console, csv, npz, plot)
+    outputs.say_written(console)
 
 
-def _draw(scores: Estimate, task: InContextTask) -> "Axes":
+def _draw(scores: Estimate, task: InContextTask, ax: "Axes") -> None:
     from causal_theory.plotting import plot_scores
 
-    return plot_scores(scores, graph=task.graph)
+    plot_scores(scores, graph=task.graph, ax=ax)
 
 
 def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
@@ -124,12 +119,13 @@ def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
 
 
 def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
-    marked = {i: int(parent) for i, parent in enumerate(report.true)}
-    table = matrix_table(console, scores.value, "edge scores (true edges in bold)", marked)
+    # The row of the query decides nothing, and its own entry would set the scale.
+    marked = dict(enumerate(report.true[:-1].tolist()))
+    table = matrix_table(console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked)
     if table is not None:
         console.print(table)
     else:
-        console.print("the matrix is too wide for this terminal: --csv, --npz or --plot show it all")
+        console.print("the matrix is too wide for this terminal: use --csv, --npz or --plot")
     positions = list(range(len(report.true)))
     if len(report.true) > LISTED:
         positions = [i for i in positions if report.true[i] != report.predicted[i]][:LISTED]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes_or_new", "require_matplotlib", "whole_numbers"]
+__all__ = ["axes_or_new", "detached_axes", "require_matplotlib", "whole_numbers"]
 
 
 def require_matplotlib() -> None:
@@ -31,6 +31,14 @@ def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     from matplotlib import pyplot
 
     return pyplot.subplots(figsize=size, layout="constrained")[1]
+
+
+def detached_axes(size: tuple[float, float]) -> "Axes":
+    """Return the axes of a new figure that no window and no backend knows of, for saving to a file."""
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained").subplots()
 
 
 def whole_numbers(ax: "Axes", *axes: str) -> None:

@@ -11,12 +11,17 @@ from causal_theory.plotting.heatmaps import plot_matrix
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_graph"]
+__all__ = ["natural_size", "plot_graph"]
 
 MAX_DRAWN = 40
 """Positions up to which nodes and arrows are drawn; longer graphs are shown as adjacency matrices."""
 
 ROOT_COLOUR, CHILD_COLOUR, QUERY_COLOUR = "#f0c05a", "#9fb8d8", "#ffffff"
+
+
+def natural_size(graph: CausalGraph) -> tuple[float, float]:
+    """Return the size in inches at which the graph is drawn best."""
+    return (4.6, 3.8) if graph.length > MAX_DRAWN else (max(4.0, 0.42 * graph.length), 2.4)
 
 
 def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
@@ -46,7 +51,7 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     """
     if graph.length > MAX_DRAWN:
         return plot_matrix(graph.adjacency, ax=ax, title="adjacency", label="edge")
-    ax = axes_or_new(ax, (max(4.0, 0.42 * graph.length), 2.4))
+    ax = axes_or_new(ax, natural_size(graph))
     for parent, child in graph.edges:
         _arc(ax, parent, child)
     for node, parents in enumerate(graph.parents):

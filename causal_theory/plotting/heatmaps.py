@@ -8,15 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.graphs import CausalGraph
+from causal_theory.information import MEASURES
 from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.colours import SEQUENTIAL, diverging
+from causal_theory.validation import check_choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_information", "plot_matrix", "plot_scores"]
 
-SEQUENTIAL = "cividis"
-DIVERGING = "RdBu_r"
 MARKED_EDGES = 400
 """Beyond this many edges the marks would hide the matrix."""
 
@@ -32,7 +33,8 @@ def plot_matrix(
     """Draw a (T, T) matrix with query positions in rows and key positions in columns.
 
     A matrix with zeros above the diagonal is drawn without them. Data of both signs get a diverging colour map
-    centred at zero, others a sequential one; both read in grey and for colour-blind readers.
+    centred at zero, others a sequential one; in both lightness grows with the value, so that they read in grey and for
+    colour-blind readers.
 
     Parameters
     ----------
@@ -90,20 +92,22 @@ def plot_matrix(
 
 
 def _colours(values: NDArray[np.float64]) -> dict[str, Any]:
-    low, high = float(values.min()), float(values.max())
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if low < 0.0 < high:
         span = max(-low, high)
-        return {"cmap": DIVERGING, "vmin": -span, "vmax": span}
+        return {"cmap": diverging(), "vmin": -span, "vmax": span}
     return {"cmap": SEQUENTIAL, "vmin": low, "vmax": high if high > low else low + 1.0}
 
 
 def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
-    parents, children = zip(*graph.edges, strict=True) if graph.edges else ((), ())
-    size = max(1.5, min(9.0, 150.0 / length))
-    style: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "markersize": size}
-    # A light ring inside a dark one stays visible on every colour.
-    ax.plot(parents, children, marker="s", markeredgecolor="black", markeredgewidth=1.6, **style)
-    ax.plot(parents, children, marker="s", markeredgecolor="white", markeredgewidth=0.7, **style)
+    """Outline the cells of the edges, light outside and dark inside: one of the two shows on every colour."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    width = max(0.4, min(1.6, 32.0 / length))
+    for side, colour in ((0.98, "white"), (0.80, "black")):
+        cells = [Rectangle((j - side / 2, i - side / 2), side, side) for j, i in graph.edges]
+        ax.add_collection(PatchCollection(cells, facecolor="none", edgecolor=colour, linewidth=width), autolim=False)
 
 
 def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
@@ -136,7 +140,7 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
 def plot_information(
     values: Estimate | ArrayLike, *, measure: str, graph: CausalGraph | None = None, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw pairwise informations below the diagonal; a token's information with itself is left out.
+    """Draw pairwise informations below the diagonal; a token's information with itself is left blank.
 
     Parameters
     ----------
@@ -149,6 +153,11 @@ def plot_information(
     ax : matplotlib Axes, optional
         Where to draw.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If the measure is unknown, or as in :func:`plot_matrix`.
+
     Examples
     --------
     >>> import matplotlib; matplotlib.use("agg")
@@ -158,6 +167,8 @@ def plot_information(
     >>> plot_information(pairwise_information(task, "kl"), measure="kl", graph=task.graph).get_title()
     'mutual information (kl)'
     """
-    below = np.tril(np.asarray(values, dtype=np.float64), k=-1)
+    check_choice("measure", measure, MEASURES)
+    matrix = np.asarray(values, dtype=np.float64)
+    below = np.ma.array(np.tril(matrix), mask=np.eye(*matrix.shape) > 0.0) if matrix.ndim == 2 else matrix
     unit = "nats" if measure == "kl" else "dimensionless"
     return plot_matrix(below, ax=ax, title=f"mutual information ({measure})", label=f"{measure} ({unit})", graph=graph)
