@@ -165,8 +165,8 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
 
     def symmetrise(joint: Array) -> Array:
         diagonal = np.trace(joint, axis1=2, axis2=3)[..., None, None]
-        total = joint.sum(axis=(2, 3))[..., None, None]
-        rest = (total - diagonal) / (size * (size - 1))
+        # Summed, not subtracted from the total: the rest can be tiny.
+        rest = joint.sum(axis=(2, 3), where=~np.eye(size, dtype=bool))[..., None, None] / (size * (size - 1))
         mean: Array = np.where(np.eye(size, dtype=bool), diagonal / size, rest)
         return mean
 

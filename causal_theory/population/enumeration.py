@@ -96,7 +96,9 @@ def _chain_rule(attention: Array, A2: Array, by_token: Array) -> tuple[Array, Ar
     """Turn ``by_token[q, d, a, i]`` (token a at d, logit i, query q) into the gradients by A1 and A2."""
     length, size = len(attention), len(A2)
     second = (by_token.transpose(2, 0, 3, 1).reshape(size * size, -1) @ attention.ravel()).reshape(size, size)
-    weighted = (by_token.transpose(3, 1, 2, 0).reshape(length * length, -1) @ A2.ravel()).reshape(length, length)
+    # A constant in a column of A2 changes nothing; without it roundoff is proportional to the spread of the columns.
+    shifted = A2 - A2.min(axis=0)
+    weighted = (by_token.transpose(3, 1, 2, 0).reshape(length * length, -1) @ shifted.ravel()).reshape(length, length)
     first = attention * (weighted - (attention * weighted).sum(axis=1, keepdims=True))
     return first, second
 

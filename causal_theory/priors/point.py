@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.priors.base import MatrixPrior
-from causal_theory.validation import SeedLike, check_integer
+from causal_theory.validation import SeedLike, as_generator, check_integer
 
 __all__ = ["PointPrior"]
 
@@ -39,4 +39,5 @@ class PointPrior(MatrixPrior):
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Return ``size`` times the matrix, as a read-only view of shape (size, S, S). Nothing is drawn."""
         count = check_integer("size", size, 1)
+        as_generator(rng)
         return np.broadcast_to(self._transition, (count, *self._transition.shape))
