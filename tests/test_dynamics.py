@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior, edge_scores, first_order_gradient
-from causal_theory.dynamics import Stage1, Stage2, run_stage1, run_stage2, train_population
+from causal_theory.dynamics import (
+    Stage1,
+    Stage2,
+    best_multiple,
+    learning_curve,
+    run_stage1,
+    run_stage2,
+    train_population,
+)
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.models import causal_softmax
+from causal_theory.population.parent_attention import parent_attention_loss
 
 from .helpers import assert_close
 
@@ -146,3 +155,39 @@ def test_bad_task():
     chain = InContextTask(CausalGraph.chain(4), OrbitPrior(MATRIX))
     with pytest.raises(InvalidArgumentError, match="epsilon must be"):
         train_population(chain, epsilon=0.0)
+
+
+class TestLearningCurve:
+    def test_excess_of_a_chain_falls_like_one_over_the_length(self):
+        prior = OrbitPrior(np.random.default_rng(0).dirichlet(np.full(3, 0.5), 3))
+        curve = learning_curve(lambda T: InContextTask(CausalGraph.chain(T), prior), [320, 640, 1280])
+        assert (curve.excess > 0.0).all()
+        assert (np.diff(curve.excess) < 0.0).all()
+        assert -1.2 < curve.exponent < -0.9
+        assert curve.exponent_error < 0.1
+
+    def test_unnormalised_predictions_can_beat_the_floor(self):
+        """``f + eps`` sums to ``1 + S eps``: on an easy task the model gains more by that than it loses by counting."""
+        prior = OrbitPrior([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]])
+        curve = learning_curve(lambda T: InContextTask(CausalGraph.chain(T), prior), [40, 80])
+        assert (curve.excess < 0.0).all()
+        assert np.isnan(curve.exponent)
+        assert (curve.excess > -np.log1p(3.0 / curve.lengths)).all()
+
+    def test_star_does_not_learn(self):
+        """Its effective length is bounded: the excess stays where it is."""
+        prior = OrbitPrior(np.random.default_rng(0).dirichlet(np.full(3, 0.5), 3))
+        curve = learning_curve(lambda T: InContextTask(CausalGraph.star(T), prior), [80, 160, 320])
+        assert curve.excess.min() > 0.05
+        assert curve.exponent > -0.2
+
+    def test_best_multiple_is_a_minimum(self):
+        task = InContextTask(CausalGraph.chain(30), OrbitPrior(MATRIX))
+        multiple, loss = best_multiple(task, epsilon=0.03)
+        for other in (0.9 * multiple, 1.1 * multiple, 0.0, 20.0):
+            assert float(parent_attention_loss(task, other * np.eye(3), epsilon=0.03)) > loss
+
+    @pytest.mark.parametrize("lengths", [[20], [40, 20], []])
+    def test_bad_lengths(self, lengths):
+        with pytest.raises(InvalidArgumentError, match="lengths must be at least two increasing integers"):
+            learning_curve(lambda T: InContextTask(CausalGraph.chain(T), OrbitPrior(MATRIX)), lengths)

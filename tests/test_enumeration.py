@@ -53,6 +53,7 @@ class TestLimit:
         with pytest.raises(TooLargeError, match=r"2\^5 = 32"):
             population_loss(task, A1, A2, epsilon=0.1, method="enumerate", max_sequences=31)
 
+    @pytest.mark.compiled
     def test_auto_enumerates_small_tasks_only(self):
         for length, method in [(10, "exact"), (22, "exact"), (23, "monte_carlo")]:
             task = chain(length)

@@ -131,6 +131,7 @@ class TestStatements:
 
 
 class TestApproach:
+    @pytest.mark.compiled
     @pytest.mark.parametrize("epsilon", [0.05, 1.0])
     def test_scores_approach_the_limit_like_one_over_length(self, epsilon):
         """Chain: doubling T halves the largest distance, query row included; 1.9 to 2.2 allows for the next order."""

@@ -292,6 +292,7 @@ class TestDirichletPrior:
         oracles.assert_within_error(gradient.A2, gradients[1])
         assert max(float(estimate.error), gradient.A1.error.max(), gradient.A2.error.max()) < 1e-12
 
+    @pytest.mark.compiled
     def test_draws_and_samples_agree(self):
         """Three symbols: enumeration at drawn matrices against sampled sequences, 5 standard errors."""
         task = InContextTask(CausalGraph.chain(6), DirichletPrior(3, 0.5))

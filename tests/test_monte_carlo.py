@@ -139,6 +139,7 @@ class TestMechanics:
         loss = population_loss(task, A1, A2, epsilon=0.05, method="monte_carlo", samples=20_011, rng=2)
         assert abs(float(loss) - float(exact.loss)) < 5.0 * loss.error
 
+    @pytest.mark.compiled
     def test_large_task(self):
         """T = 200, S = 20: no enumeration, finite values, and a gradient that moves attention to the parents."""
         matrix = np.random.default_rng(1).dirichlet([0.1] * 20, size=20)

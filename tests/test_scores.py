@@ -169,6 +169,7 @@ class TestCuttingDoesNotMatter:
             assert abs(scores.value[:, 0].sum()) <= scores.error[:, 0].sum()
             assert (np.abs(scores.value - results[-1].value) <= scores.error + results[-1].error).all()
 
+    @pytest.mark.compiled
     def test_dropped_lanes_are_accounted_for(self):
         """With a coarse limit the dropped mass is a visible part of the error, and still covers the difference."""
         matrix = np.random.default_rng(0).dirichlet([1.0] * 3, size=3)
@@ -217,6 +218,7 @@ class TestInvariances:
 
 
 class TestAnySize:
+    @pytest.mark.compiled
     @pytest.mark.parametrize("family", FAMILIES)
     @pytest.mark.parametrize("epsilon", [1e-6, 0.01, 10.0])
     def test_first_column_at_250_tokens(self, family, epsilon):
@@ -233,12 +235,14 @@ class TestAnySize:
             # Each entry is claimed to 1e-12 of the positive parts it is the difference of.
             assert (scores.error <= 1e-12 * (np.abs(scores.value) + 3.0)).all()
 
+    @pytest.mark.compiled
     def test_many_symbols(self):
         matrix = np.random.default_rng(0).dirichlet([0.1] * 50, size=50)
         scores = edge_scores(InContextTask(CausalGraph.chain(20), PointPrior(matrix)), epsilon=0.01)
         assert abs(scores.value[:, 0].sum()) <= scores.error[:, 0].sum()
         assert (scores.value[:-1].argmax(axis=1)[1:] == np.arange(18)).all()
 
+    @pytest.mark.compiled
     def test_long_chain_of_two_symbols(self):
         """T = 5000 with 12 nodes: every entry of the middle is within 4/T of the limit, and nothing underflows.
 
@@ -260,6 +264,7 @@ class TestAnySize:
         assert np.abs(value[np.ix_(middle, middle)] - expected).max() < 4.0 / length
         assert by_distance[1] > 20.0 / length
 
+    @pytest.mark.compiled
     @pytest.mark.slow
     def test_long_chain_of_four_symbols(self):
         """As above for S = 4 and with all nodes."""
@@ -305,6 +310,7 @@ class TestPriors:
             oracles.assert_within_error(estimate, expected)
             assert estimate.error.max() < 1e-12
 
+    @pytest.mark.compiled
     def test_two_symbol_dirichlet_against_draws(self):
         """Twelve tokens, where no oracle reaches: the mean over 1500 draws, within 5 standard errors everywhere."""
         prior = DirichletPrior(2, 0.1)
@@ -318,6 +324,7 @@ class TestPriors:
         z = (draws.mean(axis=0) - exact.value)[below] / bar[below]
         assert np.abs(z).max() < 5.0
 
+    @pytest.mark.compiled
     def test_dirichlet_standard_errors_are_calibrated(self):
         """Two independent runs differ by as much as their error bars say."""
         task = InContextTask(CausalGraph.pairs(10), DirichletPrior(3, 1.0))

@@ -1,0 +1,142 @@
+"""How the best loss of stage 2 falls with the length of the sequence."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.population.baselines import loss_floor
+from causal_theory.population.parent_attention import parent_attention_loss
+from causal_theory.progress import track
+from causal_theory.tasks import InContextTask
+from causal_theory.validation import SeedLike, check_integer
+
+__all__ = ["LearningCurve", "best_multiple", "learning_curve"]
+
+Array = NDArray[np.float64]
+LARGEST = 40.0
+"""Largest multiple of I that is tried: beyond it the softmax is one-hot to roundoff."""
+
+
+@dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """Best losses against length.
+
+    Attributes
+    ----------
+    lengths : ndarray of int64, shape (R,)
+        Lengths T.
+    losses, floors : ndarray, shape (R,)
+        Best loss over multiples of I for ``A2``, and the entropy floor, in nats.
+    multiples : ndarray, shape (R,)
+        Where the best loss is taken.
+    exponent, exponent_error : float
+        Slope of ``log(losses - floors)`` against ``log T`` over the fitted lengths, and its standard error from the
+        scatter around the line; NaN when an excess is not positive.
+    """
+
+    lengths: NDArray[np.int64]
+    losses: Array
+    floors: Array
+    multiples: Array
+    exponent: float
+    exponent_error: float
+
+    @property
+    def excess(self) -> Array:
+        """Loss minus floor, in nats; negative values are possible, because f + eps is not normalised."""
+        return self.losses - self.floors
+
+
+def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> tuple[float, float]:
+    """Return the multiple of I for ``A2`` with the smallest loss, and that loss.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
+    >>> task = InContextTask(CausalGraph.chain(50), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> multiple, loss = best_multiple(task, epsilon=0.02)
+    >>> multiple > 1.0, loss < 0.55
+    (True, True)
+    """
+    from scipy.optimize import minimize_scalar
+
+    size = task.vocab_size
+    seed = int(np.random.default_rng(rng).integers(2**63))
+
+    def loss(multiple: float) -> float:
+        return float(parent_attention_loss(task, multiple * np.eye(size), epsilon=epsilon, rng=seed))
+
+    found = minimize_scalar(loss, bounds=(0.0, LARGEST), method="bounded", options={"xatol": 1e-4})
+    return float(found.x), float(found.fun)
+
+
+def learning_curve(
+    task_family: Callable[[int], InContextTask],
+    lengths: Sequence[int],
+    *,
+    epsilon: Callable[[int], float] | None = None,
+    fit_last: int = 4,
+    rng: SeedLike = 0,
+) -> LearningCurve:
+    """Return the best loss over the one-parameter path of stage 2 at several lengths, exactly.
+
+    Parameters
+    ----------
+    task_family : callable
+        Maps a length T to a task.
+    lengths : sequence of int
+        At least two, increasing.
+    epsilon : callable, optional
+        Maps a length to the constant inside the logarithm; ``1 / T`` by default. ``f + eps`` sums to ``1 + S eps``,
+        which is worth ``log(1 + S eps)`` nats: where the task is easy, or the sequence short, the excess is negative.
+    fit_last : int
+        Number of lengths, counted from the longest, that the exponent is fitted to.
+    rng
+        Only used by priors that are averaged over draws; every length uses the same draws.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are fewer than two lengths or they do not increase.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
+    >>> prior = OrbitPrior([[0.3, 0.0, 0.7], [0.2, 0.2, 0.6], [0.4, 0.2, 0.4]])
+    >>> curve = learning_curve(lambda T: InContextTask(CausalGraph.chain(T), prior), [160, 320, 640])
+    >>> bool((curve.excess > 0.0).all() and curve.exponent < -0.7)
+    True
+    """
+    sizes = [check_integer("lengths", length, 2) for length in lengths]
+    if len(sizes) < 2 or any(a >= b for a, b in pairwise(sizes)):
+        raise InvalidArgumentError(f"lengths must be at least two increasing integers, got {list(lengths)}")
+    check_integer("fit_last", fit_last, 2)
+    losses, floors, multiples = [], [], []
+    for length in track(sizes, "learning curve"):
+        task = task_family(length)
+        constant = epsilon(length) if epsilon is not None else 1.0 / length
+        multiple, loss = best_multiple(task, epsilon=constant, rng=rng)
+        losses.append(loss)
+        multiples.append(multiple)
+        seed = int(np.random.default_rng(rng).integers(2**63))
+        floors.append(float(loss_floor(task, rng=seed)))
+    excess = np.array(losses) - np.array(floors)
+    exponent, error = _slope(np.array(sizes[-fit_last:], dtype=np.float64), excess[-fit_last:])
+    return LearningCurve(np.array(sizes), np.array(losses), np.array(floors), np.array(multiples), exponent, error)
+
+
+def _slope(lengths: Array, excess: Array) -> tuple[float, float]:
+    """Slope in logarithms with its standard error (NaN with two points, which leave no scatter)."""
+    if (excess <= 0.0).any():
+        return float("nan"), float("nan")
+    x, y = np.log(lengths), np.log(excess)
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    if len(x) == 2:
+        return slope, float("nan")
+    residuals = y - y.mean() - slope * centred
+    return slope, float(np.sqrt(residuals @ residuals / (len(x) - 2) / (centred @ centred)))
