@@ -1,1 +1,1 @@
-"""The main job: every claim of the theory, with its evidence and its negative control."""
+"""The main job: check every claim of the theory, each with a control that must fail, and write a report."""

@@ -1,123 +1,85 @@
-"""What a claim is, and what it returns."""
+"""What a claim is: a statement, the check that could refute it, and a control on which the same check must fail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
-
-from causal_theory.priors import AssumptionReport
+from verification.context import Context
+from verification.evidence import FAILS, HOLDS, OUTSIDE, Evidence
 from verification.profiles import Profile
 
-__all__ = ["FAILS", "HOLDS", "OUTSIDE", "Claim", "Context", "Evidence", "Table", "Verdict", "assumptions_of"]
+__all__ = ["ASSUMPTION_NAMES", "Check", "Claim", "shortcomings"]
 
-Verdict = Literal["holds", "fails", "outside its assumptions"]
-HOLDS: Verdict = "holds"
-FAILS: Verdict = "fails"
-OUTSIDE: Verdict = "outside its assumptions"
+Check = Callable[[Profile, Context], Evidence]
 
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of evidence for the report; cells are text, ready to print."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __post_init__(self) -> None:
-        """Check that every row fits the columns."""
-        for row in self.rows:
-            if len(row) != len(self.columns):
-                raise ValueError(f"rows of table {self.title!r} must have {len(self.columns)} cells, got {row!r}")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was found.
-
-    Attributes
-    ----------
-    verdict : {"holds", "fails", "outside its assumptions"}
-        The answer.
-    predicted, measured : str
-        One line each, numbers included.
-    error : float
-        Error of the decisive number: a bound for exact methods, a standard error for Monte Carlo.
-    method : str
-        "exact", "quadrature" or "monte carlo (standard error)".
-    assumptions : str
-        Which of the four assumptions on the prior hold.
-    regime : str
-        Whether the asymptotic regime is reached, or that the claim needs none.
-    tables : tuple of Table
-        The evidence in full.
-    notes : tuple of str
-        Anything a reader should know, above all what is uncomfortable.
-    """
-
-    verdict: Verdict
-    predicted: str
-    measured: str
-    error: float
-    method: str
-    assumptions: str
-    regime: str
-    tables: tuple[Table, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a claim may use besides its profile: its own reproducible randomness."""
-
-    seed: int
-    name: str
-
-    def rng(self, *key: int) -> np.random.Generator:
-        """Return a generator that depends on the seed, the claim and the key only, not on the order of claims."""
-        name = int.from_bytes(self.name.encode(), "little")
-        return np.random.default_rng(np.random.SeedSequence([self.seed, name], spawn_key=key))
-
-
-Run = Callable[[Profile, Context], Evidence]
+ASSUMPTION_NAMES = ("lower_bound", "non_degeneracy", "symmetry", "constant_mean")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement that can be checked.
+    """A statement of the theory that can be checked.
+
+    ``run`` and ``control`` are functions of a module, so that other processes can find them.
 
     Attributes
     ----------
-    number : int
-        Order in the report.
     name : str
-        Name of its file and of the option ``--claim``.
+        Identifier; also the name of the file.
+    number : int
+        Place in the order of the report.
+    title : str
+        A few words.
     statement : str
-        In the terms of the paper.
+        The statement in the terms of the paper; Markdown, mathematics between dollar signs.
     source : str
-        Where it is stated or derived.
+        Where it comes from.
+    predicted : str
+        What a measurement should find, in words.
+    assumptions : tuple of str
+        Which of the four assumptions on the prior the statement needs.
     run : callable
-        Gathers the evidence.
-    control : callable
-        The same check on a wrong law, graph or engine; its verdict must be "fails".
+        ``run(profile, context) -> Evidence``.
     control_statement : str
-        What the control does, in one line.
+        What is made wrong in the control.
+    control : callable
+        The same check on the wrong object; its verdict must be ``"fails"``.
+    declared_outside : tuple of str
+        Names of the parts that may be outside the assumptions of the claim.
     """
 
-    number: int
     name: str
+    number: int
+    title: str
     statement: str
     source: str
-    run: Run
-    control: Run
+    predicted: str
+    assumptions: tuple[str, ...]
+    run: Check
     control_statement: str
+    control: Check
+    declared_outside: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what the frame relies on."""
+        if not self.name.isidentifier() or self.name != self.name.lower():
+            raise ValueError(f"name must be a lower-case identifier, got {self.name!r}")
+        if self.number < 1:
+            raise ValueError(f"number must be at least 1, got {self.number}")
+        unknown = set(self.assumptions) - set(ASSUMPTION_NAMES)
+        if unknown:
+            raise ValueError(f"assumptions must be among {ASSUMPTION_NAMES}, got {sorted(unknown)}")
 
 
-def assumptions_of(*reports: AssumptionReport) -> str:
-    """Say in one line which assumptions hold in all of the given reports."""
-    verdicts: dict[str, bool] = {}
-    for report in reports:
-        for check in report:
-            verdicts[check.name] = verdicts.get(check.name, True) and check.holds
-    return ", ".join(f"{name}: {'yes' if holds else 'no'}" for name, holds in verdicts.items())
+def shortcomings(claim: Claim, evidence: Evidence, control: Evidence) -> tuple[str, ...]:
+    """Return why a claim does not pass; nothing when it holds, as declared, and its control fails."""
+    found = []
+    if evidence.verdict != HOLDS:
+        found.append(f"the claim's verdict is {evidence.verdict!r}")
+    found += [f"part {part.name!r} fails" for part in evidence.parts if part.verdict == FAILS]
+    found += [
+        f"part {part.name!r} is outside its assumptions, which the claim does not declare"
+        for part in evidence.parts
+        if part.verdict == OUTSIDE and part.name not in claim.declared_outside
+    ]
+    if control.verdict != FAILS:
+        found.append(f"the negative control's verdict is {control.verdict!r}, it must fail")
+    return tuple(found)

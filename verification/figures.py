@@ -1,60 +1,146 @@
-"""The picture of the theory: graph, scores, their limit and the informations, one row per graph family."""
+"""Figures of a run: matrices of each graph family, and the plots that claims describe."""
 
-import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
 
 from causal_theory import InContextTask, OrbitPrior, edge_scores, limit_edge_scores, pairwise_information
+from causal_theory.information import MEASURES
 from causal_theory.plotting import plot_matrix
-from verification.matrices import FAMILIES, family, trace_one
+from verification.context import Context
+from verification.ensembles import FAMILIES, STAR, family_graph, trace_one_matrix
+from verification.evidence import Plot
 
-__all__ = ["draw_figures"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from verification.runner import Outcome
+
+__all__ = ["Figure", "draw_figures"]
 
 LENGTH, SYMBOLS, EPSILON = 20, 5, 0.01
-TITLES = ("graph", "edge scores", "limit scores, eps = 0", "chi-square information / S")
+DOTS_PER_INCH = 110
+
+# Okabe and Ito: told apart by colour-blind readers; markers and dashes tell the lines apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "x")
+DASHES = ("-", "--", "-.", ":", "-", "--")
+
+Array = NDArray[np.float64]
 
 
-def draw_figures(folder: Path, seed: int) -> list[Path]:
-    """Draw the overview as PNG and SVG under ``folder/figures``; returns the PNG for the report."""
-    from matplotlib.figure import Figure
+@dataclass(frozen=True)
+class Figure:
+    """A figure on disk.
 
-    names = (*FAMILIES, "star")
-    figure = Figure(figsize=(15.0, 3.3 * len(names)), layout="constrained")
-    axes = figure.subplots(len(names), 4)
-    rng = np.random.default_rng([seed, 7])
-    prior = OrbitPrior(trace_one(SYMBOLS, rng))
-    for row, name in zip(axes, names, strict=True):
-        _draw_row(row, name, InContextTask(family(name, LENGTH, rng), prior))
-    figure.suptitle(
-        f"Orbit prior of trace 1, S={SYMBOLS}, T={LENGTH}, eps={EPSILON}. Squares mark the true edges.",
-        fontsize=11,
-    )
+    Attributes
+    ----------
+    path : Path
+        The PNG; an SVG of the same name lies beside it.
+    title, description : str
+        Title, and what is to be seen in words.
+    claim : str or None
+        Name of the claim it belongs to.
+    """
+
+    path: Path
+    title: str
+    description: str
+    claim: str | None = None
+
+
+def draw_figures(folder: Path, outcomes: "Sequence[Outcome]", *, seed: int, families: bool) -> list[Figure]:
+    """Draw the plots of the claims, and one row of matrices per graph family, below ``folder/figures``."""
     target = folder / "figures"
-    target.mkdir(exist_ok=True)
-    return [_save(figure, target / "graphs_scores_and_informations")]
+    with matplotlib.rc_context({"font.size": 9.0, "axes.titlesize": 10.0, "svg.fonttype": "none", "svg.hashsalt": "0"}):
+        drawn = [
+            _draw_plot(target, plot, outcome.claim.name)
+            for outcome in outcomes
+            if outcome.evidence is not None
+            for plot in outcome.evidence.plots
+        ]
+        return _draw_families(target, seed) + drawn if families else drawn
 
 
-def _draw_row(row: Any, name: str, task: InContextTask) -> None:
-    graph = task.graph
-    scores = np.array(edge_scores(task, epsilon=EPSILON))
-    limit = np.array(limit_edge_scores(task))
-    # The query's own entry is of another size than everything else, and means nothing for edges.
-    scores[-1, -1] = limit[-1, -1] = 0.0
-    information = np.tril(pairwise_information(task).value, k=-1) / task.vocab_size
-    matrices = (graph.adjacency, scores, limit, information)
-    labels = ("edge", "score", "score", "chi-square / S")
-    for ax, matrix, title, label in zip(row, matrices, TITLES, labels, strict=True):
-        marked = None if title == "graph" else graph
-        plot_matrix(matrix, ax=ax, title=title if title != "graph" else name, label=label, graph=marked)
+def _draw_families(target: Path, seed: int) -> list[Figure]:
+    """Draw one row per family: graph, scores, limit scores, informations; then all four informations together."""
+    rng = Context(seed, ("figures",)).rng("matrix")
+    prior = OrbitPrior(trace_one_matrix(SYMBOLS, rng))
+    names = (*FAMILIES, STAR)
+    tasks = {name: InContextTask(family_graph(name, LENGTH, rng), prior) for name in names}
+    drawn = [_draw_family(target, name, task) for name, task in tasks.items()]
+    canvas = Canvas(figsize=(17.0, 3.6 * len(names)), layout="compressed")
+    for row, (name, task) in zip(canvas.subplots(len(names), len(MEASURES)), tasks.items(), strict=True):
+        for ax, measure in zip(row, MEASURES, strict=True):
+            unit = " (nats)" if measure == "kl" else ""
+            values = np.tril(pairwise_information(task, measure).value, k=-1)
+            plot_matrix(values, ax=ax, title=f"{name}: {measure}", label=f"information{unit}", graph=task.graph)
+    title = "The four informations of all pairs of tokens"
+    path = _save(canvas, target / "informations")
+    description = "One row per graph family, one column per information; squares mark the true edges."
+    return [*drawn, Figure(path, title, description)]
 
 
-def _save(figure: Any, stem: Path) -> Path:
-    """Write both formats to temporary files and rename them."""
-    for suffix in (".svg", ".png"):
-        target = stem.with_suffix(suffix)
-        temporary = stem.with_name(f".{stem.name}{suffix}")
-        figure.savefig(temporary, format=suffix[1:], dpi=110)
-        os.replace(temporary, target)
+def _draw_family(target: Path, name: str, task: InContextTask) -> Figure:
+    canvas = Canvas(figsize=(15.5, 3.6), layout="constrained")
+    axes = canvas.subplots(1, 4)
+    scores, limit = edge_scores(task, epsilon=EPSILON).value, limit_edge_scores(task).value
+    information = np.tril(pairwise_information(task, "chi2").value, k=-1) / task.vocab_size
+    panels = (
+        ("true graph", task.graph.adjacency, "edge"),
+        (f"edge scores G, eps = {EPSILON}", _without_query(scores), "score"),
+        ("limit scores, eps = 0", _without_query(limit), "score"),
+        ("chi-square information / S", information, "information / S"),
+    )
+    for ax, (title, matrix, label) in zip(axes, panels, strict=True):
+        plot_matrix(matrix, ax=ax, title=title, label=label, graph=None if title == "true graph" else task.graph)
+    title = f"{name}: T = {LENGTH}, S = {SYMBOLS}, orbit prior of trace 1"
+    canvas.suptitle(title, fontsize=11)
+    path = _save(canvas, target / f"family_{name.replace(' ', '_')}")
+    description = (
+        f"Heat maps for the {name}: true graph, edge scores, their limit, chi-square informations over S. Squares mark "
+        "the true edges."
+    )
+    return Figure(path, title, description)
+
+
+def _without_query(scores: Array) -> Array:
+    """Leave out the query's row: its own entry is an order larger than all others and says nothing about edges."""
+    shown = scores.copy()
+    shown[-1] = 0.0
+    return shown
+
+
+def _draw_plot(target: Path, plot: Plot, claim: str) -> Figure:
+    canvas = Canvas(figsize=(6.4, 4.2), layout="constrained")
+    ax: Axes = canvas.subplots()
+    for k, curve in enumerate(plot.curves):
+        style: dict[str, Any] = {"color": COLOURS[k % 6], "marker": MARKERS[k % 6], "linestyle": DASHES[k % 6]}
+        ax.plot(curve.x, curve.y, label=curve.label, markersize=4.5, linewidth=1.4, **style)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel(plot.xlabel)
+    ax.set_ylabel(plot.ylabel)
+    ax.set_title(plot.title)
+    ax.grid(visible=True, which="major", alpha=0.3)
+    ax.legend(frameon=False, fontsize=8)
+    return Figure(_save(canvas, target / plot.name), plot.title, plot.description, claim)
+
+
+def _save(canvas: Canvas, stem: Path) -> Path:
+    """Write PNG and SVG through temporary files."""
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")  # the layout is found: do not search again for each file
+    for ending in ("svg", "png"):
+        temporary = stem.with_name(f".{stem.name}.tmp.{ending}")
+        canvas.savefig(
+            temporary, format=ending, dpi=DOTS_PER_INCH, metadata={"Date": None} if ending == "svg" else None
+        )
+        temporary.replace(stem.with_suffix(f".{ending}"))
     return stem.with_suffix(".png")

@@ -16,54 +16,117 @@ import jsonschema
 import causal_theory
 from causal_theory.errors import OutputError
 from causal_theory.graphs.files import write_text_atomically
-from verification.claim import Evidence
+from verification.claim import Claim
 from verification.profiles import Profile
-from verification.runner import Outcome
+from verification.runner import Outcome, available_processors
 
-__all__ = ["RunDetails", "check_output_folder", "record", "write_record"]
+__all__ = ["Record", "check_output_folder", "describe_run", "make_record", "write_record"]
 
-RunDetails = dict[str, Any]
+Record = dict[str, Any]
 
+FORMAT = 1
+FILE_NAME = "verification.json"
 SCHEMA = Path(__file__).with_name("schema.json")
+PACKAGES = ("numpy", "scipy", "numba", "matplotlib")
 
 
 def check_output_folder(folder: Path) -> None:
-    """Create the folder, and refuse one that cannot be written before any work is done.
+    """Create the folder and its ``figures``, and refuse one that cannot be written before any work is done.
 
     Raises
     ------
     OutputError
-        If the folder cannot be created or written.
+        If a folder cannot be created or written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        for target in (folder, folder / "figures"):
+            target.mkdir(parents=True, exist_ok=True)
+            probe = target / f".probe.{os.getpid()}"
+            probe.touch()
+            probe.unlink()
     except OSError as error:
-        raise OutputError(f"out must be a folder that can be written, got {str(folder)!r}: {error.strerror}") from error
+        reason = error.strerror or error
+        raise OutputError(f"out must be a folder that can be written, got {str(folder)!r}: {reason}") from error
 
 
-def run_details(profile: Profile, seed: int, jobs: int) -> RunDetails:
-    """Versions, machine, seed and commit."""
-    packages = ("numpy", "scipy", "numba")
+def describe_run(claims: Sequence[Claim], profile: Profile, *, seed: int, jobs: int) -> Record:
+    """Return what is known before the first claim runs: budgets, versions, machine, commit."""
+    names = [claim.name for claim in claims]
     return {
-        "profile": profile.name,
+        "format": FORMAT,
+        "profile": {**asdict(profile)},
         "seed": seed,
         "jobs": jobs,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "causal_theory": causal_theory.__version__,
             "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
+            **{name: importlib.metadata.version(name) for name in PACKAGES},
         },
         "machine": {
             "system": platform.platform(),
             "processor": _processor(),
-            "processors": os.cpu_count() or 1,
+            "processors": available_processors(),
         },
         "commit": _commit(),
+        "requested": names,
     }
+
+
+def make_record(run: Record, outcomes: Sequence[Outcome], *, complete: bool, seconds: float) -> Record:
+    """Return the record of a run, finished or not, as plain data."""
+    finished = {outcome.claim.name for outcome in outcomes}
+    ordered = sorted(outcomes, key=lambda outcome: outcome.claim.number)
+    return _plain(
+        {
+            **run,
+            "complete": complete,
+            "passed": complete and bool(outcomes) and all(outcome.passed for outcome in outcomes),
+            "seconds": round(seconds, 3),
+            "unfinished": [name for name in run["requested"] if name not in finished],
+            "claims": [_claim_record(outcome, run) for outcome in ordered],
+        }
+    )
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Check a record against the schema and write it, all or nothing."""
+    jsonschema.validate(record, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    path = folder / FILE_NAME
+    write_text_atomically(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def _claim_record(outcome: Outcome, run: Record) -> Record:
+    claim = outcome.claim
+    return {
+        "name": claim.name,
+        "number": claim.number,
+        "title": claim.title,
+        "statement": claim.statement,
+        "source": claim.source,
+        "predicted": claim.predicted,
+        "assumptions": list(claim.assumptions),
+        "control_statement": claim.control_statement,
+        "declared_outside": list(claim.declared_outside),
+        "command": (
+            f"python -m verification --claim {claim.name} --profile {run['profile']['name']} --seed {run['seed']}"
+        ),
+        "status": "error" if outcome.error else "finished",
+        "passed": outcome.passed,
+        "shortcomings": list(outcome.shortcomings),
+        "seconds": round(outcome.seconds, 3),
+        "control_seconds": round(outcome.control_seconds, 3),
+        "evidence": None if outcome.evidence is None else asdict(outcome.evidence),
+        "control": None if outcome.control is None else asdict(outcome.control),
+        "error": outcome.error,
+    }
+
+
+def _plain(content: Record) -> Record:
+    """Turn tuples into lists, and prove that the content is JSON."""
+    plain: Record = json.loads(json.dumps(content, allow_nan=False))
+    return plain
 
 
 def _processor() -> str:
@@ -77,48 +140,10 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Name the commit of the checkout, if it is one and git is there."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    """Name the commit of the checkout, with ``-dirty`` when files differ from it; None without git."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
-
-
-def record(outcomes: Sequence[Outcome], details: RunDetails, *, complete: bool, seconds: float) -> dict[str, Any]:
-    """Return the record of a run as plain data."""
-    return {
-        "format": 1,
-        **details,
-        "complete": complete,
-        "seconds": round(seconds, 3),
-        "passed": complete and bool(outcomes) and all(outcome.passed for outcome in outcomes),
-        "claims": [
-            {
-                "number": outcome.claim.number,
-                "name": outcome.claim.name,
-                "statement": outcome.claim.statement,
-                "source": outcome.claim.source,
-                "control_statement": outcome.claim.control_statement,
-                "passed": outcome.passed,
-                "seconds": round(outcome.seconds, 3),
-                "evidence": _plain(outcome.evidence),
-                "control": _plain(outcome.control),
-            }
-            for outcome in sorted(outcomes, key=lambda outcome: outcome.claim.number)
-        ],
-    }
-
-
-def _plain(evidence: Evidence) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(evidence)))
-    return plain
-
-
-def write_record(folder: Path, content: dict[str, Any]) -> Path:
-    """Check a record against the schema and write it, all or nothing."""
-    jsonschema.validate(content, json.loads(SCHEMA.read_text(encoding="utf-8")))
-    path = folder / "verification.json"
-    write_text_atomically(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    return path
+    return found.stdout.strip() or None

@@ -1,45 +1,93 @@
-"""Run claims one after the other or in worker processes; what has finished is never lost."""
+"""Run claims in this process or in worker processes; what has finished is never lost."""
 
 import multiprocessing
 import os
+import queue
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from verification.claim import FAILS, HOLDS, Claim, Context, Evidence
-from verification.claims import all_claims
+from verification.claim import Claim, shortcomings
+from verification.context import Context, Listener
+from verification.evidence import Evidence
 from verification.profiles import Profile
 
-__all__ = ["Outcome", "run_claims"]
+__all__ = ["Outcome", "available_processors", "run_claim", "run_claims"]
 
-THREADS_VARIABLE = "NUMBA_NUM_THREADS"
+THREADS = "NUMBA_NUM_THREADS"
+POLL_SECONDS = 0.1
+
+Step = Callable[[str, str, int, int], None]
+"""Called with the name of a claim, what it is doing, how many items are done, and of how many."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A claim with its evidence, its control, and the seconds both took."""
+    """A claim after its check and its control.
+
+    Attributes
+    ----------
+    claim : Claim
+        The claim.
+    evidence, control : Evidence or None
+        What check and control found; None when an error stopped one of them.
+    seconds, control_seconds : float
+        Time that each took.
+    error : str or None
+        The traceback of an error.
+    """
 
     claim: Claim
-    evidence: Evidence
-    control: Evidence
+    evidence: Evidence | None
+    control: Evidence | None
     seconds: float
+    control_seconds: float
+    error: str | None = None
+
+    @property
+    def shortcomings(self) -> tuple[str, ...]:
+        """Why the claim does not pass; empty when it does."""
+        if self.evidence is None or self.control is None:
+            last = (self.error or "no result").strip().splitlines()[-1]
+            return (f"an error stopped it: {last}",)
+        return shortcomings(self.claim, self.evidence, self.control)
 
     @property
     def passed(self) -> bool:
-        """Whether the claim holds and its control fails."""
-        return self.evidence.verdict == HOLDS and self.control.verdict == FAILS
+        """Whether the claim holds as declared and its control fails."""
+        return not self.shortcomings
 
 
-def run_claim(name: str, profile: Profile, seed: int) -> tuple[str, Evidence, Evidence, float]:
-    """Gather evidence and control of one claim; plain values, so that a worker process can return them."""
-    claim = next(claim for claim in all_claims() if claim.name == name)
-    context = Context(seed, name)
-    started = time.perf_counter()
-    evidence = claim.run(profile, context)
-    control = claim.control(profile, context)
-    return name, evidence, control, time.perf_counter() - started
+Outcomes = Generator[Outcome, None, None]
+
+
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_claim(claim: Claim, profile: Profile, seed: int, listener: Listener) -> Outcome:
+    """Run a claim and its control; an error becomes part of the outcome, an interruption does not."""
+    found: list[Evidence] = []
+    seconds = [0.0, 0.0]
+    for k, (role, check) in enumerate((("run", claim.run), ("control", claim.control))):
+        started = time.perf_counter()
+        try:
+            found.append(check(profile, Context(seed, (claim.name, role), listener)))
+        except Exception:
+            seconds[k] = time.perf_counter() - started
+            evidence = found[0] if found else None
+            return Outcome(claim, evidence, None, seconds[0], seconds[1], traceback.format_exc())
+        seconds[k] = time.perf_counter() - started
+    return Outcome(claim, found[0], found[1], seconds[0], seconds[1])
 
 
 def run_claims(
@@ -48,60 +96,108 @@ def run_claims(
     *,
     seed: int,
     jobs: int,
-    on_start: Callable[[Claim], None],
-    on_finish: Callable[[Outcome], None],
+    on_step: Step,
+    on_outcome: Callable[[Outcome], None],
 ) -> bool:
-    """Run the claims and report each as it finishes; return whether all did (False after an interruption).
+    """Run the claims, hand over each outcome as it comes, and return whether all were run.
 
-    Results depend on the seed and the claim only, not on ``jobs`` or the order.
+    Outcomes depend on the seed and the claim alone, not on ``jobs`` or the order. An interruption (Ctrl-C) ends the
+    run: worker processes are stopped, and the answer is False.
     """
-    by_name = {claim.name: claim for claim in claims}
-    results = _in_processes if jobs > 1 else _in_turn
+    outcomes = _in_processes if jobs > 1 and len(claims) > 1 else _in_turn
     try:
-        for name, evidence, control, seconds in results(claims, profile, seed, jobs, on_start):
-            on_finish(Outcome(by_name[name], evidence, control, seconds))
+        with closing(outcomes(claims, profile, seed, jobs, on_step)) as found:
+            for outcome in found:
+                on_outcome(outcome)
     except KeyboardInterrupt:
         return False
     return True
 
 
-def _in_turn(
-    claims: Sequence[Claim], profile: Profile, seed: int, jobs: int, on_start: Callable[[Claim], None]
-) -> Iterator[tuple[str, Evidence, Evidence, float]]:
+def _in_turn(claims: Sequence[Claim], profile: Profile, seed: int, _jobs: int, on_step: Step) -> Outcomes:
     for claim in claims:
-        on_start(claim)
-        yield run_claim(claim.name, profile, seed)
+
+        def listener(text: str, done: int, total: int, name: str = claim.name) -> None:
+            on_step(name, text, done, total)
+
+        listener("starting", 0, 1)
+        yield run_claim(claim, profile, seed, listener)
 
 
-def _in_processes(
-    claims: Sequence[Claim], profile: Profile, seed: int, jobs: int, on_start: Callable[[Claim], None]
-) -> Iterator[tuple[str, Evidence, Evidence, float]]:
-    with _threads_per_worker(jobs):
-        # Workers start afresh: a fork of a process whose threads are running can hang.
-        pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+def _in_processes(claims: Sequence[Claim], profile: Profile, seed: int, jobs: int, on_step: Step) -> Outcomes:
+    # Workers start afresh: a fork of a process whose threads are running can hang.
+    context = multiprocessing.get_context("spawn")
+    steps: Any = context.Queue()
+    workers = min(jobs, len(claims))
+    others = set(multiprocessing.active_children())
+    with _share_of_threads(workers):
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps,))
         try:
-            pending = set()
-            for claim in claims:
-                on_start(claim)
-                pending.add(pool.submit(run_claim, claim.name, profile, seed))
+            pending = {pool.submit(_work, claim, profile, seed): claim for claim in claims}
             while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                _forward(steps, on_step)
                 for future in done:
-                    yield future.result()
+                    yield _outcome_of(future, pending.pop(future))
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _outcome_of(future: "Future[Outcome]", claim: Claim) -> Outcome:
+    """Return the outcome; a worker that died (killed, out of memory) is an error of its claim."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return Outcome(claim, None, None, 0.0, 0.0, error="a worker process ended before this claim was finished")
+
+
+def _forward(steps: Any, on_step: Step) -> None:
+    while True:
+        try:
+            on_step(*steps.get_nowait())
+        except queue.Empty:
+            return
+
+
+_steps: Any = None
+"""In a worker: where its progress goes."""
+
+
+def _prepare_worker(steps: Any) -> None:
+    """Leave interruptions to the parent, which also draws all progress bars."""
+    global _steps  # noqa: PLW0603 - set once, when the worker starts
+    _steps = steps
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(claim: Claim, profile: Profile, seed: int) -> Outcome:
+    last = 0.0
+
+    def listener(text: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done in {0, total} or now - last > POLL_SECONDS:
+            last = now
+            _steps.put((claim.name, text, done, total))
+
+    listener("starting", 0, 1)
+    return run_claim(claim, profile, seed, listener)
 
 
 @contextmanager
-def _threads_per_worker(jobs: int) -> Iterator[None]:
-    """Give each worker its share of the processors; workers read the environment when they start."""
-    before = os.environ.get(THREADS_VARIABLE)
-    share = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ[THREADS_VARIABLE] = str(min(share, int(before)) if before else share)
+def _share_of_threads(workers: int) -> Iterator[None]:
+    """Give each worker its share of the processors; numba reads the environment when a worker starts."""
+    before = os.environ.get(THREADS)
+    share = max(1, available_processors() // workers)
+    os.environ[THREADS] = str(min(share, int(before)) if before else share)
     try:
         yield
     finally:
         if before is None:
-            del os.environ[THREADS_VARIABLE]
+            os.environ.pop(THREADS, None)
         else:
-            os.environ[THREADS_VARIABLE] = before
+            os.environ[THREADS] = before

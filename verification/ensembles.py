@@ -1,0 +1,121 @@
+"""Graphs and transition matrices that several claims use."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory import CausalGraph
+from causal_theory.chains import chi2_matrix
+
+__all__ = [
+    "FAMILIES",
+    "GAMMA",
+    "KINDS",
+    "STAR",
+    "family_graph",
+    "random_matrix",
+    "random_size",
+    "trace_one_matrix",
+]
+
+Array = NDArray[np.float64]
+
+FAMILIES = ("chain", "pairs", "binary tree", "random forest")
+"""Graph families whose effective length grows with T."""
+
+STAR = "star"
+"""The family whose effective length does not."""
+
+GAMMA = 0.1
+"""The constant of the assumptions on the prior: ``min pi >= GAMMA / S`` and ``||B||_F >= GAMMA``."""
+
+_MAKERS: dict[str, Callable[[int], CausalGraph]] = {
+    "chain": CausalGraph.chain,
+    "pairs": CausalGraph.pairs,
+    "binary tree": CausalGraph.binary_tree,
+    STAR: CausalGraph.star,
+}
+
+
+def family_graph(name: str, length: int, rng: np.random.Generator) -> CausalGraph:
+    """Return a graph of a named family; random forests have at least one edge."""
+    if name in _MAKERS:
+        return _MAKERS[name](length)
+    graph = CausalGraph.random_forest(length, 0.5, rng)
+    while not graph.edges:
+        graph = CausalGraph.random_forest(length, 0.5, rng)
+    return graph
+
+
+def trace_one_matrix(size: int, rng: np.random.Generator) -> Array:
+    """Return a random matrix whose orbit satisfies all four assumptions with the constant ``GAMMA``.
+
+    Rows are Dirichlet draws of concentration 1 or 0.3 (an even chance). The diagonal is divided by its sum, which makes
+    the trace one, and the rest of each row is scaled to what is left. Mixing in the share ``GAMMA`` of the uniform
+    matrix keeps the trace and bounds the entries. Matrices with ``||B||_F < GAMMA`` are drawn again. Two symbols with
+    trace 1 would have independent tokens, so at least three are needed.
+    """
+    if size < 3:
+        raise ValueError(f"size must be at least 3, got {size}")
+    while True:
+        rows = rng.dirichlet(np.full(size, rng.choice([1.0, 0.3])), size=size)
+        diagonal = np.diagonal(rows) / np.trace(rows)
+        np.fill_diagonal(rows, 0.0)
+        rest = rows.sum(axis=1)
+        if rest.min() <= 0.0:
+            continue
+        rows *= ((1.0 - diagonal) / rest)[:, None]
+        matrix: Array = (1.0 - GAMMA) * (rows + np.diag(diagonal)) + GAMMA / size
+        if np.linalg.norm(chi2_matrix(matrix)) >= GAMMA:
+            return matrix
+
+
+def _generic(size: int, rng: np.random.Generator) -> Array:
+    matrix: Array = rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size)
+    return matrix
+
+
+def _sparse(size: int, rng: np.random.Generator) -> Array:
+    return rng.dirichlet(np.full(size, 0.1), size=size)
+
+
+def _near_deterministic(size: int, rng: np.random.Generator) -> Array:
+    """Each symbol has one likely successor, any; all else has a probability between 1e-13 and 1e-3."""
+    tiny = 10.0 ** rng.uniform(-13.0, -3.0)
+    matrix = np.full((size, size), tiny)
+    matrix[np.arange(size), rng.integers(0, size, size)] = 1.0 - (size - 1) * tiny
+    return matrix
+
+
+def _near_permutation(size: int, rng: np.random.Generator) -> Array:
+    """Blend a cycle of the symbols with very little noise: information hardly fades with the distance."""
+    share = 10.0 ** rng.uniform(-13.0, -2.0)
+    cycle = np.roll(np.eye(size), 1, axis=1)
+    return np.asarray((1.0 - share) * cycle + share * rng.dirichlet(np.ones(size), size=size))
+
+
+def _near_independent(size: int, rng: np.random.Generator) -> Array:
+    """Rows that hardly differ: all informations are tiny."""
+    share = 10.0 ** rng.uniform(-6.0, -1.0)
+    return np.asarray((1.0 - share) / size + share * rng.dirichlet(np.ones(size), size=size))
+
+
+KINDS: dict[str, Callable[[int, np.random.Generator], Array]] = {
+    "generic": _generic,
+    "sparse": _sparse,
+    "near-deterministic": _near_deterministic,
+    "near-permutation": _near_permutation,
+    "near-independent": _near_independent,
+}
+"""Kinds of random transition matrices."""
+
+
+def random_matrix(kind: str, size: int, rng: np.random.Generator) -> Array:
+    """Return a random matrix of a named kind."""
+    return KINDS[kind](size, rng)
+
+
+def random_size(rng: np.random.Generator, lengths: tuple[int, int], sizes: tuple[int, int]) -> tuple[int, int]:
+    """Return a random length T and number of symbols S, both bounds included."""
+    return int(rng.integers(lengths[0], lengths[1] + 1)), int(rng.integers(sizes[0], sizes[1] + 1))
