@@ -18,7 +18,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.kernels.sequences import batch_moments, batch_predictions
 from causal_theory.validation import check_matrix, check_positive, check_real
 
-__all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix"]
+__all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
 
 SEQUENCES_PER_SUM = 256
 """Sequences per partial sum: fixed, so that results do not depend on the number of threads."""
@@ -50,6 +50,14 @@ def causal_softmax(A1: Array) -> Array:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     attention: Array = weights / weights.sum(axis=1, keepdims=True)
     return attention
+
+
+def key_scores(A2: Array) -> Array:
+    """Return the scores (S, S) of the keys, ``[q, a]``, relative to the largest of each query.
+
+    The softmax does not see what is common to a column of ``A2``; without it large columns lose no digits.
+    """
+    return np.ascontiguousarray((A2 - A2.max(axis=0)).T)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +123,7 @@ class ReducedTransformer:
 
     @property
     def _key_scores(self) -> Array:
-        return np.ascontiguousarray(self.A2.T)
+        return key_scores(self.A2)
 
     def _tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
         batch = np.asarray(tokens)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from causal_theory.errors import TooLargeError
 from causal_theory.kernels.enumeration import walk_blocks
 from causal_theory.kernels.sequences import batch_moments, unpack_sequences
-from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax
+from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax, key_scores
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 
@@ -124,8 +124,7 @@ def _walk_all(
     step = max(size, BLOCKS_PER_CALL // size * size)
     parents = task.graph.parent_array[:-1]
     root_law = task.root_distribution(transition)
-    key_scores = (A2 - A2.max(axis=0)).T
-    factors = np.exp(attention.T[None, :, None, :] * key_scores[:, None, :, None])
+    factors = np.exp(attention.T[None, :, None, :] * key_scores(A2)[:, None, :, None])
     losses = np.zeros(size)
     by_token = np.zeros((size, length, size, length))
     for first in track(range(0, blocks, step), "enumeration"):
@@ -144,7 +143,7 @@ def _steep_sums(
     total = task.vocab_size**task.length
     parents = task.graph.parent_array[:-1]
     root_law = task.root_distribution(transition)
-    attention, key_scores = causal_softmax(A1), np.ascontiguousarray(A2.T)
+    attention, scores = causal_softmax(A1), key_scores(A2)
     loss = 0.0
     first = np.zeros_like(A1)
     second = np.zeros_like(A2)
@@ -155,7 +154,7 @@ def _steep_sums(
         unpack_sequences(start, count, parents, transition, root_law, tokens, chances)
         targets = transition[tokens[:, -1]]
         losses, one_first, one_second = batch_moments(
-            tokens, targets, chances, attention, key_scores, epsilon, SEQUENCES_PER_SUM
+            tokens, targets, chances, attention, scores, epsilon, SEQUENCES_PER_SUM
         )
         loss += float(chances @ losses)
         first += one_first[0]

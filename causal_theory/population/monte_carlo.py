@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.kernels.sequences import batch_moments
-from causal_theory.models import SEQUENCES_PER_SUM, ReducedTransformer, causal_softmax
+from causal_theory.models import SEQUENCES_PER_SUM, ReducedTransformer, causal_softmax, key_scores
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask, Sample
 from causal_theory.validation import SeedLike, as_generator
@@ -48,7 +48,7 @@ def sampled_gradient(
     task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike
 ) -> Gradient:
     """Return the mean gradients of ``samples`` sequences with their standard errors."""
-    attention, key_scores = causal_softmax(A1), np.ascontiguousarray(A2.T)
+    attention, scores = causal_softmax(A1), key_scores(A2)
     losses = []
     first = np.zeros((2, *A1.shape))
     second = np.zeros((2, *A2.shape))
@@ -56,7 +56,7 @@ def sampled_gradient(
         chances = np.ones(len(batch.tokens))
         targets = np.ascontiguousarray(batch.targets)
         batch_losses, one_first, one_second = batch_moments(
-            batch.tokens, targets, chances, attention, key_scores, epsilon, SEQUENCES_PER_SUM
+            batch.tokens, targets, chances, attention, scores, epsilon, SEQUENCES_PER_SUM
         )
         losses.append(batch_losses)
         first += one_first
