@@ -1,10 +1,12 @@
-"""Hypothesis profiles: ``HYPOTHESIS_PROFILE`` picks one, otherwise ``default``.
+"""Hypothesis profiles, and what changes when kernels run as plain Python.
 
-No profile has a deadline: the first example of a test may compile a kernel.
+``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile has a deadline: the first example of a test may
+compile a kernel.
 """
 
 import os
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=50)
@@ -12,3 +14,9 @@ settings.register_profile("thorough", deadline=None, max_examples=1000, print_bl
 # For the coverage run, where kernels are plain Python and a hundred times slower.
 settings.register_profile("tiny", derandomize=True, deadline=None, max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let interpreted kernels divide by zero as silently as compiled ones do; all other warnings stay errors."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
+        config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:causal_theory\.kernels")
