@@ -1,7 +1,7 @@
 """Hypothesis profiles, and what changes when kernels run as plain Python.
 
-``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile has a deadline: the first example of a test may
-compile a kernel.
+``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile has a deadline: the first example of a test
+may compile a kernel.
 """
 
 import os

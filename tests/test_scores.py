@@ -50,6 +50,13 @@ class TestAgainstRationalArithmetic:
     def test_longer_tasks_of_two_symbols(self, method, task, epsilon):
         oracles.assert_within_error(edge_scores(task, epsilon=epsilon, method=method), true_scores(task, epsilon))
 
+    @pytest.mark.parametrize("epsilon", [1e-300, 1e-30, 1e3, 1e6])
+    def test_extreme_epsilon(self, epsilon):
+        """Nothing overflows for small ones; large ones cost digits, which the error admits."""
+        task = InContextTask(CausalGraph.from_parents([-1, 0, 0, 1]), PointPrior([[0.25, 0.75], [0.625, 0.375]]))
+        for method in ("transform", "enumerate"):
+            oracles.assert_within_error(edge_scores(task, epsilon=epsilon, method=method), true_scores(task, epsilon))
+
     @pytest.mark.parametrize("root_law", ["stationary", "uniform"])
     @pytest.mark.parametrize("parents", [[-1], [-1, -1, -1], [-1, 0, 0, 0], [-1, -1, 1, 0, 2], [-1, 0, 1, -1, 3, -1]])
     def test_named_graphs(self, parents, root_law):
