@@ -44,8 +44,9 @@ check: $(READY) ## tests and doctests
 bench: $(READY) ## time and memory of the exact engines
 	OMP_PROC_BIND=true $(BIN)/python -m tests.benchmarks
 
-coverage: $(READY) ## line coverage with kernels run as plain Python
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=tiny $(BIN)/python -m pytest -m "not compiled" --cov --cov-report=term-missing:skip-covered
+coverage: $(READY) ## coverage by the tests of the package, kernels run as plain Python
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=tiny $(BIN)/python -m pytest tests --ignore=tests/verification \
+		-m "not compiled" --cov --cov-report=term-missing:skip-covered
 
 format: $(READY) ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .

@@ -158,6 +158,7 @@ def test_bad_task():
 
 
 class TestLearningCurve:
+    @pytest.mark.compiled
     def test_excess_of_a_chain_falls_like_one_over_the_length(self):
         prior = OrbitPrior(np.random.default_rng(0).dirichlet(np.full(3, 0.5), 3))
         curve = learning_curve(lambda T: InContextTask(CausalGraph.chain(T), prior), [320, 640, 1280])
@@ -166,6 +167,7 @@ class TestLearningCurve:
         assert -1.2 < curve.exponent < -0.9
         assert curve.exponent_error < 0.1
 
+    @pytest.mark.compiled
     def test_unnormalised_predictions_can_beat_the_floor(self):
         """``f + eps`` sums to ``1 + S eps``: on an easy task the model gains more by that than it loses by counting."""
         prior = OrbitPrior([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.8, 0.1, 0.1]])
@@ -174,6 +176,7 @@ class TestLearningCurve:
         assert np.isnan(curve.exponent)
         assert (curve.excess > -np.log1p(3.0 / curve.lengths)).all()
 
+    @pytest.mark.compiled
     def test_star_does_not_learn(self):
         """Its effective length is bounded: the excess stays where it is."""
         prior = OrbitPrior(np.random.default_rng(0).dirichlet(np.full(3, 0.5), 3))

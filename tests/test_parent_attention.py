@@ -150,6 +150,7 @@ class TestGradient:
 
 
 class TestLongSequences:
+    @pytest.mark.compiled
     def test_long_chain_approaches_the_counts_rule(self):
         """With a large multiple of I the model copies what followed the query: both losses approach the floor."""
         task = InContextTask(CausalGraph.chain(600), OrbitPrior([[0.2, 0.5, 0.3], [0.6, 0.2, 0.2], [0.2, 0.3, 0.5]]))

@@ -95,7 +95,9 @@ def recover_from_draws(graph: CausalGraph, matrices: Iterable[Array]) -> Sampled
         margins.append(ahead.mean(axis=0))
         errors.append(ahead.std(axis=0, ddof=1) / np.sqrt(len(stack)))
     margin, error = np.concatenate(margins), np.concatenate(errors)
-    closest = int(np.argmin(margin / error))
+    # Draws that agree to the last bit leave no error: such a margin is as certain as its sign.
+    certainty = np.divide(margin, error, out=np.copysign(np.inf, margin), where=error > 0.0)
+    closest = int(np.argmin(certainty))
     return SampledRecovery(
         float(margin[closest]), float(error[closest]), float(margin.min()), int(failed.sum()), len(stack)
     )
