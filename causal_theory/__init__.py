@@ -8,15 +8,26 @@ array([-1,  0,  1,  2,  3,  4,  5, -1])
 
 from causal_theory._version import __version__
 from causal_theory.chains import stationary_distribution
+from causal_theory.dynamics import (
+    LearningCurve,
+    PopulationRun,
+    Stage1,
+    Stage2,
+    generalisation,
+    learning_curve,
+    train_population,
+)
 from causal_theory.errors import CausalTheoryError
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import pairwise_information, pairwise_joint
 from causal_theory.models import ReducedTransformer
 from causal_theory.population.baselines import counts_rule_loss, loss_floor, unigram_loss
+from causal_theory.population.excess import excess_loss
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.loss import population_gradient, population_loss
 from causal_theory.population.parent_attention import parent_attention_gradient, parent_attention_loss
+from causal_theory.population.prediction_error import prediction_error
 from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
@@ -30,14 +41,21 @@ __all__ = [
     "Estimate",
     "Gradient",
     "InContextTask",
+    "LearningCurve",
     "OrbitPrior",
     "PointPrior",
+    "PopulationRun",
     "ReducedTransformer",
+    "Stage1",
+    "Stage2",
     "__version__",
     "check_assumptions",
     "counts_rule_loss",
     "edge_scores",
+    "excess_loss",
     "first_order_gradient",
+    "generalisation",
+    "learning_curve",
     "limit_edge_scores",
     "loss_floor",
     "pairwise_information",
@@ -46,7 +64,9 @@ __all__ = [
     "parent_attention_loss",
     "population_gradient",
     "population_loss",
+    "prediction_error",
     "recover_graph",
     "stationary_distribution",
+    "train_population",
     "unigram_loss",
 ]

@@ -1,7 +1,7 @@
 """How the best loss of stage 2 falls with the length of the sequence."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +12,7 @@ from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import parent_attention_loss
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_integer
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive
 
 __all__ = ["LearningCurve", "best_multiple", "learning_curve"]
 
@@ -29,19 +29,25 @@ class LearningCurve:
     ----------
     lengths : ndarray of int64, shape (R,)
         Lengths T.
+    epsilons : ndarray, shape (R,)
+        The constant inside the logarithm at each length.
     losses, floors : ndarray, shape (R,)
         Best loss over multiples of I for ``A2``, and the entropy floor, in nats.
     multiples : ndarray, shape (R,)
         Where the best loss is taken.
+    vocab_size : int
+        S.
     exponent, exponent_error : float
-        Slope of ``log(losses - floors)`` against ``log T`` over the fitted lengths, and its standard error from the
-        scatter around the line; NaN when an excess is not positive.
+        Slope of ``log(normalised_excess)`` against ``log T`` over the fitted lengths, and its standard error from the
+        scatter around the line (NaN with two lengths).
     """
 
     lengths: NDArray[np.int64]
+    epsilons: Array
     losses: Array
     floors: Array
     multiples: Array
+    vocab_size: int
     exponent: float
     exponent_error: float
 
@@ -49,6 +55,11 @@ class LearningCurve:
     def excess(self) -> Array:
         """Loss minus floor, in nats; negative values are possible, because f + eps is not normalised."""
         return self.losses - self.floors
+
+    @property
+    def normalised_excess(self) -> Array:
+        """Excess of ``(f + eps) / (1 + S eps)``, which is a probability vector: never negative."""
+        return self.excess + np.log1p(self.vocab_size * self.epsilons)
 
 
 def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> tuple[float, float]:
@@ -65,7 +76,8 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     from scipy.optimize import minimize_scalar
 
     size = task.vocab_size
-    seed = int(np.random.default_rng(rng).integers(2**63))
+    check_positive("epsilon", epsilon)
+    seed = int(as_generator(rng).integers(2**63))
 
     def loss(multiple: float) -> float:
         return float(parent_attention_loss(task, multiple * np.eye(size), epsilon=epsilon, rng=seed))
@@ -91,8 +103,7 @@ def learning_curve(
     lengths : sequence of int
         At least two, increasing.
     epsilon : callable, optional
-        Maps a length to the constant inside the logarithm; ``1 / T`` by default. ``f + eps`` sums to ``1 + S eps``,
-        which is worth ``log(1 + S eps)`` nats: where the task is easy, or the sequence short, the excess is negative.
+        Maps a length to the constant inside the logarithm; ``1 / T`` by default.
     fit_last : int
         Number of lengths, counted from the longest, that the exponent is fitted to.
     rng
@@ -103,35 +114,52 @@ def learning_curve(
     InvalidArgumentError
         If there are fewer than two lengths or they do not increase.
 
+    Notes
+    -----
+    ``f + eps`` sums to ``1 + S eps``, which gains ``log(1 + S eps)`` nats. Counting ``m`` children costs about
+    ``(S - 1)/(2 m)`` times the mean of ``1/mu_q`` over symbols. With ``eps = 1/T`` both are of order ``1/T``: on a chain
+    with uniform ``mu`` the gain is ``S/T``, the cost ``S (S - 1)/(2T)``, and for three symbols they cancel. The exponent
+    is therefore fitted to the normalised excess, which is the cost alone.
+
     Examples
     --------
     >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
     >>> prior = OrbitPrior([[0.3, 0.0, 0.7], [0.2, 0.2, 0.6], [0.4, 0.2, 0.4]])
     >>> curve = learning_curve(lambda T: InContextTask(CausalGraph.chain(T), prior), [160, 320, 640])
-    >>> bool((curve.excess > 0.0).all() and curve.exponent < -0.7)
+    >>> bool((curve.normalised_excess > 0.0).all() and -1.0 < curve.exponent < -0.9)
     True
     """
     sizes = [check_integer("lengths", length, 2) for length in lengths]
     if len(sizes) < 2 or any(a >= b for a, b in pairwise(sizes)):
         raise InvalidArgumentError(f"lengths must be at least two increasing integers, got {list(lengths)}")
     check_integer("fit_last", fit_last, 2)
-    losses, floors, multiples = [], [], []
+    seed = int(as_generator(rng).integers(2**63))
+    losses, floors, multiples, constants, symbols = [], [], [], [], 0
     for length in track(sizes, "learning curve"):
         task = task_family(length)
-        constant = epsilon(length) if epsilon is not None else 1.0 / length
-        multiple, loss = best_multiple(task, epsilon=constant, rng=rng)
+        symbols = task.vocab_size
+        constants.append(check_positive("epsilon", epsilon(length) if epsilon is not None else 1.0 / length))
+        multiple, loss = best_multiple(task, epsilon=constants[-1], rng=seed)
         losses.append(loss)
         multiples.append(multiple)
-        seed = int(np.random.default_rng(rng).integers(2**63))
         floors.append(float(loss_floor(task, rng=seed)))
-    excess = np.array(losses) - np.array(floors)
-    exponent, error = _slope(np.array(sizes[-fit_last:], dtype=np.float64), excess[-fit_last:])
-    return LearningCurve(np.array(sizes), np.array(losses), np.array(floors), np.array(multiples), exponent, error)
+    curve = LearningCurve(
+        lengths=np.array(sizes),
+        epsilons=np.array(constants),
+        losses=np.array(losses),
+        floors=np.array(floors),
+        multiples=np.array(multiples),
+        vocab_size=symbols,
+        exponent=np.nan,
+        exponent_error=np.nan,
+    )
+    exponent, error = _slope(curve.lengths[-fit_last:].astype(np.float64), curve.normalised_excess[-fit_last:])
+    return replace(curve, exponent=exponent, exponent_error=error)
 
 
 def _slope(lengths: Array, excess: Array) -> tuple[float, float]:
     """Slope in logarithms with its standard error (NaN with two points, which leave no scatter)."""
-    if (excess <= 0.0).any():
+    if (excess <= 0.0).any():  # a deterministic chain: nothing is left but roundoff
         return float("nan"), float("nan")
     x, y = np.log(lengths), np.log(excess)
     centred = x - x.mean()

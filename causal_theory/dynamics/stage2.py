@@ -6,10 +6,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.population.parent_attention import parent_attention_gradient, parent_attention_loss
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_positive
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 
@@ -60,44 +61,67 @@ class Stage2Run:
         The matrix at each of these losses.
     status : {"stopped", "diverged"}
         ``"diverged"``: the loss or the matrix left the range of floating point; what came before is kept.
+    diverged_at : int
+        The step that did, -1 when none.
     """
 
     A2: Array
     losses: Array
     trajectory: Array
     status: Status
+    diverged_at: int = -1
+
+    @property
+    def copying(self) -> Array:
+        """Mean of the diagonal minus mean of the rest, shape (R,): how much stronger a matching key weighs."""
+        size = self.trajectory.shape[1]
+        diagonal = np.trace(self.trajectory, axis1=1, axis2=2)
+        rest = self.trajectory.sum(axis=(1, 2)) - diagonal
+        difference: Array = diagonal / size - rest / (size * (size - 1))
+        return difference
 
 
 def run_stage2(
     task: InContextTask, settings: Stage2, *, epsilon: float, beta0: float = 0.0, rng: SeedLike = 0
 ) -> Stage2Run:
-    """Run stage 2 from ``beta0 I``; see :func:`causal_theory.train_population`.
+    """Run stage 2 by itself from ``beta0 I``; see :func:`causal_theory.train_population`.
 
     Under a prior that is averaged over draws every step uses the same draws.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
+    >>> from causal_theory.dynamics import Stage2, run_stage2
+    >>> task = InContextTask(CausalGraph.chain(10), OrbitPrior([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.1, 0.2, 0.7]]))
+    >>> run = run_stage2(task, Stage2(steps=5), epsilon=0.1)
+    >>> len(run.losses), bool((run.losses[1:] < run.losses[:-1]).all())
+    (6, True)
     """
     task.require_query("run_stage2")
+    check_positive("epsilon", epsilon)
+    if not abs(beta0) <= OVERFLOW:
+        raise InvalidArgumentError(f"beta0 must be at most {OVERFLOW:g}, got {beta0!r}")
     size = task.vocab_size
-    seed = np.random.default_rng(rng).integers(2**63)
+    seed = int(as_generator(rng).integers(2**63))
     A2 = beta0 * np.eye(size)
     direction = np.eye(size) - 1.0 / size
     losses: list[float] = []
     matrices: list[Array] = []
     for step in track(range(settings.steps + 1), "stage 2"):
-        loss = float(parent_attention_loss(task, A2, epsilon=epsilon, rng=int(seed)))
-        if not np.isfinite(loss):
-            return _result(matrices, losses, "diverged")
-        losses.append(loss)
-        matrices.append(A2.copy())
-        if step == settings.steps:
-            break
-        gradient = parent_attention_gradient(task, A2, epsilon=epsilon, rng=int(seed)).value
-        if settings.path == "one_parameter":
-            gradient = direction * float((gradient * direction).sum() / (direction**2).sum())
-        A2 = A2 - settings.learning_rate * gradient
         if not np.isfinite(A2).all() or np.ptp(A2) > OVERFLOW:
-            return _result(matrices, losses, "diverged")
-    return _result(matrices, losses, "stopped")
+            return _result(matrices, losses, step)
+        loss, gradient = parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, rng=seed)
+        if not np.isfinite(loss.value):
+            return _result(matrices, losses, step)
+        losses.append(float(loss))
+        matrices.append(A2)
+        slope = gradient.value
+        if settings.path == "one_parameter":
+            slope = direction * float((slope * direction).sum() / (direction**2).sum())
+        A2 = A2 - settings.learning_rate * slope
+    return _result(matrices, losses)
 
 
-def _result(matrices: list[Array], losses: list[float], status: Status) -> Stage2Run:
-    return Stage2Run(matrices[-1], np.array(losses), np.array(matrices), status)
+def _result(matrices: list[Array], losses: list[float], diverged_at: int = -1) -> Stage2Run:
+    status: Status = "diverged" if diverged_at >= 0 else "stopped"
+    return Stage2Run(matrices[-1], np.array(losses), np.array(matrices), status, diverged_at)

@@ -9,8 +9,8 @@ from causal_theory.kernels._jit import jit, jit_parallel, prange
 
 
 @jit
-def _attend(row, attention):
-    """Softmax of a row; returns its largest logit."""
+def attend(row, attention):
+    """Softmax of a row; False when it is not finite."""
     largest = row.max()
     total = 0.0
     for j in range(row.shape[0]):
@@ -18,7 +18,27 @@ def _attend(row, attention):
         total += attention[j]
     for j in range(row.shape[0]):
         attention[j] /= total
+    return np.isfinite(total)
+
+
+@jit
+def distance_from_uniform(attention):
+    largest = 0.0
+    for j in range(attention.shape[0]):
+        largest = max(largest, abs(attention[j] - 1.0 / attention.shape[0]))
     return largest
+
+
+@jit
+def progress_of(attention, parent):
+    """Attention on the parent; of a root the distance from uniform attention."""
+    return attention[parent] if parent >= 0 else distance_from_uniform(attention)
+
+
+@jit
+def at_mark(progress, parent, goal, leave):
+    """Whether a child row has reached its goal, or a root row has left uniform attention."""
+    return progress >= goal if parent >= 0 else progress > leave
 
 
 @jit
@@ -31,63 +51,61 @@ def _step(row, attention, scores, rate):
 
 
 @jit
-def _deviation(attention):
-    """Largest distance of a row from uniform attention."""
-    largest = 0.0
-    for j in range(attention.shape[0]):
-        largest = max(largest, abs(attention[j] - 1.0 / attention.shape[0]))
-    return largest
+def _advance_row(row, scores, parent, rate, start, stride, marks, progress, hit):
+    """Advance one row; returns its first hit and the step at which it stopped being finite (-1: not)."""
+    attention = np.empty(row.shape[0])
+    attend(row, attention)
+    if start == 0 and hit < 0 and at_mark(progress_of(attention, parent), parent, marks[0], marks[1]):
+        hit = 0
+    step = start
+    for record in range(progress.shape[0]):
+        for _ in range(stride):
+            _step(row, attention, scores, rate)
+            step += 1
+            if not attend(row, attention):
+                return hit, step
+            if hit < 0 and at_mark(progress_of(attention, parent), parent, marks[0], marks[1]):
+                hit = step
+        progress[record] = progress_of(attention, parent)
+    return hit, -1
+
+
+def balanced_pairs(rows: np.ndarray) -> np.ndarray:
+    """Pair the longest row with the shortest, and so on, so that all pairs cost the same; -1 completes the last one."""
+    half = (rows.shape[0] + 1) // 2
+    pairs = np.full((half, 2), -1)
+    pairs[:, 0] = rows[::-1][:half]
+    pairs[: rows.shape[0] // 2, 1] = rows[: rows.shape[0] // 2]
+    return pairs
 
 
 @jit_parallel
-def first_hits(start, scores, parents, rate, steps, goal, leave):
-    """First step at which each row reaches its mark, -1 if it does not within ``steps``.
+def advance(matrix, scores, parents, pairs, rate, start, stride, marks, progress, hits, broken):
+    """Advance the chosen rows in place, by ``stride`` steps for every row of ``progress``.
 
-    Child rows: attention of at least ``goal`` on the parent. Root rows: distance from uniform above ``leave``.
+    Parameters
+    ----------
+    matrix, scores : (T, T)
+        Logits, and what drives them.
+    parents : (T,) int64
+        -1 for roots.
+    pairs : (n, 2) int64
+        Rows to advance, from `balanced_pairs`.
+    rate, start, stride
+        Step size, number of steps done before, steps to a record.
+    marks : (goal, leave)
+        Attention at which a child row, and distance from uniform at which a root row is at its mark.
+    progress : (R, T), output
+        Attention on the parent, or distance from uniform, after every ``stride`` steps.
+    hits, broken : (T,) int64, in place
+        First step at the mark, and first step that is not finite; -1 before.
     """
-    length = scores.shape[0]
-    hits = np.full(length, -1)
-    for back in prange(length):
-        # Long rows first: they are the expensive ones.
-        i = length - 1 - back
-        row = start[i, : i + 1].copy()
-        attention = np.empty(i + 1)
-        for step in range(steps + 1):
-            _attend(row, attention)
-            reached = attention[parents[i]] >= goal if parents[i] >= 0 else _deviation(attention) > leave
-            if reached:
-                hits[i] = step
-                break
-            _step(row, attention, scores[i], rate)
-    return hits
-
-
-@jit_parallel
-def descend(start, scores, parents, rate, recorded):
-    """Run all rows to the last recorded step.
-
-    Returns the final matrix (T, T), and at every recorded step the attention on the parent (R, T), NaN for roots, and
-    the distance from uniform (R, T), NaN for children.
-    """
-    length = scores.shape[0]
-    final = np.zeros((length, length))
-    on_parent = np.full((recorded.shape[0], length), np.nan)
-    deviation = np.full((recorded.shape[0], length), np.nan)
-    for back in prange(length):
-        i = length - 1 - back
-        row = start[i, : i + 1].copy()
-        attention = np.empty(i + 1)
-        step = 0
-        for record in range(recorded.shape[0]):
-            while step < recorded[record]:
-                _attend(row, attention)
-                _step(row, attention, scores[i], rate)
-                step += 1
-            _attend(row, attention)
-            if parents[i] >= 0:
-                on_parent[record, i] = attention[parents[i]]
-            else:
-                deviation[record, i] = _deviation(attention)
-        for j in range(i + 1):
-            final[i, j] = row[j]
-    return final, on_parent, deviation
+    for unit in prange(pairs.shape[0]):
+        for k in range(2):
+            i = pairs[unit, k]
+            if i >= 0:
+                hit, bad = _advance_row(
+                    matrix[i, : i + 1], scores[i], parents[i], rate, start, stride, marks, progress[:, i], hits[i]
+                )
+                hits[i] = hit
+                broken[i] = bad

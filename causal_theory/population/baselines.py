@@ -9,7 +9,7 @@ from causal_theory.population.log_moments import Terms, Weights, log_moments
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_positive
 
-__all__ = ["counts_rule_loss", "loss_floor", "unigram_loss"]
+__all__ = ["counts_rule_loss", "entropy_floor", "loss_floor", "unigram_loss"]
 
 Array = NDArray[np.float64]
 
@@ -35,13 +35,14 @@ def loss_floor(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike
     >>> float(loss_floor(InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.0, 1.0]])))).__round__(6)
     0.346574
     """
+    return average_over_prior(task.prior, entropy_floor, label_invariant=True, draws=draws, rng=rng)
 
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        logs = np.log(transition, out=np.zeros_like(transition), where=transition > 0.0)
-        value = np.array(-(transition * logs).sum() / len(transition))
-        return value, 4.0 * float(np.finfo(float).eps) * len(transition) * (1.0 + value)
 
-    return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+def entropy_floor(transition: Array) -> tuple[Array, Array]:
+    """Return the mean entropy of the rows of one matrix, and a bound on its roundoff."""
+    logs = np.log(transition, out=np.zeros_like(transition), where=transition > 0.0)
+    value = np.array(-(transition * logs).sum() / len(transition))
+    return value, 4.0 * float(np.finfo(float).eps) * len(transition) * (1.0 + value)
 
 
 def counts_rule_loss(

@@ -23,7 +23,7 @@ BATCH_ENTRIES = 2**22
 Array = NDArray[np.float64]
 
 
-def _batches(task: InContextTask, samples: int, rng: SeedLike) -> Iterator[Sample]:
+def sample_batches(task: InContextTask, samples: int, rng: SeedLike) -> Iterator[Sample]:
     generator = as_generator(rng)
     sums = max(2, BATCH_ENTRIES // (16 * task.length**2))
     sequences = max(2, BATCH_ENTRIES // max(task.length, task.vocab_size**2))
@@ -38,7 +38,7 @@ def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samp
     losses = np.concatenate(
         [
             -(batch.targets * np.log(model.forward(batch.tokens) + epsilon)).sum(axis=1)
-            for batch in _batches(task, samples, rng)
+            for batch in sample_batches(task, samples, rng)
         ]
     )
     return _mean_loss(losses)
@@ -52,7 +52,7 @@ def sampled_gradient(
     losses = []
     first = np.zeros((2, *A1.shape))
     second = np.zeros((2, *A2.shape))
-    for batch in _batches(task, samples, rng):
+    for batch in sample_batches(task, samples, rng):
         chances = np.ones(len(batch.tokens))
         targets = np.ascontiguousarray(batch.targets)
         batch_losses, one_first, one_second = batch_moments(

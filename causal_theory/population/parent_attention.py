@@ -10,7 +10,13 @@ from causal_theory.population.loss import ignores_labels, mean_over_relabelings
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_matrix, check_positive
 
-__all__ = ["parent_attention_gradient", "parent_attention_loss"]
+__all__ = [
+    "check_second_matrix",
+    "parent_attention_gradient",
+    "parent_attention_loss",
+    "parent_attention_loss_and_gradient",
+    "parent_loss_at",
+]
 
 Array = NDArray[np.float64]
 
@@ -70,11 +76,10 @@ def parent_attention_loss(
     >>> losses[0] > losses[1] > losses[2]
     True
     """
-    matrix, epsilon = _check(task, A2, epsilon, "parent_attention_loss")
+    matrix, epsilon = check_second_matrix(task, A2, epsilon, "parent_attention_loss")
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
-        found = _evaluate(task, transition, matrix, epsilon, slopes=False)[0]
-        return np.array(found.value), np.array(found.error)
+        return parent_loss_at(task, transition, matrix, epsilon)
 
     return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(matrix), draws=draws, rng=rng)
 
@@ -105,22 +110,60 @@ def parent_attention_gradient(
     >>> bool(gradient[0, 0] < 0 < gradient[0, 1])  # descent raises the diagonal: the model learns to copy
     True
     """
-    matrix, epsilon = _check(task, A2, epsilon, "parent_attention_gradient")
+    check_second_matrix(task, A2, epsilon, "parent_attention_gradient")
+    return parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, draws=draws, rng=rng)[1]
+
+
+def parent_attention_loss_and_gradient(
+    task: InContextTask,
+    A2: ArrayLike,
+    *,
+    epsilon: float,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+) -> tuple[Estimate, Estimate]:
+    """Return :func:`parent_attention_loss` and its gradient from the same passes, for the price of the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior, parent_attention_loss
+    >>> from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
+    >>> task = InContextTask(CausalGraph.chain(20), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> loss, gradient = parent_attention_loss_and_gradient(task, np.eye(2), epsilon=0.01)
+    >>> bool(np.isclose(float(loss), float(parent_attention_loss(task, np.eye(2), epsilon=0.01)), rtol=1e-13))
+    True
+    """
+    matrix, epsilon = check_second_matrix(task, A2, epsilon, "parent_attention_loss_and_gradient")
     size = task.vocab_size
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
         found, constants, groups = _evaluate(task, transition, matrix, epsilon, slopes=True)
         shared = found.by_root + np.bincount(groups, weights=found.reciprocals * constants, minlength=size)
-        return (found.by_omega + shared[:, None] / size).T, np.full((size, size), found.slope_error)
+        slopes = (found.by_omega + shared[:, None] / size).T
+        errors = np.append(np.full(slopes.size, found.slope_error), found.error)
+        return np.append(slopes, found.value), errors
 
-    return average_over_prior(
+    def symmetrise(joined: Array) -> Array:
+        return np.append(mean_over_relabelings(joined[:-1].reshape(size, size)), joined[-1])
+
+    joined = average_over_prior(
         task.prior,
         evaluate,
         label_invariant=False,
-        symmetrise=mean_over_relabelings if ignores_labels(matrix) else None,
+        symmetrise=symmetrise if ignores_labels(matrix) else None,
         draws=draws,
         rng=rng,
     )
+    loss = Estimate(joined.value[-1].reshape(()), joined.error[-1].reshape(()), joined.method)
+    shape = (size, size)
+    return loss, Estimate(joined.value[:-1].reshape(shape), joined.error[:-1].reshape(shape), joined.method)
+
+
+def parent_loss_at(task: InContextTask, transition: Array, A2: Array, epsilon: float) -> tuple[Array, Array]:
+    """Return the loss at one transition matrix, and a bound on its error."""
+    found = _evaluate(task, transition, A2, epsilon, slopes=False)[0]
+    return np.array(found.value), np.array(found.error)
 
 
 def _evaluate(
@@ -157,7 +200,8 @@ def _evaluate(
     return found, constant, query
 
 
-def _check(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:
+def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:
+    """Return the checked matrix and constant of a model with local attention."""
     task.require_query(caller)
     matrix = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
     return matrix, check_positive("epsilon", epsilon)

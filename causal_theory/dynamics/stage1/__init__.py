@@ -1,0 +1,33 @@
+"""Stage 1: gradient descent on the first attention matrix from zero, the second one held at ``beta0 I``."""
+
+from causal_theory.dynamics.stage1.exact import run_exact
+from causal_theory.dynamics.stage1.first_order import run_first_order
+from causal_theory.dynamics.stage1.flow import FlowTimes, convergence_times, run_flow
+from causal_theory.dynamics.stage1.record import Stage1Run
+from causal_theory.dynamics.stage1.settings import Stage1
+from causal_theory.population.scores import edge_scores
+from causal_theory.tasks import InContextTask
+from causal_theory.validation import SeedLike, as_generator, check_positive
+
+__all__ = ["FlowTimes", "Stage1", "Stage1Run", "convergence_times", "run_stage1"]
+
+
+def run_stage1(task: InContextTask, settings: Stage1, *, epsilon: float, rng: SeedLike = 0) -> Stage1Run:
+    """Run stage 1 by itself; see :func:`causal_theory.train_population`.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
+    >>> from causal_theory.dynamics import Stage1, run_stage1
+    >>> task = InContextTask(CausalGraph.chain(10), OrbitPrior([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3], [0.1, 0.2, 0.7]]))
+    >>> run = run_stage1(task, Stage1(steps=5000), epsilon=0.1)
+    >>> run.status, bool((run.attention_on_parents[-1, 1:-1] >= 0.9).all())
+    ('converged', True)
+    """
+    task.require_query("run_stage1")
+    check_positive("epsilon", epsilon)
+    seed = int(as_generator(rng).integers(2**63))
+    if settings.method == "exact":
+        return run_exact(task, settings, epsilon, seed)
+    scores = edge_scores(task, epsilon=epsilon, rng=seed).value
+    return run_flow(task, settings, scores) if settings.method == "flow" else run_first_order(task, settings, scores)

@@ -1,0 +1,136 @@
+"""How far predictions are from the true law of the next token, sequence by sequence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.estimate import Estimate
+from causal_theory.models import ReducedTransformer, check_attention_matrix
+from causal_theory.population.monte_carlo import sample_batches
+from causal_theory.tasks import InContextTask
+from causal_theory.validation import SeedLike, check_integer, check_matrix
+
+__all__ = ["PredictionError", "prediction_error"]
+
+Array = NDArray[np.float64]
+DEFAULT_SAMPLES = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionError:
+    r"""The law of :math:`\max_b |f_b - \pi_{qb}|` over sequences, from independent samples.
+
+    Attributes
+    ----------
+    mean : Estimate
+        Its expectation with one standard error.
+    mean_interval : tuple of float
+        Confidence interval of the expectation (normal approximation).
+    quantile : float
+        Sample quantile at ``level``.
+    quantile_interval : tuple of float
+        Confidence interval of the quantile from order statistics: valid for every law.
+    largest : float
+        The largest error seen.
+    level, confidence : float
+        As asked for.
+    samples : int
+        Number of sequences.
+    """
+
+    mean: Estimate
+    mean_interval: tuple[float, float]
+    quantile: float
+    quantile_interval: tuple[float, float]
+    largest: float
+    level: float
+    confidence: float
+    samples: int
+
+    @property
+    def unseen(self) -> float:
+        """With the stated confidence at most this share of sequences has an error beyond ``largest``."""
+        return float(-np.expm1(np.log1p(-self.confidence) / self.samples))
+
+
+def prediction_error(
+    task: InContextTask,
+    A1: ArrayLike,
+    A2: ArrayLike,
+    *,
+    samples: int = DEFAULT_SAMPLES,
+    level: float = 0.95,
+    confidence: float = 0.95,
+    rng: SeedLike = None,
+) -> PredictionError:
+    r"""Return the worst-case error of the attended frequencies, :math:`\max_b |f_b - \pi_{qb}|`, over sequences.
+
+    Parameters
+    ----------
+    task : InContextTask
+        The task to test on, not necessarily the one that the matrices were trained on.
+    A1 : array_like, shape (T, T)
+        First attention matrix.
+    A2 : array_like, shape (S, S)
+        Second attention matrix.
+    samples : int
+        Number of independent sequences, at least 2.
+    level, confidence : float
+        Which quantile is reported besides the mean, and the confidence of both intervals, between 0 and 1.
+    rng : int or Generator, optional
+        Source of randomness.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a matrix has the wrong shape, or a number lies outside its range.
+    TaskError
+        If the graph is not a forest with an independent query.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior, prediction_error
+    >>> task = InContextTask(CausalGraph.chain(200), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> A1 = 100.0 * task.graph.adjacency  # attends to the parents
+    >>> found = prediction_error(task, A1, 20.0 * np.eye(2), rng=0)
+    >>> bool(found.mean.value < 0.05 < found.quantile < found.largest)
+    True
+    """
+    task.require_query("prediction_error")
+    first = check_attention_matrix("A1", A1, task.length)
+    second = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
+    count = check_integer("samples", samples, 2)
+    for name, value in (("level", level), ("confidence", confidence)):
+        if not 0.0 < value < 1.0:
+            raise InvalidArgumentError(f"{name} must be a number between 0 and 1, both excluded, got {value!r}")
+    # The constant inside the logarithm does not enter the predictions.
+    model = ReducedTransformer(first, second, 1.0)
+    errors = np.concatenate(
+        [np.abs(model.forward(batch.tokens) - batch.targets).max(axis=1) for batch in sample_batches(task, count, rng)]
+    )
+    errors.sort()
+    return _summarise(errors, level, confidence)
+
+
+def _summarise(errors: Array, level: float, confidence: float) -> PredictionError:
+    from scipy.stats import binom, norm
+
+    count = len(errors)
+    mean, error = errors.mean(), errors.std(ddof=1) / np.sqrt(count)
+    reach = float(norm.ppf(0.5 + 0.5 * confidence)) * error
+    # The number of samples below the quantile is binomial, whatever the law.
+    tail = 0.5 * (1.0 - confidence)
+    low, high = int(binom.ppf(tail, count, level)), int(binom.ppf(1.0 - tail, count, level))
+    return PredictionError(
+        mean=Estimate(np.array(mean), np.array(error), "monte_carlo"),
+        mean_interval=(float(mean - reach), float(mean + reach)),
+        quantile=float(np.quantile(errors, level, method="inverted_cdf")),
+        quantile_interval=(float(errors[max(low - 1, 0)]), float(errors[min(high, count - 1)])),
+        largest=float(errors[-1]),
+        level=level,
+        confidence=confidence,
+        samples=count,
+    )
