@@ -27,7 +27,7 @@ from causal_theory.population.excess import excess_loss
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.loss import population_gradient, population_loss
 from causal_theory.population.parent_attention import parent_attention_gradient, parent_attention_loss
-from causal_theory.population.prediction_error import prediction_error
+from causal_theory.population.prediction_error import PredictionError, prediction_error
 from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
@@ -45,6 +45,7 @@ __all__ = [
     "OrbitPrior",
     "PointPrior",
     "PopulationRun",
+    "PredictionError",
     "ReducedTransformer",
     "Stage1",
     "Stage2",

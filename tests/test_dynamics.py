@@ -94,6 +94,39 @@ class TestStage1:
         assert run.fastest_root > 0
         assert run.window == run.fastest_root - run.slowest_child
 
+    def test_records_are_multiples_of_a_power_of_two_and_the_last_step(self, task):
+        run = run_stage1(task, Stage1(steps=1000, learning_rate=1.0, records=20), epsilon=0.1)
+        assert run.steps.tolist() == [*range(0, 1000, 32), 1000]
+        assert run.attention_on_parents.shape == run.root_deviation.shape == (33, 7)
+
+    @pytest.mark.parametrize("records", [2, 7, 200])
+    def test_records_do_not_change_the_run(self, task, records):
+        settings = {"steps": 20_000, "learning_rate": 1e4}
+        one, other = (run_stage1(task, Stage1(records=k, **settings), epsilon=0.05) for k in (50, records))
+        assert one.status == other.status == "converged"
+        np.testing.assert_array_equal(one.A1, other.A1)
+        assert (one.slowest_child, one.fastest_root) == (other.slowest_child, other.fastest_root)
+        assert other.steps[-1] == other.slowest_child
+        assert len(other.steps) <= 2 * records + 2
+
+    def test_exact_method_stops_at_the_goal(self, task):
+        settings = {"steps": 2000, "learning_rate": 1e5, "beta0": 1e-3, "records": 4}
+        exact, first = (run_stage1(task, Stage1(method=m, **settings), epsilon=0.05) for m in ("exact", "first_order"))
+        assert exact.status == first.status == "converged"
+        assert exact.steps[-1] == exact.slowest_child
+        assert abs(exact.slowest_child - first.slowest_child) <= 0.01 * first.slowest_child + 1
+
+    @pytest.mark.parametrize("method", ["first_order", "exact"])
+    def test_divergence_keeps_the_trajectory(self, task, method):
+        """Logits that leave the range of floating point stop the run before that step."""
+        settings = Stage1(steps=50, learning_rate=1.7e308, beta0=60.0, method=method)
+        run = run_stage1(task, settings, epsilon=1e-12)
+        assert run.status == "diverged"
+        assert 1 <= run.diverged_at < 50
+        assert run.steps[-1] < run.diverged_at
+        assert np.isfinite(run.A1).all()
+        assert np.isfinite(run.attention_on_parents[:, task.graph.parent_array >= 0]).all()
+
     def test_graph_without_edges_converges_at_once(self):
         task = InContextTask(CausalGraph.from_parents([-1, -1, -1]), OrbitPrior(MATRIX))
         run = run_stage1(task, Stage1(steps=10), epsilon=0.1)
@@ -121,7 +154,7 @@ class TestStage2:
         task = InContextTask(CausalGraph.chain(8), OrbitPrior(MATRIX))
         run = run_stage2(task, Stage2(steps=50, learning_rate=1e6), epsilon=0.05)
         assert run.status == "diverged"
-        assert 1 <= len(run.losses) < 51
+        assert 1 <= len(run.losses) == run.diverged_at < 51
         assert np.isfinite(run.losses).all()
 
 
@@ -175,8 +208,8 @@ class TestLearningCurve:
         matrix = np.roll(0.6 * np.eye(size) + 0.4 / size, 1, axis=1)
         curve = learning_curve(lambda T: InContextTask(family(T), OrbitPrior(matrix)), [800, 1600])
         cost = size * (size - 1) / (2.0 * share * curve.lengths)
-        assert_close(curve.normalised_excess, cost, rtol=0.05)
-        assert_close(curve.excess, cost - size / curve.lengths, rtol=0.0, atol=0.1 * size / 800)
+        assert_close(curve.normalised_excess, cost, rtol=0.1)
+        assert_close(curve.excess, cost - size / curve.lengths, rtol=0.0, atol=0.1 * size * (size - 1) / 800)
 
     @pytest.mark.compiled
     def test_unnormalised_predictions_can_beat_the_floor(self):

@@ -37,6 +37,32 @@ class Profile:
         Lengths at which edges are recovered under orbit priors.
     long_recovery_lengths : tuple of int
         Lengths beyond 20 at which edges are recovered under Dirichlet priors.
+    training_length : int
+        Length T of sequences over three symbols that are enumerated at every step of a trajectory.
+    training_matrices : int
+        Transition matrices per graph family or length, in studies of a trajectory.
+    training_steps : int
+        Steps of stage 2.
+    training_first_steps : int
+        Transition matrices per setting of which only the first step of stage 2 is taken.
+    training_sequences : int
+        Sequences sampled per trained model.
+    training_lengths : tuple of int
+        Lengths T of the chains on which both stages are run.
+    stage1_lengths : tuple of int
+        Lengths at which child rows are followed to the end of stage 1.
+    stage1_matrices : int
+        Matrices of trace one per setting of stage 1.
+    window_lengths : tuple of int
+        Lengths at which root rows are timed.
+    curve_lengths : tuple of int
+        Lengths of learning curves.
+    curve_matrices : int
+        Matrices per learning curve.
+    transfer_matrices : int
+        Matrices that a trained model is tested on, per kind.
+    transfer_samples : int
+        Sequences sampled per test of a trained model.
     """
 
     name: str
@@ -52,6 +78,19 @@ class Profile:
     orbit_matrices: int
     recovery_lengths: tuple[int, ...]
     long_recovery_lengths: tuple[int, ...]
+    training_length: int
+    training_matrices: int
+    training_steps: int
+    training_first_steps: int
+    training_sequences: int
+    training_lengths: tuple[int, ...]
+    stage1_lengths: tuple[int, ...]
+    stage1_matrices: int
+    window_lengths: tuple[int, ...]
+    curve_lengths: tuple[int, ...]
+    curve_matrices: int
+    transfer_matrices: int
+    transfer_samples: int
 
 
 QUICK = Profile(
@@ -68,6 +107,19 @@ QUICK = Profile(
     orbit_matrices=12,
     recovery_lengths=(10, 20, 50, 100, 200),
     long_recovery_lengths=(50, 100),
+    training_length=7,
+    training_matrices=2,
+    training_steps=20,
+    training_first_steps=60,
+    training_sequences=1000,
+    training_lengths=(20, 50, 100),
+    stage1_lengths=(20, 50, 100, 200),
+    stage1_matrices=3,
+    window_lengths=(20, 50, 100, 200, 400),
+    curve_lengths=(40, 160, 640, 2560),
+    curve_matrices=2,
+    transfer_matrices=3,
+    transfer_samples=2000,
 )
 """Under a minute on two cores."""
 
@@ -85,6 +137,19 @@ FULL = Profile(
     orbit_matrices=120,
     recovery_lengths=(10, 20, 50, 100, 200, 400),
     long_recovery_lengths=(50, 100, 200),
+    training_length=8,
+    training_matrices=8,
+    training_steps=100,
+    training_first_steps=1000,
+    training_sequences=10_000,
+    training_lengths=(20, 50, 100, 200, 400),
+    stage1_lengths=(20, 50, 100, 200),
+    stage1_matrices=12,
+    window_lengths=(20, 50, 100, 200, 400, 800, 1600),
+    curve_lengths=(40, 160, 640, 2560, 10_240),
+    curve_matrices=6,
+    transfer_matrices=12,
+    transfer_samples=20_000,
 )
 """Larger samples, longer sequences."""
 

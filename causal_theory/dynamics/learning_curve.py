@@ -117,9 +117,9 @@ def learning_curve(
     Notes
     -----
     ``f + eps`` sums to ``1 + S eps``, which gains ``log(1 + S eps)`` nats. Counting ``m`` children costs about
-    ``(S - 1)/(2 m)`` times the mean of ``1/mu_q`` over symbols. With ``eps = 1/T`` both are of order ``1/T``: on a chain
-    with uniform ``mu`` the gain is ``S/T``, the cost ``S (S - 1)/(2T)``, and for three symbols they cancel. The exponent
-    is therefore fitted to the normalised excess, which is the cost alone.
+    ``(S - 1)/(2 m)`` times the mean of ``1/mu_q`` over symbols. With ``eps = 1/T`` both are of order ``1/T``: on a
+    chain with uniform ``mu`` the gain is ``S/T``, the cost ``S (S - 1)/(2T)``, and for three symbols they cancel. The
+    exponent is therefore fitted to the normalised excess, which is the cost alone.
 
     Examples
     --------

@@ -118,7 +118,8 @@ def run_stage2(
         slope = gradient.value
         if settings.path == "one_parameter":
             slope = direction * float((slope * direction).sum() / (direction**2).sum())
-        A2 = A2 - settings.learning_rate * slope
+        with np.errstate(over="ignore"):
+            A2 = A2 - settings.learning_rate * slope
     return _result(matrices, losses)
 
 

@@ -23,7 +23,7 @@ def run_exact(task: InContextTask, settings: Stage1, epsilon: float, seed: int) 
     reached = A1
     status: Stage1Status = "stopped"
     for step in track(range(settings.steps + 1), "stage 1"):
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             progress = progress_of(A1, graph)
         if not np.isfinite(progress).all():
             return recorder.finish(graph, reached, marks_of(graph, hits), "diverged", step)
@@ -38,5 +38,6 @@ def run_exact(task: InContextTask, settings: Stage1, epsilon: float, seed: int) 
             break
         if step < settings.steps:
             gradient = population_gradient(task, A1, A2, epsilon=epsilon, method="enumerate", rng=seed).A1.value
-            reached, A1 = A1, A1 - settings.learning_rate * gradient
+            with np.errstate(over="ignore"):
+                reached, A1 = A1, A1 - settings.learning_rate * gradient
     return recorder.finish(graph, A1, marks_of(graph, hits), status)
