@@ -18,7 +18,7 @@ def attend(row, attention):
         total += attention[j]
     for j in range(row.shape[0]):
         attention[j] /= total
-    return np.isfinite(total)
+    return np.isfinite(total) and row.min() > -np.inf
 
 
 @jit

@@ -25,7 +25,7 @@ def run_exact(task: InContextTask, settings: Stage1, epsilon: float, seed: int) 
     for step in track(range(settings.steps + 1), "stage 1"):
         with np.errstate(over="ignore", invalid="ignore"):
             progress = progress_of(A1, graph)
-        if not np.isfinite(progress).all():
+        if not np.isfinite(A1).all():
             return recorder.finish(graph, reached, marks_of(graph, hits), "diverged", step)
         at_mark = np.where(child, progress >= goal_of(task.length), progress > settings.leave)
         hits[at_mark & (hits < 0)] = step
