@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 import causal_theory as ct
+from causal_theory.dynamics import convergence_times
+from causal_theory.dynamics.stage1.first_order import run_first_order
+from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 
 SEED = 0
 EPSILON = 0.01
@@ -93,6 +96,40 @@ def enumeration_rows(budget: float) -> list[Row]:
     return rows
 
 
+def dynamics_rows(budget: float) -> list[Row]:
+    """Stage 2 at a generic matrix, stage 1 with steps too small to end early, a learning curve, times of the flow."""
+    short, middle, long = point_task(20, 10), point_task(200, 10), point_task(1000, 10)
+    A2 = np.random.default_rng(SEED).normal(size=(10, 10))
+    scores = ct.edge_scores(middle, epsilon=EPSILON).value
+    settings = ct.Stage1(steps=10_000, learning_rate=1.0)
+    prior = ct.OrbitPrior(np.random.default_rng(SEED).dirichlet(np.full(3, 0.5), 3))
+    lengths = [20, 40, 80, 160, 320, 640, 1280, 2560]
+    works: list[tuple[str, str, Callable[[], object], float, str, float]] = [
+        (
+            "stage 2, loss and gradient",
+            "T=20 S=10",
+            lambda: parent_attention_loss_and_gradient(short, A2, epsilon=0.05),
+            50,
+            "ms",
+            1e3,
+        ),
+        ("stage 2, loss", "T=1000 S=10", lambda: ct.parent_attention_loss(long, A2, epsilon=1e-3), 5, "s", 1.0),
+        ("stage 1, 10,000 steps", "T=200 S=10", lambda: run_first_order(middle, settings, scores), 2, "s", 1.0),
+        ("stage 1, times of the flow", "T=200 S=10", lambda: convergence_times(scores, middle.graph), 2, "s", 1.0),
+        (
+            "learning curve, chain",
+            "T=20..2560 S=3",
+            lambda: ct.learning_curve(lambda length: ct.InContextTask(ct.CausalGraph.chain(length), prior), lengths),
+            60,
+            "s",
+            1.0,
+        ),
+    ]
+    return [
+        _row(name, size, measure(work, budget), target, unit, scale) for name, size, work, target, unit, scale in works
+    ]
+
+
 def memory_rows() -> list[Row]:
     """Peak resident memory of a fresh process that computes the scores at T=1000, S=10."""
     code = (
@@ -120,6 +157,7 @@ def main() -> int:
         *scores_rows(options.budget),
         *information_rows(options.budget),
         *enumeration_rows(options.budget),
+        *dynamics_rows(options.budget),
         *memory_rows(),
     ]
     table = Table(title=f"causal_theory {ct.__version__} on {platform.processor() or platform.machine()}")
