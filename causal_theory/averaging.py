@@ -8,6 +8,7 @@ orbit                 one evaluation when ``f`` does not depend on the names of 
                       over names has a closed form (``symmetrise``); otherwise all S! relabelings
 Dirichlet, S = 2      product quadrature over the two free entries, refined until it settles
 Dirichlet, S > 2      independent draws, with a standard error
+drawn                 its own draws, each with ``symmetrise`` when there is one, with a standard error
 ====================  =======================================================================================
 """
 
@@ -21,6 +22,7 @@ from causal_theory.errors import TaskError, TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
+from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
 __all__ = ["DEFAULT_DRAWS", "Evaluation", "average_over_prior", "average_relabelings"]
@@ -74,7 +76,12 @@ def average_over_prior(
         return average_relabelings(prior, evaluate)
     if isinstance(prior, DirichletPrior) and prior.vocab_size == 2:
         return _average_binary(prior, evaluate, label_invariant)
-    return _average_draws(prior, evaluate, check_integer("draws", draws, 2), rng)
+    if isinstance(prior, DrawnPrior):
+        matrices = prior.matrices
+        evaluate = _at_all_names(evaluate, symmetrise) if symmetrise is not None else evaluate
+    else:
+        matrices = prior.sample(check_integer("draws", draws, 2), as_generator(rng))
+    return _average_draws(matrices, evaluate)
 
 
 def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
@@ -137,11 +144,21 @@ def _remaining(step: Array, before: Array | None) -> Array:
     return remaining
 
 
-def _average_draws(prior: Prior, evaluate: Evaluation, draws: int, rng: SeedLike) -> Estimate:
-    generator = as_generator(rng)
+def _at_all_names(evaluate: Evaluation, symmetrise: Callable[[Array], Array]) -> Evaluation:
+    """Return the evaluation averaged over relabelings."""
+
+    def averaged(transition: Array) -> tuple[Array, Array]:
+        value, error = evaluate(transition)
+        return symmetrise(value), symmetrise(error)
+
+    return averaged
+
+
+def _average_draws(matrices: Array, evaluate: Evaluation) -> Estimate:
+    draws = len(matrices)
     mean: Array | None = None
     spread: Array | None = None
-    for k, matrix in enumerate(prior.sample(draws, generator)):
+    for k, matrix in enumerate(matrices):
         value, _ = evaluate(matrix)
         if mean is None or spread is None:
             mean, spread = value.astype(np.float64), np.zeros_like(value)

@@ -14,6 +14,7 @@ __all__ = [
     "KINDS",
     "STAR",
     "family_graph",
+    "other_graph",
     "random_matrix",
     "random_size",
     "trace_one_matrix",
@@ -46,6 +47,14 @@ def family_graph(name: str, length: int, rng: np.random.Generator) -> CausalGrap
     while not graph.edges:
         graph = CausalGraph.random_forest(length, 0.5, rng)
     return graph
+
+
+def other_graph(graph: CausalGraph, rng: np.random.Generator) -> CausalGraph:
+    """Return a random forest of the same length without a common edge, for controls."""
+    while True:
+        other = family_graph("random forest", graph.length, rng)
+        if not set(other.edges) & set(graph.edges):
+            return other
 
 
 def trace_one_matrix(size: int, rng: np.random.Generator) -> Array:

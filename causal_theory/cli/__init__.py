@@ -7,14 +7,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from causal_theory._version import __version__
-from causal_theory.cli import assumptions, information, sample, scores
+from causal_theory.cli import assumptions, dynamics, information, sample, scores
 from causal_theory.errors import CausalTheoryError
 
 __all__ = ["app", "main"]
 
 BAD_USAGE = 2
 
-COMMANDS = {"scores": scores, "information": information, "sample": sample, "assumptions": assumptions}
+COMMANDS = {
+    "scores": scores,
+    "information": information,
+    "dynamics": dynamics,
+    "sample": sample,
+    "assumptions": assumptions,
+}
 
 app = typer.Typer(
     name="causal-theory",

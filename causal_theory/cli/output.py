@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from rich.table import Table
 
 from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Outputs", "figure", "matrix_csv", "matrix_table", "print_json", "table_csv"]
 
@@ -162,16 +159,22 @@ def _write_bytes(file: IO[bytes], content: bytes) -> None:
 
 
 def figure(
-    draw: Callable[["Axes"], object], outputs: Outputs, size: Callable[[], tuple[float, float]] = lambda: FIGURE_SIZE
+    draw: Callable[..., object],
+    outputs: Outputs,
+    size: Callable[[], tuple[float, float]] = lambda: FIGURE_SIZE,
+    grid: tuple[int, int] = (1, 1),
 ) -> Writer:
-    """Return a writer of what ``draw`` draws on fresh axes, in the format of the file name."""
+    """Return a writer of what ``draw`` draws on fresh axes, in the format of the file name.
+
+    ``draw`` gets one axes for each cell of ``grid`` (rows, columns), row by row.
+    """
 
     def write(file: IO[bytes]) -> None:
         from causal_theory.plotting.canvas import detached_axes
 
-        axes = detached_axes(size())
-        draw(axes)
-        whole: Any = axes.get_figure(root=True)
+        axes = detached_axes(size(), grid)
+        draw(*axes)
+        whole: Any = axes[0].get_figure(root=True)
         whole.savefig(file, format=outputs.figure_format, dpi=150)
 
     return write

@@ -33,17 +33,20 @@ def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     return pyplot.subplots(figsize=size, layout="constrained")[1]
 
 
-def detached_axes(size: tuple[float, float]) -> "Axes":
-    """Return the axes of a new figure that no window and no backend knows of, for saving to a file."""
+def detached_axes(size: tuple[float, float], grid: tuple[int, int] = (1, 1)) -> "list[Axes]":
+    """Return the axes of a new figure that no window and no backend knows of, for saving to a file.
+
+    ``grid`` is the number of rows and columns; the axes come row by row.
+    """
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    return Figure(figsize=size, layout="constrained").subplots()
+    return list(Figure(figsize=size, layout="constrained").subplots(*grid, squeeze=False).flat)
 
 
-def whole_numbers(ax: "Axes", *axes: str) -> None:
-    """Put ticks at integers only, on the named axes ("x", "y")."""
+def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
+    """Put ticks at integers only, on the named axes ("x", "y"), and at most that many intervals."""
     from matplotlib.ticker import MaxNLocator
 
     for name in axes:
-        getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(integer=True))
+        getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(nbins=most, integer=True))

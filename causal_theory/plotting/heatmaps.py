@@ -16,7 +16,7 @@ from causal_theory.validation import check_choice
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_information", "plot_matrix", "plot_scores"]
+__all__ = ["draw_heatmap", "plot_information", "plot_matrix", "plot_scores"]
 
 MARKED_EDGES = 400
 """Beyond this many edges the marks would hide the matrix."""
@@ -77,18 +77,29 @@ def plot_matrix(
     ax = axes_or_new(ax, (4.6, 3.8))
     future = np.triu(np.ones(values.shape, dtype=bool), k=1)
     shown = np.ma.array(values, mask=(future & ~values[future].any()) | hidden)
-    image = ax.imshow(shown, interpolation="nearest", **_colours(shown.compressed()))
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
-    if label:
-        bar.set_label(label)
+    draw_heatmap(ax, shown, label)
     if graph is not None and len(graph.edges) <= MARKED_EDGES:
         _mark_edges(ax, graph, len(values))
-    whole_numbers(ax, "x", "y")
     ax.set_xlabel("key position j")
     ax.set_ylabel("query position i")
     if title:
         ax.set_title(title)
     return ax
+
+
+def draw_heatmap(
+    ax: "Axes",
+    shown: "np.ma.MaskedArray[Any, np.dtype[np.float64]]",
+    label: str | None,
+    bar_axes: "Axes | None" = None,
+) -> None:
+    """Draw the unmasked entries of a matrix with a colour bar, on its own axes if given, and ticks at integers only."""
+    image = ax.imshow(shown, interpolation="nearest", **_colours(shown.compressed()))
+    place: dict[str, Any] = {"ax": ax, "fraction": 0.046, "pad": 0.03} if bar_axes is None else {"cax": bar_axes}
+    bar = ax.figure.colorbar(image, **place)
+    if label:
+        bar.set_label(label)
+    whole_numbers(ax, "x", "y")
 
 
 def _colours(values: NDArray[np.float64]) -> dict[str, Any]:

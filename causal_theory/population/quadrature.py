@@ -23,7 +23,7 @@ class ReciprocalRule:
     Attributes
     ----------
     nodes, weights : ndarray of shape (m + 1,)
-        ``nodes[0] = 0``; all weights are positive.
+        ``nodes[0] = 0``; weights are positive, or zero where they underflow, close to the node at zero.
     relative_error : float
         The largest relative error over all integers ``n`` from 0 to ``degree``, computed, not estimated.
     """
@@ -84,7 +84,7 @@ def reciprocal_rule(shift: float, degree: int, nodes: int | None = None) -> Reci
     exact = max(1, ceil(degree / 2))
     if nodes is not None:
         return _rule(shift, degree, nodes)
-    roundoff = max(4e-15, 2.5e-16 * degree)
+    roundoff = max(4e-15, 2.5e-16 * max(degree, shift))
     for factor in (2.4, 2.7, 3.0, 3.5, 4.0):
         count = ceil(factor * sqrt(degree) + 8)
         if count >= exact:

@@ -170,6 +170,8 @@ def split_forest(graph: CausalGraph, limit: int) -> Splitting:
     >>> int(np.diff(parts.piece_starts).max()), len(parts.walk_starts) - 1
     (7, 3)
     """
+    if limit < 1:  # the kernels size their arrays by it
+        raise ValueError(f"limit must be at least 1, got {limit}")
     parents = graph.parent_array[:-1]
     forest = _Forest(parents)
     across_trees, across_branches = _Jobs(), _Jobs()

@@ -35,6 +35,12 @@ TINY = replace(
     orbit_matrices=3,
     recovery_lengths=(10, 20),
     long_recovery_lengths=(30,),
+    training_length=5,
+    training_matrices=2,
+    training_steps=5,
+    training_first_steps=15,
+    training_sequences=300,
+    training_lengths=(20, 100),
 )
 
 CLAIMS = discover()
@@ -103,6 +109,7 @@ def test_figures(outcomes, tmp_path):
     names = {figure.path.stem for figure in drawn}
     assert {f"family_{name.replace(' ', '_')}" for name in (*FAMILIES, STAR)} <= names
     assert {"informations", "first_order_gradient", "scores_reach_limit_t"} <= names
+    assert {"stage1_first_order", "stage2_learns_copying", "induction_head"} <= names
     for figure in drawn:
         assert figure.title
         assert figure.description
