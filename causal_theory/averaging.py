@@ -7,8 +7,8 @@ point                 one evaluation
 orbit                 one evaluation when ``f`` does not depend on the names of the symbols, or when the average
                       over names has a closed form (``symmetrise``); otherwise all S! relabelings
 Dirichlet, S = 2      product quadrature over the two free entries, refined until it settles
-Dirichlet, S > 2      independent draws, with a standard error
-drawn                 its own draws, each with ``symmetrise`` when there is one, with a standard error
+Dirichlet, S > 2      independent draws with a standard error, each averaged over names where that has a closed form
+drawn                 the same with draws that were fixed once
 ====================  =======================================================================================
 """
 
@@ -76,12 +76,12 @@ def average_over_prior(
         return average_relabelings(prior, evaluate)
     if isinstance(prior, DirichletPrior) and prior.vocab_size == 2:
         return _average_binary(prior, evaluate, label_invariant)
+    if symmetrise is not None:
+        # The names carry no information under these priors: averaging over them is exact and takes away noise.
+        evaluate = _at_all_names(evaluate, symmetrise)
     if isinstance(prior, DrawnPrior):
-        matrices = prior.matrices
-        evaluate = _at_all_names(evaluate, symmetrise) if symmetrise is not None else evaluate
-    else:
-        matrices = prior.sample(check_integer("draws", draws, 2), as_generator(rng))
-    return _average_draws(matrices, evaluate)
+        return _average_draws(prior.matrices, evaluate)
+    return _average_draws(prior.sample(check_integer("draws", draws, 2), as_generator(rng)), evaluate)
 
 
 def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
