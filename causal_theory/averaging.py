@@ -80,8 +80,10 @@ def average_over_prior(
         # The names carry no information under these priors: averaging over them is exact and takes away noise.
         evaluate = _at_all_names(evaluate, symmetrise)
     if isinstance(prior, DrawnPrior):
-        return _average_draws(prior.matrices, evaluate)
-    return _average_draws(prior.sample(check_integer("draws", draws, 2), as_generator(rng)), evaluate)
+        matrices = prior.matrices
+    else:
+        matrices = prior.sample(check_integer("draws", draws, 2), as_generator(rng))
+    return _average_draws(matrices, evaluate)
 
 
 def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
