@@ -21,7 +21,7 @@ from causal_theory.errors import CausalTheoryError
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import pairwise_information, pairwise_joint
-from causal_theory.models import ReducedTransformer
+from causal_theory.models import DisentangledTransformer, ReducedTransformer
 from causal_theory.population.baselines import counts_rule_loss, loss_floor, unigram_loss
 from causal_theory.population.excess import excess_loss
 from causal_theory.population.limit import limit_edge_scores
@@ -32,11 +32,13 @@ from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
 from causal_theory.tasks import InContextTask
+from causal_theory.training import TrainingRun, TrainingSettings, train_sgd
 
 __all__ = [
     "CausalGraph",
     "CausalTheoryError",
     "DirichletPrior",
+    "DisentangledTransformer",
     "EdgeReport",
     "Estimate",
     "Gradient",
@@ -49,6 +51,8 @@ __all__ = [
     "ReducedTransformer",
     "Stage1",
     "Stage2",
+    "TrainingRun",
+    "TrainingSettings",
     "__version__",
     "check_assumptions",
     "counts_rule_loss",
@@ -69,5 +73,6 @@ __all__ = [
     "recover_graph",
     "stationary_distribution",
     "train_population",
+    "train_sgd",
     "unigram_loss",
 ]

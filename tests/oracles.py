@@ -18,6 +18,8 @@ __all__ = [
     "attention",
     "binary_dirichlet_grid",
     "context_parents",
+    "disentangled_attention",
+    "disentangled_forward",
     "exact",
     "forward",
     "gradient",
@@ -312,3 +314,39 @@ def binary_dirichlet_grid(concentration, floor):
     weights = np.outer(density, density).ravel()
     pi = [[floor / 2 + (1 - floor) * part for part in row] for row in ([not_x, x], [y, not_y])]
     return pi, weights
+
+
+# The disentangled transformer, with dense matrices and one-hot vectors.
+
+
+def disentangled_stream(layers, tokens, size):
+    """The residual stream (T, d) at the end, and the attention (H, T, T) of every layer."""
+    length = len(tokens)
+    x = np.zeros((length, size + length))
+    for i, token in enumerate(tokens):
+        x[i, token] = x[i, size + i] = 1.0
+    attentions = []
+    for matrices in layers:
+        heads = []
+        for matrix in matrices:
+            scores = x @ matrix @ x.T
+            weights = np.zeros((length, length))
+            for i in range(length):
+                row = np.exp(scores[i, : i + 1] - scores[i, : i + 1].max())
+                weights[i, : i + 1] = row / row.sum()
+            heads.append(weights)
+        attentions.append(np.array(heads))
+        x = np.concatenate([x, *(weights @ x for weights in heads)], axis=1)
+    return x, attentions
+
+
+def disentangled_attention(layers, tokens, size):
+    """The attention of every layer on one sequence."""
+    return disentangled_stream(layers, tokens, size)[1]
+
+
+def disentangled_forward(layers, output, tokens, size):
+    """The predicted law of the next token of one sequence."""
+    logits = disentangled_stream(layers, tokens, size)[0][-1] @ output
+    weights = np.exp(logits - logits.max())
+    return weights / weights.sum()

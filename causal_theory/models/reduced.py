@@ -9,13 +9,17 @@ For tokens ``s_0 .. s_{T-1}`` with the query ``q = s_{T-1}``::
     loss = -sum_b y_b log(f_b + eps)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.kernels.sequences import batch_moments, batch_predictions
+from causal_theory.kernels.reduced import reduced_batch
+from causal_theory.kernels.sequences import batch_predictions
+from causal_theory.models.base import TrainableModel
 from causal_theory.validation import check_matrix, check_positive, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
@@ -61,7 +65,7 @@ def key_scores(A2: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class ReducedTransformer:
+class ReducedTransformer(TrainableModel):
     """The reduced transformer with fixed parameters.
 
     Parameters
@@ -101,36 +105,68 @@ class ReducedTransformer:
         """Attention of layer 1, (T, T), rows sum to one."""
         return causal_softmax(self.A1)
 
+    @property
+    def length(self) -> int:
+        """T, the number of tokens of a sequence."""
+        return len(self.A1)
+
+    @property
+    def vocab_size(self) -> int:
+        """S, the number of symbols."""
+        return len(self.A2)
+
+    @property
+    def parameters(self) -> Array:
+        """``A1`` and ``A2``, row by row."""
+        flat = np.concatenate([self.A1.ravel(), self.A2.ravel()])
+        flat.setflags(write=False)
+        return flat
+
+    @property
+    def groups(self) -> Mapping[str, slice]:
+        """``"A1"`` and ``"A2"``."""
+        return {"A1": slice(0, self.A1.size), "A2": slice(self.A1.size, self.A1.size + self.A2.size)}
+
+    def with_parameters(self, parameters: ArrayLike) -> "ReducedTransformer":
+        """Return a model of the same shape with other parameters."""
+        flat = check_matrix("parameters", np.atleast_2d(parameters), (1, self.A1.size + self.A2.size))[0]
+        A1, A2 = flat[: self.A1.size], flat[self.A1.size :]
+        return ReducedTransformer(A1.reshape(self.A1.shape), A2.reshape(self.A2.shape), self.epsilon)
+
+    def describe(self) -> dict[str, Any]:
+        """Return kind and shape."""
+        return {
+            "kind": "reduced",
+            "length": self.length,
+            "vocab_size": self.vocab_size,
+            "epsilon": self.epsilon,
+        }
+
     def forward(self, tokens: ArrayLike) -> Array:
         """Return the attended frequencies ``f`` (n, S) of a batch of tokens (n, T)."""
-        return np.asarray(batch_predictions(self._tokens(tokens), self.attention, self._key_scores))
+        return np.asarray(batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2)))
 
-    def loss(self, tokens: ArrayLike, targets: ArrayLike) -> float:
-        """Return the mean loss of a batch in nats; ``targets`` (n, S) are laws of the next token."""
-        predictions = self.forward(tokens)
-        labels = check_matrix("targets", targets, predictions.shape)
-        return float(-(labels * np.log(predictions + self.epsilon)).sum(axis=1).mean())
+    def first_attention(self, tokens: ArrayLike) -> Array:
+        """Return the attention of the first layer, shape (1, T, T); it does not depend on the tokens."""
+        self.check_tokens(tokens)
+        return self.attention[np.newaxis]
 
     def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> tuple[Array, Array]:
         """Return the gradients of the mean loss of a batch by ``A1`` (T, T) and ``A2`` (S, S)."""
-        batch = self._tokens(tokens)
+        batch = self.check_tokens(tokens)
         labels = check_matrix("targets", targets, (len(batch), len(self.A2)))
-        chances = np.full(len(batch), 1.0 / len(batch))
-        _, first, second = batch_moments(
-            batch, labels, chances, self.attention, self._key_scores, self.epsilon, SEQUENCES_PER_SUM
-        )
-        return first[0], second[0].T
+        slopes = self.batch_gradient(batch, labels)[1]
+        return slopes[: self.A1.size].reshape(self.A1.shape), slopes[self.A1.size :].reshape(self.A2.shape)
 
-    @property
-    def _key_scores(self) -> Array:
-        return key_scores(self.A2)
+    def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
+        """Return the losses (n,) of checked tokens, in nats."""
+        found = reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
+        return np.asarray(found[0])
 
-    def _tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
-        batch = np.asarray(tokens)
-        if batch.ndim != 2 or batch.shape[1] != len(self.A1) or not np.issubdtype(batch.dtype, np.integer):
-            raise InvalidArgumentError(
-                f"tokens must be integers of shape (n, {len(self.A1)}), got {batch.dtype} of shape {batch.shape}"
-            )
-        if batch.size == 0 or batch.min() < 0 or batch.max() >= len(self.A2):
-            raise InvalidArgumentError(f"tokens must hold at least one sequence of symbols 0..{len(self.A2) - 1}")
-        return np.ascontiguousarray(batch, dtype=np.int64)
+    def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        """Return the losses (n,) of checked tokens at flat parameters, and the gradient of their mean by these."""
+        cut = self.A1.size
+        attention = causal_softmax(parameters[:cut].reshape(self.A1.shape))
+        scores = key_scores(parameters[cut:].reshape(self.A2.shape))
+        losses, first, second = reduced_batch(tokens, targets, attention, scores, self.epsilon, True)
+        return losses, np.concatenate([first.ravel(), second.T.ravel()]) / len(tokens)

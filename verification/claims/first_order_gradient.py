@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory import (
-    CausalGraph,
     InContextTask,
     OrbitPrior,
     PointPrior,
@@ -15,7 +14,7 @@ from causal_theory import (
 from causal_theory.priors import Prior
 from verification.claim import Claim
 from verification.context import Context
-from verification.ensembles import FAMILIES, STAR, family_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, STAR, family_graph, other_graph, random_matrix, trace_one_matrix
 from verification.evidence import Cell, Curve, Evidence, Plot, Reading, Regime, Table, summarise_assumptions, verdict_of
 from verification.profiles import Profile
 from verification.text import interval, show
@@ -48,14 +47,6 @@ def _cases(profile: Profile, context: Context) -> list[Case]:
     return cases
 
 
-def _other_graph(graph: CausalGraph, rng: np.random.Generator) -> CausalGraph:
-    """Return a random forest with other edges."""
-    while True:
-        other = family_graph("random forest", graph.length, rng)
-        if not set(other.edges) & set(graph.edges):
-            return other
-
-
 def _relative_errors(task: InContextTask, scores: Array, epsilon: float, A1: Array) -> list[float]:
     """Largest deviation from the enumerated gradient, relative to its largest entry, for each beta0."""
     errors = []
@@ -74,7 +65,7 @@ def _compare(profile: Profile, context: Context, *, right_graph: bool) -> Eviden
     rows: list[tuple[Cell, ...]] = []
     for name, task, epsilon in context.track(cases, "enumerated gradients"):
         rng = context.rng("parameters", name)
-        graph = task.graph if right_graph else _other_graph(task.graph, rng)
+        graph = task.graph if right_graph else other_graph(task.graph, rng)
         scores = edge_scores(InContextTask(graph, task.prior), epsilon=epsilon).value
         for _ in range(profile.parameter_draws):
             A1 = rng.normal(size=(task.length, task.length))

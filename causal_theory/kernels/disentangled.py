@@ -1,0 +1,546 @@
+"""Forward and backward pass of the disentangled transformer.
+
+The input at position ``i`` is the one-hot token ``s_i`` beside the one-hot position ``i``, of width ``D = S + T``. A
+layer with ``H`` heads appends ``H`` attended copies of its input, so the vector at a position is a list of blocks of
+width ``D``, each of them a combination ``sum_k c_k x0_k`` of inputs. Blocks are stored by these **coefficients**
+``c[m, i, k]`` (block, position, source ``k <= i``); block 0 is the input itself, its coefficients are never touched.
+The first block that a head appends has its attention as coefficients. With ``u = A^T x_i`` a score is
+``sum_m sum_k c[m, j, k] v[m, k]``, ``v[m, k] = u[m D + s_k] + u[m D + S + k]``: table look-ups in place of products
+with one-hot vectors. The last layer computes the row of the last position only.
+
+Sequences are processed side by side, the lane is the innermost index. Parameters are one flat vector: for each layer
+``H`` matrices ``A`` of shape (B D, B D), then ``W`` of shape (B D, S). Sums over a batch are taken over blocks of
+sequences in a fixed order, whatever the number of threads.
+"""
+
+import numpy as np
+
+from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
+from causal_theory.kernels.messages import apply_rows
+
+GROUPS = 2
+"""Groups of lanes to a partial sum."""
+
+
+@jit
+def _fill(tokens, size, coefficients, m, i, block):
+    """Block ``m`` of the vector at position ``i``: a histogram of tokens and the weights of the positions."""
+    block[:] = 0.0
+    if m == 0:
+        for lane in range(LANES):
+            block[tokens[i, lane], lane] = 1.0
+            block[size + i, lane] = 1.0
+        return
+    for k in range(i + 1):
+        source, own, position = tokens[k], coefficients[m, i, k], block[size + k]
+        for lane in range(LANES):
+            position[lane] = own[lane]
+            block[source[lane], lane] += own[lane]
+
+
+@jit
+def _scatter(tokens, size, values, i, block):
+    """Transpose of a look-up: add ``values[k]`` at the token and at the position of each source."""
+    block[:] = 0.0
+    for k in range(i + 1):
+        source, own, position = tokens[k], values[k], block[size + k]
+        for lane in range(LANES):
+            position[lane] = own[lane]
+            block[source[lane], lane] += own[lane]
+
+
+@jit
+def _look_up(tokens, size, block, i, values):
+    """``values[k] = block[s_k] + block[S + k]`` for sources up to ``i``."""
+    for k in range(i + 1):
+        source, position, out = tokens[k], block[size + k], values[k]
+        for lane in range(LANES):
+            out[lane] = block[source[lane], lane] + position[lane]
+
+
+@jit
+def _project(tokens, size, A_columns, x, i, u):
+    """``u = A^T x`` at position ``i``; block 0 of ``x`` is two ones, which are looked up."""
+    width = size + tokens.shape[0]
+    if x.shape[0] > width:
+        apply_rows(A_columns[:, width:], x[width:], u)
+    else:
+        u[:] = 0.0
+    source = tokens[i]
+    for c in range(u.shape[0]):
+        column, out = A_columns[c], u[c]
+        shared = column[size + i]
+        for lane in range(LANES):
+            out[lane] += column[source[lane]] + shared
+
+
+@jit
+def _attend_input(tokens, size, A, table, attention):
+    """Attention of a head of the first layer at all positions; ``table`` is ``A`` plus the row of the position."""
+    for i in range(tokens.shape[0]):
+        for t in range(size):
+            for c in range(A.shape[1]):
+                table[t, c] = A[t, c] + A[size + i, c]
+        own, scores = tokens[i], attention[i]
+        for j in range(i + 1):
+            source, out = tokens[j], scores[j]
+            by_position = table[:, size + j]
+            for lane in range(LANES):
+                out[lane] = table[own[lane], source[lane]] + by_position[own[lane]]
+        softmax_rows(scores, i + 1)
+
+
+@jit
+def _attend(tokens, size, coefficients, A_columns, i, work, weights):
+    """Attention of a head at position ``i`` over blocks; ``work`` holds x, u and v."""
+    x, u, v = work
+    width = size + tokens.shape[0]
+    blocks = v.shape[0]
+    for m in range(1, blocks):
+        _fill(tokens, size, coefficients, m, i, x[m * width : (m + 1) * width])
+    _project(tokens, size, A_columns, x, i, u)
+    for m in range(blocks):
+        _look_up(tokens, size, u[m * width : (m + 1) * width], i, v[m])
+    for j in range(i + 1):
+        out = weights[j]
+        out[:] = v[0, j]
+        for m in range(1, blocks):
+            for k in range(j + 1):
+                own, value = coefficients[m, j, k], v[m, k]
+                for lane in range(LANES):
+                    out[lane] += own[lane] * value[lane]
+    softmax_rows(weights, i + 1)
+
+
+@jit
+def _mix(weights, coefficients, m, i, mixed):
+    """Coefficients of block ``m >= 1`` of the attended copy: ``sum_j weights[j] c[m, j, :]``."""
+    for k in range(i + 1):
+        out = mixed[k]
+        out[:] = 0.0
+        for j in range(k, i + 1):
+            weight, own = weights[j], coefficients[m, j, k]
+            for lane in range(LANES):
+                out[lane] += weight[lane] * own[lane]
+
+
+@jit
+def _inner_layer(tokens, size, coefficients, matrices, columns, work, table, appended):
+    """All positions of a layer that is not the last; fills ``appended`` (H B, T, T, LANES)."""
+    blocks = coefficients.shape[0]
+    for h in range(matrices.shape[0]):
+        attention = appended[h * blocks]
+        if blocks == 1:
+            _attend_input(tokens, size, matrices[h], table, attention)
+            continue
+        for i in range(tokens.shape[0]):
+            _attend(tokens, size, coefficients, columns[h], i, work, attention[i])
+            for m in range(1, blocks):
+                _mix(attention[i], coefficients, m, i, appended[h * blocks + m, i])
+
+
+@jit
+def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, gradient, coefficient_slopes):
+    """Pass slopes by the scores at position ``i`` on to ``A`` and to the coefficients that it saw."""
+    x, u, v, v_slopes, u_slopes = work
+    blocks, width = v.shape[0], size + tokens.shape[0]
+    for m in range(1, blocks):
+        _fill(tokens, size, coefficients, m, i, x[m * width : (m + 1) * width])
+    _project(tokens, size, A_columns, x, i, u)
+    _scatter(tokens, size, slopes, i, u_slopes[:width])
+    for m in range(1, blocks):
+        block = slice(m * width, (m + 1) * width)
+        _look_up(tokens, size, u[block], i, v[m])
+        for k in range(i + 1):
+            out, value = v_slopes[k], v[m, k]
+            out[:] = 0.0
+            for j in range(k, i + 1):
+                slope, own, own_slope = slopes[j], coefficients[m, j, k], coefficient_slopes[m, j, k]
+                for lane in range(LANES):
+                    out[lane] += slope[lane] * own[lane]
+                    own_slope[lane] += slope[lane] * value[lane]
+        _scatter(tokens, size, v_slopes, i, u_slopes[block])
+    # The two ones of block 0.
+    source = tokens[i]
+    for c in range(u_slopes.shape[0]):
+        total = 0.0
+        for lane in range(LANES):
+            total += u_slopes[c, lane]
+        gradient[size + i, c] += total
+    for lane in range(LANES):
+        row = gradient[source[lane]]
+        for c in range(u_slopes.shape[0]):
+            row[c] += u_slopes[c, lane]
+    if blocks == 1:
+        return
+    add_products(x[width:], u_slopes, gradient[width:])
+    # Slopes by x, in place of u.
+    apply_rows(A[width:], u_slopes, u[width:])
+    for m in range(1, blocks):
+        _look_up(tokens, size, u[m * width : (m + 1) * width], i, v[m])
+        for k in range(i + 1):
+            own_slope, value = coefficient_slopes[m, i, k], v[m, k]
+            for lane in range(LANES):
+                own_slope[lane] += value[lane]
+
+
+@jit
+def _attend_input_back(tokens, size, slopes, gradient):
+    """Slopes by the scores of a first-layer head, at all positions, on to its matrix."""
+    for i in range(tokens.shape[0]):
+        own = tokens[i]
+        for j in range(i + 1):
+            source, slope = tokens[j], slopes[i, j]
+            total = 0.0
+            for lane in range(LANES):
+                total += slope[lane]
+            gradient[size + i, size + j] += total
+            for lane in range(LANES):
+                gradient[own[lane], source[lane]] += slope[lane]
+                gradient[own[lane], size + j] += slope[lane]
+                gradient[size + i, source[lane]] += slope[lane]
+
+
+@jit
+def _mix_back(mixed_slopes, weights, coefficients, m, i, weight_slopes, coefficient_slopes):
+    """Slopes by ``mixed = sum_j weights[j] c[m, j, :]``, ``m >= 1``, on to the weights and the coefficients."""
+    for j in range(i + 1):
+        weight, out = weights[j], weight_slopes[j]
+        for k in range(j + 1):
+            slope, own, own_slope = mixed_slopes[k], coefficients[m, j, k], coefficient_slopes[m, j, k]
+            for lane in range(LANES):
+                out[lane] += slope[lane] * own[lane]
+                own_slope[lane] += weight[lane] * slope[lane]
+
+
+@jit
+def _inner_layer_back(
+    tokens, size, coefficients, appended, matrices, columns, work, appended_slopes, gradient, coefficient_slopes
+):
+    """Backward pass of an inner layer; the slopes by its input coefficients are added to."""
+    blocks = coefficients.shape[0]
+    for h in range(matrices.shape[0]):
+        attention, slopes = appended[h * blocks], appended_slopes[h * blocks]
+        for i in range(tokens.shape[0]):
+            for m in range(1, blocks):
+                own = appended_slopes[h * blocks + m, i]
+                _mix_back(own, attention[i], coefficients, m, i, slopes[i], coefficient_slopes)
+            softmax_back(attention[i], slopes[i], i + 1)
+            if blocks > 1:
+                _attend_back(
+                    tokens,
+                    size,
+                    coefficients,
+                    matrices[h],
+                    columns[h],
+                    i,
+                    slopes[i],
+                    work,
+                    gradient[h],
+                    coefficient_slopes,
+                )
+        if blocks == 1:
+            _attend_input_back(tokens, size, slopes, gradient[h])
+
+
+@jit
+def _last_layer(tokens, size, coefficients, columns, work, attention, mixed, x_out):
+    """Compute the last position of the last layer, its vector ``x_out`` of (1 + H) B blocks."""
+    length = tokens.shape[0]
+    blocks, last, width = coefficients.shape[0], length - 1, size + length
+    for m in range(blocks):
+        _fill(tokens, size, coefficients, m, last, x_out[m * width : (m + 1) * width])
+    for h in range(columns.shape[0]):
+        _attend(tokens, size, coefficients, columns[h], last, work, attention[h])
+        for m in range(blocks):
+            place = (1 + h) * blocks + m
+            block = x_out[place * width : (place + 1) * width]
+            if m == 0:
+                _scatter(tokens, size, attention[h], last, block)
+            else:
+                _mix(attention[h], coefficients, m, last, mixed)
+                _scatter(tokens, size, mixed, last, block)
+
+
+@jit
+def _last_layer_back(
+    tokens, size, coefficients, attention, matrices, columns, work, mixed, x_slopes, gradient, coefficient_slopes
+):
+    """From slopes by ``x_out`` to the matrices of the last layer and the coefficients that it saw."""
+    length = tokens.shape[0]
+    blocks, last, width = coefficients.shape[0], length - 1, size + length
+    weight_slopes = np.empty((length, LANES))
+    for m in range(1, blocks):
+        _look_up(tokens, size, x_slopes[m * width : (m + 1) * width], last, mixed)
+        for k in range(length):
+            out, value = coefficient_slopes[m, last, k], mixed[k]
+            for lane in range(LANES):
+                out[lane] += value[lane]
+    for h in range(matrices.shape[0]):
+        place = (1 + h) * blocks
+        _look_up(tokens, size, x_slopes[place * width : (place + 1) * width], last, weight_slopes)
+        for m in range(1, blocks):
+            _look_up(tokens, size, x_slopes[(place + m) * width : (place + m + 1) * width], last, mixed)
+            _mix_back(mixed, attention[h], coefficients, m, last, weight_slopes, coefficient_slopes)
+        softmax_back(attention[h], weight_slopes, length)
+        _attend_back(
+            tokens,
+            size,
+            coefficients,
+            matrices[h],
+            columns[h],
+            last,
+            weight_slopes,
+            work,
+            gradient[h],
+            coefficient_slopes,
+        )
+
+
+@jit
+def layer_offsets(heads, width):
+    """Start of each layer in the flat parameters (L + 1,), and the blocks at its input (L + 1,)."""
+    count = heads.shape[0]
+    starts, blocks = np.zeros(count + 1, dtype=np.int64), np.ones(count + 1, dtype=np.int64)
+    for layer in range(count):
+        starts[layer + 1] = starts[layer] + heads[layer] * (blocks[layer] * width) ** 2
+        blocks[layer + 1] = blocks[layer] * (1 + heads[layer])
+    return starts, blocks
+
+
+@jit
+def _matrices(flat, starts, blocks, heads, layer, width):
+    """View of the matrices (H, d, d) of a layer in a flat vector."""
+    side = blocks[layer] * width
+    return flat[starts[layer] : starts[layer + 1]].reshape((heads[layer], side, side))
+
+
+@jit
+def transpose_layers(theta, heads, width):
+    """Return the parameters with every matrix transposed: columns become contiguous."""
+    starts, blocks = layer_offsets(heads, width)
+    out = theta.copy()
+    for layer in range(heads.shape[0]):
+        source = _matrices(theta, starts, blocks, heads, layer, width)
+        target = _matrices(out, starts, blocks, heads, layer, width)
+        for h in range(heads[layer]):
+            for r in range(source.shape[1]):
+                for c in range(source.shape[2]):
+                    target[h, c, r] = source[h, r, c]
+    return out
+
+
+@jit
+def _judge(logits, targets, losses, slopes):
+    """Losses and slopes by the logits of the sequences at hand; lanes beyond them get slope zero."""
+    size = logits.shape[0]
+    count = losses.shape[0]
+    slopes[:] = logits
+    log_total = softmax_rows(slopes, size)
+    predictions = slopes.copy()
+    for lane in range(LANES):
+        loss = 0.0
+        total = 0.0
+        if lane < count:
+            for b in range(size):
+                loss -= targets[lane, b] * (logits[b, lane] - log_total[lane])
+                total += targets[lane, b]
+            losses[lane] = loss
+        for b in range(size):
+            wanted = targets[lane, b] if lane < count else 0.0
+            slopes[b, lane] = slopes[b, lane] * total - wanted
+    return predictions
+
+
+@jit
+def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, losses, predictions, attended, gradient):
+    """Up to LANES sequences side by side; ``tokens`` (T, LANES) has a copy of some sequence in unused lanes."""
+    coefficients, coefficient_slopes, last_attention, x, u, v, v_slopes, u_slopes, mixed, table, x_out, x_slopes = (
+        buffers
+    )
+    length, size = tokens.shape[0], targets.shape[1]
+    layers, width = heads.shape[0], size + length
+    starts, blocks = layer_offsets(heads, width)
+    final = layers - 1
+    B, out_width = blocks[final], blocks[layers] * width
+    for layer in range(final):
+        own, side = blocks[layer], blocks[layer] * width
+        _inner_layer(
+            tokens,
+            size,
+            coefficients[:own],
+            _matrices(theta, starts, blocks, heads, layer, width),
+            _matrices(columns, starts, blocks, heads, layer, width),
+            (x[:side], u[:side], v[:own]),
+            table,
+            coefficients[own : blocks[layer + 1]],
+        )
+    side = B * width
+    last_columns = _matrices(columns, starts, blocks, heads, final, width)
+    _last_layer(tokens, size, coefficients, last_columns, (x[:side], u[:side], v[:B]), last_attention, mixed, x_out)
+    W = theta[starts[layers] :].reshape((out_width, size))
+    logits, slopes = np.empty((size, LANES)), np.empty((size, LANES))
+    apply_rows(W.T, x_out, logits)
+    found = _judge(logits, targets, losses, slopes)
+    if predictions.shape[0]:
+        for lane in range(losses.shape[0]):
+            for b in range(size):
+                predictions[lane, b] = found[b, lane]
+    first = 0
+    for layer in range(final):
+        for h in range(heads[layer] if attended.shape[0] else 0):
+            weights = coefficients[blocks[layer] * (1 + h)]
+            for i in range(length):
+                for j in range(i + 1):
+                    for lane in range(losses.shape[0]):
+                        attended[first + h, i, j] += weights[i, j, lane]
+        first += heads[layer]
+    if not with_gradient:
+        return
+    coefficient_slopes[:] = 0.0
+    add_products(x_out, slopes, gradient[starts[layers] :].reshape((out_width, size)))
+    apply_rows(W, slopes, x_slopes)
+    _last_layer_back(
+        tokens,
+        size,
+        coefficients,
+        last_attention,
+        _matrices(theta, starts, blocks, heads, final, width),
+        last_columns,
+        (x[:side], u[:side], v[:B], v_slopes, u_slopes[:side]),
+        mixed,
+        x_slopes,
+        _matrices(gradient, starts, blocks, heads, final, width),
+        coefficient_slopes,
+    )
+    for layer in range(final - 1, -1, -1):
+        own, side = blocks[layer], blocks[layer] * width
+        _inner_layer_back(
+            tokens,
+            size,
+            coefficients[:own],
+            coefficients[own : blocks[layer + 1]],
+            _matrices(theta, starts, blocks, heads, layer, width),
+            _matrices(columns, starts, blocks, heads, layer, width),
+            (x[:side], u[:side], v[:own], v_slopes, u_slopes[:side]),
+            coefficient_slopes[own : blocks[layer + 1]],
+            _matrices(gradient, starts, blocks, heads, layer, width),
+            coefficient_slopes[:own],
+        )
+
+
+@jit
+def _carve(work, start, shape):
+    """Take an array of some shape out of a flat one; returns it and where the next one starts."""
+    end = start + np.prod(np.array(shape))
+    return work[start:end].reshape(shape), end
+
+
+@jit
+def _workspace(heads, length, size):
+    """Numbers that one thread needs."""
+    _, blocks = layer_offsets(heads, size + length)
+    most, out = blocks[-2], blocks[-1]
+    width = size + length
+    rows = 2 * most * length**2 + heads[-1] * length + 3 * most * width + (most + 2) * length + 2 * out * width
+    return rows * LANES + size * width
+
+
+@jit
+def _run_part(tokens, targets, theta, columns, heads, work, with_gradient, losses, predictions, attended, gradient):
+    """Sequences of one partial sum, group after group in the same buffers."""
+    count, length = tokens.shape
+    size = targets.shape[1]
+    layers, width = heads.shape[0], size + length
+    _, blocks = layer_offsets(heads, width)
+    most = blocks[layers - 1]
+    side, out_width = most * width, blocks[layers] * width
+    coefficients, at = _carve(work, 0, (most, length, length, LANES))
+    coefficient_slopes, at = _carve(work, at, (most, length, length, LANES))
+    last_attention, at = _carve(work, at, (heads[layers - 1], length, LANES))
+    x, at = _carve(work, at, (side, LANES))
+    u, at = _carve(work, at, (side, LANES))
+    u_slopes, at = _carve(work, at, (side, LANES))
+    v, at = _carve(work, at, (most, length, LANES))
+    v_slopes, at = _carve(work, at, (length, LANES))
+    mixed, at = _carve(work, at, (length, LANES))
+    x_out, at = _carve(work, at, (out_width, LANES))
+    x_slopes, at = _carve(work, at, (out_width, LANES))
+    table, at = _carve(work, at, (size, width))
+    buffers = (
+        coefficients,
+        coefficient_slopes,
+        last_attention,
+        x,
+        u,
+        v,
+        v_slopes,
+        u_slopes,
+        mixed,
+        table,
+        x_out,
+        x_slopes,
+    )
+    # Unsigned: an index that cannot be negative needs no check.
+    own = np.empty((length, LANES), dtype=np.uint32)
+    for low in range(0, count, LANES):
+        high = min(count, low + LANES)
+        for lane in range(LANES):
+            for i in range(length):
+                own[i, lane] = tokens[min(low + lane, count - 1), i]
+        _run_group(
+            own,
+            targets[low:high],
+            theta,
+            columns,
+            heads,
+            buffers,
+            with_gradient,
+            losses[low:high],
+            predictions[low:high] if predictions.shape[0] else predictions,
+            attended,
+            gradient,
+        )
+
+
+@jit_parallel
+def run_batch(tokens, targets, theta, columns, heads, workers, with_gradient, with_predictions, with_attention):
+    """Losses (n,), predictions (n, S), summed inner attention (heads, T, T) and summed gradient (P,) of a batch.
+
+    What is not wanted comes back empty. ``columns`` are the parameters from `transpose_layers`. Each of the ``workers``
+    takes a share of the partial sums, which are added in order: their number does not matter.
+    """
+    count, length = tokens.shape
+    size = targets.shape[1]
+    block = GROUPS * LANES
+    parts = (count + block - 1) // block
+    losses = np.empty(count)
+    predictions = np.empty((count if with_predictions else 0, size))
+    inner = heads[:-1].sum()
+    partial_attention = np.zeros((parts, inner if with_attention else 0, length, length))
+    partial = np.zeros((parts, theta.shape[0] if with_gradient else 0))
+    # A workspace to each worker: what is in it never outlives a group.
+    work = np.empty((workers, _workspace(heads, length, size)))
+    for worker in prange(workers):
+        for part in range(worker * parts // workers, (worker + 1) * parts // workers):
+            low, high = part * block, min(count, (part + 1) * block)
+            _run_part(
+                tokens[low:high],
+                targets[low:high],
+                theta,
+                columns,
+                heads,
+                work[worker],
+                with_gradient,
+                losses[low:high],
+                predictions[low:high] if with_predictions else predictions,
+                partial_attention[part],
+                partial[part],
+            )
+    gradient = np.zeros(partial.shape[1])
+    attended = np.zeros(partial_attention.shape[1:])
+    for part in range(parts):
+        gradient += partial[part]
+        attended += partial_attention[part]
+    return losses, predictions, attended, gradient

@@ -1,0 +1,83 @@
+"""What a model that can be trained offers, whatever its shape: parameters in one flat vector, and a batch gradient."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.validation import check_matrix
+
+__all__ = ["TrainableModel"]
+
+Array = NDArray[np.float64]
+
+
+class TrainableModel(ABC):
+    """A transformer on sequences of ``length`` tokens over ``vocab_size`` symbols."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """T, the number of tokens of a sequence."""
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """S, the number of symbols."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Array:
+        """All parameters, one after the other, read-only."""
+
+    @property
+    @abstractmethod
+    def groups(self) -> Mapping[str, slice]:
+        """Named parts of the parameters that can be trained by themselves."""
+
+    @abstractmethod
+    def with_parameters(self, parameters: ArrayLike) -> Self:
+        """Return a model of the same shape with other parameters."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return kind and shape, in terms of JSON: two models that agree in it can exchange parameters."""
+
+    @abstractmethod
+    def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        """Return the losses (n,) of checked tokens at flat parameters, and the gradient of their mean by these."""
+
+    @abstractmethod
+    def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
+        """Return the losses (n,) of checked tokens, in nats."""
+
+    @abstractmethod
+    def forward(self, tokens: ArrayLike) -> Array:
+        """Return the predictions (n, S) for a batch of tokens (n, T)."""
+
+    @abstractmethod
+    def first_attention(self, tokens: ArrayLike) -> Array:
+        """Return the attention of the first layer, shape (heads, T, T), averaged over a batch."""
+
+    def batch_gradient(self, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        """Return the losses (n,) of checked tokens, and the gradient of their mean by the parameters."""
+        return self.gradient_at(self.parameters, tokens, targets)
+
+    def loss(self, tokens: ArrayLike, targets: ArrayLike) -> float:
+        """Return the mean loss of a batch in nats; ``targets`` (n, S) are laws of the next token."""
+        batch = self.check_tokens(tokens)
+        return float(self.batch_losses(batch, check_matrix("targets", targets, (len(batch), self.vocab_size))).mean())
+
+    def check_tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
+        """Return tokens as a contiguous array when they fit the model."""
+        batch = np.asarray(tokens)
+        if batch.ndim != 2 or batch.shape[1] != self.length or not np.issubdtype(batch.dtype, np.integer):
+            raise InvalidArgumentError(
+                f"tokens must be integers of shape (n, {self.length}), got {batch.dtype} of shape {batch.shape}"
+            )
+        if batch.size == 0 or batch.min() < 0 or batch.max() >= self.vocab_size:
+            raise InvalidArgumentError(f"tokens must hold at least one sequence of symbols 0..{self.vocab_size - 1}")
+        return np.ascontiguousarray(batch, dtype=np.int64)

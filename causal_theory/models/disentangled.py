@@ -1,0 +1,230 @@
+"""The disentangled transformer: attention only, with a residual stream that keeps every layer's output apart.
+
+Token ``s_i`` and position ``i`` enter as one-hot vectors, ``x_i = [e_{s_i}, e_i]``. A layer with heads ``h`` maps::
+
+    x_i -> [x_i, sum_j a^1_ij x_j, ..., sum_j a^H_ij x_j],      a^h_i = softmax_j<=i(x_i^T A^h x_j)
+
+so that its width grows by the factor ``1 + H``. The prediction is ``softmax(W^T x_last)`` at the last position.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.kernels._jit import get_num_threads
+from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
+from causal_theory.models.base import TrainableModel
+from causal_theory.models.reduced import causal_softmax
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_positive
+
+__all__ = ["DisentangledTransformer"]
+
+Array = NDArray[np.float64]
+MAX_PARAMETERS = 50_000_000
+
+
+class DisentangledTransformer(TrainableModel):
+    r"""The disentangled transformer with any number of layers, and of heads per layer.
+
+    Parameters
+    ----------
+    length : int
+        T, the number of tokens.
+    vocab_size : int
+        S, the number of symbols.
+    heads : sequence of int
+        Number of heads of each layer.
+    scale : float
+        Standard deviation of Gaussian attention matrices; 0 starts at zero. The output matrix starts at zero.
+    rng : int or Generator, optional
+        Source of randomness for the matrices.
+
+    Attributes
+    ----------
+    layers : tuple of ndarray
+        For each layer its matrices, shape (H, d, d) with d the width at its input: ``(S + T) prod (1 + H)`` over the
+        layers before.
+    output : ndarray
+        W, shape (d, S) with d the width at the end.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number is out of range, or there is no layer.
+
+    References
+    ----------
+    E. Nichani, A. Damian, J. D. Lee, "How Transformers Learn Causal Structure with Gradient Descent", ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = DisentangledTransformer(4, 2, heads=(1, 1))
+    >>> [matrices.shape for matrices in model.layers], model.output.shape
+    ([(1, 6, 6), (1, 12, 12)], (24, 2))
+    >>> model.forward(np.array([[0, 1, 1, 0]]))  # zero parameters predict nothing
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(
+        self,
+        length: int,
+        vocab_size: int,
+        heads: Sequence[int] = (1, 1),
+        *,
+        scale: float = 0.0,
+        rng: SeedLike = None,
+    ) -> None:
+        self._length = check_integer("length", length, 2)
+        self._size = check_integer("vocab_size", vocab_size, 2)
+        if isinstance(heads, str) or not isinstance(heads, Sequence | np.ndarray) or len(heads) == 0:
+            raise InvalidArgumentError(f"heads must be one positive integer for each layer, got {heads!r}")
+        self._heads = tuple(check_integer("heads", count, 1) for count in heads)
+        self._counts = np.array(self._heads, dtype=np.int64)
+        width = self._length + self._size
+        total = self._count_parameters(width)
+        flat = np.zeros(total)
+        if scale != 0.0:
+            matrices = flat[: self._starts[-1]]
+            matrices[:] = check_positive("scale", scale) * as_generator(rng).standard_normal(len(matrices))
+        self._adopt(flat)
+
+    def _count_parameters(self, width: int) -> int:
+        sides, total = width, 0
+        for count in self._heads:
+            total += count * sides**2
+            sides *= 1 + count
+        total += sides * self._size
+        if total > MAX_PARAMETERS:
+            raise InvalidArgumentError(
+                f"heads must give at most {MAX_PARAMETERS} parameters, got {self._heads} with {total}"
+            )
+        self._starts, self._blocks = layer_offsets(self._counts, width)
+        return total
+
+    def _adopt(self, flat: Array) -> None:
+        flat.setflags(write=False)
+        self._flat = flat
+        self._columns: Array | None = None
+
+    @property
+    def length(self) -> int:
+        """T, the number of tokens of a sequence."""
+        return self._length
+
+    @property
+    def vocab_size(self) -> int:
+        """S, the number of symbols."""
+        return self._size
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Number of heads of each layer."""
+        return self._heads
+
+    @property
+    def parameters(self) -> Array:
+        """All parameters, read-only: the matrices of each layer, then the output matrix."""
+        return self._flat
+
+    @property
+    def groups(self) -> Mapping[str, slice]:
+        """``"layer1"``, ``"layer2"``, ... and ``"output"``."""
+        starts = self._starts.tolist()
+        parts = {f"layer{k + 1}": slice(starts[k], starts[k + 1]) for k in range(len(self._heads))}
+        return parts | {"output": slice(starts[-1], len(self._flat))}
+
+    @property
+    def layers(self) -> tuple[Array, ...]:
+        """Attention matrices of each layer, views of shape (H, d, d)."""
+        width = self._length + self._size
+        sides = (self._blocks[:-1] * width).tolist()
+        return tuple(
+            self._flat[self._starts[k] : self._starts[k + 1]].reshape(count, sides[k], sides[k])
+            for k, count in enumerate(self._heads)
+        )
+
+    @property
+    def output(self) -> Array:
+        """The output matrix W, a view of shape (d, S)."""
+        return self._flat[self._starts[-1] :].reshape(-1, self._size)
+
+    @property
+    def position_attention(self) -> Array:
+        """Causal softmax of the position-position block of each head of the first layer, shape (H, T, T)."""
+        blocks = self.layers[0][:, self._size :, self._size :]
+        return np.array([causal_softmax(block) for block in blocks])
+
+    def with_parameters(self, parameters: ArrayLike) -> "DisentangledTransformer":
+        """Return a model of the same shape with other parameters."""
+        flat = check_matrix("parameters", np.atleast_2d(parameters), (1, len(self._flat)))[0].copy()
+        other = DisentangledTransformer.__new__(DisentangledTransformer)
+        other.__dict__.update(self.__dict__)
+        other._adopt(flat)
+        return other
+
+    def describe(self) -> dict[str, Any]:
+        """Return kind and shape."""
+        return {
+            "kind": "disentangled",
+            "length": self._length,
+            "vocab_size": self._size,
+            "heads": list(self._heads),
+        }
+
+    def forward(self, tokens: ArrayLike) -> Array:
+        """Return the predicted laws (n, S) of the next token for a batch of tokens (n, T)."""
+        batch = self.check_tokens(tokens)
+        return self._run(batch, np.zeros((len(batch), self._size)), predictions=True)[1]
+
+    def first_attention(self, tokens: ArrayLike) -> Array:
+        """Return the attention of the first layer, shape (H, T, T), averaged over a batch."""
+        batch = self.check_tokens(tokens)
+        if len(self._heads) == 1:
+            raise InvalidArgumentError(f"heads must have at least two layers for an inner attention, got {self._heads}")
+        attended = self._run(batch, np.zeros((len(batch), self._size)), attention=True)[2]
+        return attended[: self._heads[0]] / len(batch)
+
+    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> "DisentangledTransformer":
+        """Return the gradient of the mean loss of a batch, in the shape of the model."""
+        batch = self.check_tokens(tokens)
+        labels = check_matrix("targets", targets, (len(batch), self._size))
+        return self.with_parameters(self.batch_gradient(batch, labels)[1])
+
+    def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
+        """Return the losses (n,) of checked tokens, in nats."""
+        return self._run(tokens, targets)[0]
+
+    def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        """Return the losses (n,) of checked tokens at flat parameters, and the gradient of their mean by these."""
+        columns = transpose_layers(parameters, self._counts, self._length + self._size)
+        losses, _, _, gradient = run_batch(
+            tokens, targets, parameters, columns, self._counts, get_num_threads(), True, False, False
+        )
+        gradient /= len(tokens)
+        return losses, gradient
+
+    def _run(
+        self,
+        tokens: NDArray[np.int64],
+        targets: Array,
+        *,
+        predictions: bool = False,
+        attention: bool = False,
+    ) -> tuple[Array, Array, Array]:
+        if self._columns is None:
+            self._columns = transpose_layers(self._flat, self._counts, self._length + self._size)
+        losses, predicted, attended, _ = run_batch(
+            tokens, targets, self._flat, self._columns, self._counts, get_num_threads(), False, predictions, attention
+        )
+        return losses, predicted, attended
+
+    def __repr__(self) -> str:
+        """Return one line with the shape."""
+        return (
+            f"DisentangledTransformer(length={self._length}, vocab_size={self._size}, heads={self._heads}, "
+            f"{len(self._flat)} parameters)"
+        )

@@ -1,0 +1,123 @@
+"""Checkpoints: a NumPy archive without pickled objects, replaced as a whole or not at all.
+
+Besides the arrays of the state the archive holds ``settings``, a JSON text with the settings, the task and the shape of
+the model, and ``digest``, the SHA-256 of all other entries: a file that was cut or changed is not taken for one that
+was not.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
+
+__all__ = ["check_folder", "read_checkpoint", "write_checkpoint"]
+
+FORMAT = "causal_theory training 1"
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a checkpoint that could not be written, before any work is done."""
+    folder = path.resolve().parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"checkpoint must be a file in a folder that exists and can be written, got {str(path)!r}")
+
+
+def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a checkpoint through a temporary file in the same folder.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; what was there before is kept.
+    """
+    content: Arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    content["settings"] = np.frombuffer(json.dumps(settings, sort_keys=True).encode(), dtype=np.uint8)
+    content["digest"] = _digest(content)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **content)
+    target = path.resolve()
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"checkpoint must be a file that can be written, got {str(path)!r}: {error}") from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def read_checkpoint(path: Path, settings: Mapping[str, Any], expected: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Read a checkpoint of a run with the same settings, and arrays of the expected names, types and shapes.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is no checkpoint, was cut, or was changed.
+    InvalidArgumentError
+        If it belongs to a run with other settings; the message names the first that differs.
+    """
+    content = _load(path)
+    if "digest" not in content or "settings" not in content:
+        raise FileFormatError(f"checkpoint must be a file written by train_sgd, got {str(path)!r} without its entries")
+    digest = content.pop("digest")
+    if not np.array_equal(digest, _digest(content)):
+        raise FileFormatError(f"checkpoint must be as it was written, got {str(path)!r} with another digest")
+    found = json.loads(content.pop("settings").tobytes().decode())
+    difference = _first_difference("", json.loads(json.dumps(settings)), found)
+    if difference:
+        raise InvalidArgumentError(f"checkpoint {str(path)!r} must belong to the same run, got {difference}")
+    for name, value in expected.items():
+        own = content.get(name)
+        if own is None or own.shape != value.shape or own.dtype != value.dtype:
+            raise FileFormatError(f"checkpoint must hold {name} of shape {value.shape}, got {str(path)!r}")
+    return content
+
+
+def _load(path: Path) -> Arrays:
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise FileFormatError(f"checkpoint must be a NumPy archive, got {str(path)!r}")
+            return {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise FileFormatError(f"checkpoint must be a file that can be read, got {str(path)!r}: {error}") from error
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        raise FileFormatError(f"checkpoint must be a whole NumPy archive, got {str(path)!r}: {error}") from error
+
+
+def _digest(content: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    total = hashlib.sha256(FORMAT.encode())
+    for name in sorted(content):
+        value = np.ascontiguousarray(content[name])
+        total.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        total.update(value.tobytes())
+    return np.frombuffer(total.digest(), dtype=np.uint8)
+
+
+def _first_difference(name: str, wanted: Any, found: Any) -> str | None:
+    """Return the first setting that differs, with both values."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in sorted(wanted | found):
+            inner = _first_difference(f"{name}{key} ", wanted.get(key), found.get(key))
+            if inner:
+                return inner
+        return None
+    return None if wanted == found else f"{name.strip()} = {found!r} instead of {wanted!r}"

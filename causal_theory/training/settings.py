@@ -1,0 +1,126 @@
+"""What a training run is asked for; settings travel through configuration files and checkpoints as plain JSON."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.validation import check_choice, check_integer, check_positive, check_real
+
+__all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
+
+OptimizerName = Literal["sgd", "adamw"]
+ScheduleName = Literal["constant", "cosine"]
+Recipe = Literal["joint", "two_stage"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of :func:`causal_theory.train_sgd`.
+
+    Attributes
+    ----------
+    steps : int
+        Number of steps.
+    batch_size : int
+        Fresh sequences per step.
+    learning_rate : float
+        Step size at the start.
+    optimizer : {"sgd", "adamw"}
+        Plain gradient steps, or Adam with decoupled weight decay.
+    schedule : {"constant", "cosine"}
+        ``"cosine"``: the rate falls to zero like ``(1 + cos(pi step / steps)) / 2``.
+    weight_decay : float
+        Parameters shrink by ``rate * weight_decay`` in every step, at least 0.
+    beta1, beta2, adam_epsilon : float
+        Constants of AdamW.
+    recipe : {"joint", "two_stage"}
+        All matrices together, or the first matrix alone for ``first_steps`` and then the second one alone.
+    first_steps : int
+        Length of the first stage; 0 stands for half the steps.
+    test_size : int
+        Held-out sequences, the same at every measurement.
+    records : int
+        Number of windows over which the loss of training is averaged.
+    snapshots : int
+        Number of measurements on the held-out sequences, besides the one at the start.
+
+    Examples
+    --------
+    >>> settings = TrainingSettings(steps=100, batch_size=32, learning_rate=0.5, schedule="cosine")
+    >>> settings.rate(0), settings.rate(50), settings.rate(100)
+    (0.5, 0.25, 0.0)
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    optimizer: OptimizerName = "sgd"
+    schedule: ScheduleName = "constant"
+    weight_decay: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    adam_epsilon: float = 1e-8
+    recipe: Recipe = "joint"
+    first_steps: int = 0
+    test_size: int = 4096
+    records: int = 256
+    snapshots: int = 32
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        for name, least in (("steps", 1), ("batch_size", 1), ("first_steps", 0), ("test_size", 2), ("records", 1)):
+            check_integer(name, getattr(self, name), least)
+        check_integer("snapshots", self.snapshots, 1)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("adam_epsilon", self.adam_epsilon)
+        check_choice("optimizer", self.optimizer, get_args(OptimizerName))
+        check_choice("schedule", self.schedule, get_args(ScheduleName))
+        check_choice("recipe", self.recipe, get_args(Recipe))
+        decay = float(check_real("weight_decay", self.weight_decay))
+        if not (math.isfinite(decay) and decay >= 0.0):
+            raise InvalidArgumentError(f"weight_decay must be a finite number of at least 0, got {self.weight_decay!r}")
+        for name in ("beta1", "beta2"):
+            value = float(check_real(name, getattr(self, name)))
+            if not 0.0 <= value < 1.0:
+                raise InvalidArgumentError(f"{name} must be at least 0 and less than 1, got {getattr(self, name)!r}")
+        if self.first_steps >= self.steps and self.recipe == "two_stage":
+            raise InvalidArgumentError(
+                f"first_steps must be less than steps = {self.steps} in two stages, got {self.first_steps}"
+            )
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
+
+    @property
+    def switch(self) -> int:
+        """The step at which two stages change."""
+        return self.first_steps or self.steps // 2
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all settings by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "TrainingSettings":
+        """Return settings from their names.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a name is unknown or a required one is missing.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(content) - set(known))
+        if unknown:
+            raise InvalidArgumentError(f"settings must be among {', '.join(known)}, got {', '.join(unknown)}")
+        missing = [name for name in ("steps", "batch_size", "learning_rate") if name not in content]
+        if missing:
+            raise InvalidArgumentError(
+                f"settings must contain {', '.join(missing)}, got {', '.join(content) or 'none'}"
+            )
+        return cls(**content)

@@ -1,0 +1,273 @@
+"""Stochastic training: fresh sequences at every step, checkpoints that resume to the last bit."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.models import TrainableModel
+from causal_theory.priors import DirichletPrior
+from causal_theory.priors.drawn import DrawnPrior
+from causal_theory.tasks import InContextTask
+from causal_theory.training.bar import TrainingBar
+from causal_theory.training.baselines import natural_smoothing, sample_baselines
+from causal_theory.training.checkpoint import check_folder, read_checkpoint, write_checkpoint
+from causal_theory.training.run import TrainingRun
+from causal_theory.training.sampler import BatchSampler, draw_keys
+from causal_theory.training.settings import OptimizerName, Recipe, ScheduleName, TrainingSettings
+from causal_theory.training.state import TrainingState
+from causal_theory.validation import SeedLike, as_generator, check_integer
+
+__all__ = ["train_sgd", "train_with_settings"]
+
+Array = NDArray[np.float64]
+
+
+def train_sgd(
+    task: InContextTask,
+    model: TrainableModel,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    optimizer: OptimizerName = "sgd",
+    schedule: ScheduleName = "constant",
+    weight_decay: float = 0.0,
+    recipe: Recipe = "joint",
+    rng: SeedLike = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 1000,
+    resume: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> TrainingRun:
+    r"""Train a model on fresh sequences of a task.
+
+    Parameters
+    ----------
+    task : InContextTask
+        Where sequences come from; every position and the target have at most one parent.
+    model : TrainableModel
+        :class:`ReducedTransformer` or :class:`DisentangledTransformer` to start from; it is not changed.
+    steps, batch_size, learning_rate, optimizer, schedule, weight_decay, recipe
+        See :class:`TrainingSettings`; its other fields (``first_steps``, ``beta1``, ``beta2``, ``adam_epsilon``,
+        ``test_size``, ``records``, ``snapshots``) can be given by name as well.
+    rng : int or Generator, optional
+        Source of randomness. The sequences depend on nothing else: not on the number of threads, nor on the model.
+    checkpoint : path, optional
+        Where to keep the state of the run, replaced as a whole every ``every`` steps, at the end, and when the run is
+        interrupted.
+    every : int
+        Steps between checkpoints.
+    resume : bool
+        Go on from the checkpoint when there is one: parameters are then the same to the last bit as without the
+        interruption, whatever ``rng`` is. A checkpoint of another run is refused.
+    progress : bool
+        Whether to show a bar on a terminal.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a setting is out of range, the model does not fit the task, ``checkpoint`` exists and ``resume`` is false,
+        or the checkpoint belongs to another run.
+    FileFormatError
+        If the checkpoint was cut or is no checkpoint.
+    TaskError
+        If the task has several parents.
+    TooLargeError
+        If a batch would not fit into memory.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, DirichletPrior, DisentangledTransformer, InContextTask, train_sgd
+    >>> task = InContextTask(CausalGraph.chain(8), DirichletPrior(3, 0.1))
+    >>> run = train_sgd(task, DisentangledTransformer(8, 3), steps=50, batch_size=64, learning_rate=1.0, rng=0)
+    >>> run.status, bool(run.losses[-1] < run.losses[0])
+    ('finished', True)
+    """
+    whole = TrainingSettings.from_dict(
+        {
+            "steps": steps,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "optimizer": optimizer,
+            "schedule": schedule,
+            "weight_decay": weight_decay,
+            "recipe": recipe,
+        }
+        | settings
+    )
+    return train_with_settings(
+        task, model, whole, rng=rng, checkpoint=checkpoint, every=every, resume=resume, progress=progress
+    )
+
+
+def train_with_settings(
+    task: InContextTask,
+    model: TrainableModel,
+    settings: TrainingSettings,
+    *,
+    rng: SeedLike = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 1000,
+    resume: bool = False,
+    progress: bool = True,
+) -> TrainingRun:
+    """Run :func:`train_sgd` with its settings in one object."""
+    _check_model(task, model, settings)
+    path = None if checkpoint is None else Path(checkpoint)
+    check_integer("every", every, 1)
+    description = {"task": describe_task(task), "model": model.describe(), "training": settings.as_dict()}
+    generator = as_generator(rng)
+    keys, test_keys = draw_keys(generator), draw_keys(generator)
+    heads = model.first_attention(np.zeros((1, model.length), dtype=np.int64)).shape[0]
+    state = TrainingState.start(model, settings, heads, keys, test_keys)
+    if path is not None:
+        check_folder(path)
+        if path.exists():
+            if not resume:
+                raise InvalidArgumentError(
+                    f"checkpoint must be a new file unless resume=True, got {str(path)!r}, which exists"
+                )
+            state.restore(read_checkpoint(path, description, state.arrays()))
+    trainer = _Trainer(task, model, settings, state)
+    with TrainingBar(settings.steps, state.step, trainer.baselines, wanted=progress) as bar:
+        try:
+            diverged_at = trainer.run(bar, None if path is None else lambda: _save(path, description, state), every)
+        except KeyboardInterrupt:
+            if path is not None:
+                _save(path, description, state)
+            raise
+    return trainer.result(diverged_at)
+
+
+def _save(path: Path, description: Mapping[str, Any], state: TrainingState) -> None:
+    write_checkpoint(path, description, state.arrays())
+
+
+def describe_task(task: InContextTask) -> dict[str, Any]:
+    """Return the task in terms of JSON."""
+    prior = task.prior
+    content: dict[str, Any] = {"kind": type(prior).__name__, "vocab_size": prior.vocab_size}
+    if isinstance(prior, DirichletPrior):
+        content |= {"concentration": prior.concentration, "floor": prior.floor}
+    elif isinstance(prior, DrawnPrior):
+        content |= {"matrices": prior.matrices.tolist()}
+    elif prior.representative is not None:
+        content |= {"transition": prior.representative.tolist()}
+    return {
+        "parents": [list(entry) for entry in task.graph.parents],
+        "target_parents": list(task.graph.target_parents),
+        "prior": content,
+        "root_law": task.root_law,
+    }
+
+
+def _check_model(task: InContextTask, model: TrainableModel, settings: TrainingSettings) -> None:
+    if not isinstance(model, TrainableModel):
+        raise InvalidArgumentError(
+            f"model must be a ReducedTransformer or a DisentangledTransformer, got {type(model).__name__}"
+        )
+    if (model.length, model.vocab_size) != (task.length, task.vocab_size):
+        raise InvalidArgumentError(
+            f"model must have length {task.length} and vocab_size {task.vocab_size} like the task, got {model.length} "
+            f"and {model.vocab_size}"
+        )
+    if settings.recipe == "two_stage" and set(model.groups) != {"A1", "A2"}:
+        raise InvalidArgumentError(
+            f"recipe must be 'joint' for a model with the matrices {', '.join(model.groups)}, got 'two_stage'"
+        )
+
+
+class _Trainer:
+    """The loop, on a state that is valid between any two steps."""
+
+    def __init__(
+        self, task: InContextTask, model: TrainableModel, settings: TrainingSettings, state: TrainingState
+    ) -> None:
+        self._task, self._model, self._settings, self._state = task, model, settings, state
+        self._sampler = BatchSampler(task, settings.batch_size, state.keys)
+        tokens, targets = BatchSampler(task, settings.test_size, state.test_keys).draw(0)
+        self._test = (tokens, targets)
+        self.baselines = sample_baselines(task.graph, tokens, targets, natural_smoothing(task.prior))
+
+    def run(self, bar: TrainingBar, save: "Any", every: int) -> int:
+        """Go on to the last step; returns the step that diverged, or -1."""
+        state, settings = self._state, self._settings
+        if state.step == 0:
+            self._measure()
+        while state.step < settings.steps:
+            step = state.step
+            tokens, targets = self._sampler.draw(step * settings.batch_size)
+            losses, gradient = self._model.gradient_at(state.parameters, tokens, targets)
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = float(losses.mean())
+            if not (np.isfinite(loss) and np.isfinite(gradient).all()):
+                return step
+            before = state.parameters.copy()
+            with np.errstate(over="ignore", invalid="ignore"):
+                state.optimizer.step(state.parameters, gradient, settings.rate(step), self._active(step))
+            if not np.isfinite(state.parameters).all():
+                state.parameters[:] = before
+                return step
+            window = step * len(state.loss_sums) // settings.steps
+            state.loss_sums[window] += loss
+            state.loss_counts[window] += 1.0
+            state.step = step + 1
+            if self._snapshot_at(step + 1) > self._snapshot_at(step):
+                self._measure()
+            bar.update(step + 1, loss)
+            if save is not None and (state.step % every == 0 or state.step == settings.steps):
+                save()
+        return -1
+
+    def _active(self, step: int) -> slice:
+        """Return the part of the parameters that the recipe trains at a step."""
+        if self._settings.recipe == "joint":
+            return slice(None)
+        return self._model.groups["A1" if step < self._settings.switch else "A2"]
+
+    def _snapshot_at(self, step: int) -> int:
+        """Return the number of the last snapshot that is due after some steps; they are spread evenly."""
+        return step * (len(self._state.test_losses) - 1) // self._settings.steps
+
+    def _measure(self) -> None:
+        state = self._state
+        model = self._model.with_parameters(state.parameters)
+        tokens, targets = self._test
+        losses = model.batch_losses(tokens, targets)
+        k = self._snapshot_at(state.step)
+        state.test_losses[k] = losses.mean()
+        state.test_errors[k] = losses.std(ddof=1) / np.sqrt(len(losses))
+        state.attention[k] = model.first_attention(tokens)
+
+    def result(self, diverged_at: int) -> TrainingRun:
+        """Return the run up to here."""
+        state, steps = self._state, self._settings.steps
+        windows, snapshots = len(state.loss_sums), len(state.test_losses) - 1
+        used = np.flatnonzero(state.loss_counts > 0)
+        ends = np.minimum(-(-(np.arange(1, windows + 1) * steps) // windows), state.step)
+        taken = np.flatnonzero(np.isfinite(state.test_losses))
+        due = -(-(np.arange(snapshots + 1) * steps) // max(snapshots, 1))
+        return TrainingRun(
+            model=self._model.with_parameters(state.parameters),
+            settings=self._settings,
+            steps=ends[used].astype(np.int64),
+            losses=state.loss_sums[used] / state.loss_counts[used],
+            snapshot_steps=due[taken].astype(np.int64),
+            test_losses=state.test_losses[taken].copy(),
+            test_errors=state.test_errors[taken].copy(),
+            attention=state.attention[taken].copy(),
+            baselines=self.baselines,
+            status="finished" if diverged_at < 0 else "diverged",
+            diverged_at=diverged_at,
+            graph=self._task.graph,
+        )

@@ -1,0 +1,248 @@
+"""Checkpoints: killed runs resume to the last bit; damaged, foreign and other files are refused and kept."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from causal_theory import (
+    CausalGraph,
+    DirichletPrior,
+    DisentangledTransformer,
+    InContextTask,
+    ReducedTransformer,
+    train_sgd,
+)
+from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
+from causal_theory.training.checkpoint import write_checkpoint
+
+pytestmark = pytest.mark.compiled
+
+TASK = InContextTask(CausalGraph.chain(5), DirichletPrior(3, 0.5))
+MODEL = DisentangledTransformer(5, 3)
+SETTINGS = {"steps": 40, "batch_size": 32, "learning_rate": 0.05, "optimizer": "adamw", "schedule": "cosine"}
+
+SCRIPT = """
+import sys
+from tests.test_checkpoints import MODEL, SETTINGS, TASK
+from causal_theory import train_sgd
+print("ready", flush=True)
+train_sgd(TASK, MODEL, rng=3, checkpoint=sys.argv[1], every=7, resume=True, **(SETTINGS | {"steps": 3000}))
+"""
+
+
+def assert_same(one, two):
+    np.testing.assert_array_equal(one.model.parameters, two.model.parameters)
+    np.testing.assert_array_equal(one.losses, two.losses)
+    np.testing.assert_array_equal(one.test_losses, two.test_losses)
+    np.testing.assert_array_equal(one.attention, two.attention)
+    assert one.status == two.status
+
+
+class Stop(Exception):
+    """Raised in the middle of a run."""
+
+
+def interrupted(path, after, error=Stop, **changes):
+    """Run until ``after`` steps were taken and raise there."""
+    from causal_theory.training import trainer
+
+    class Bar(trainer.TrainingBar):
+        def update(self, done, loss):
+            if done == after:
+                raise error
+
+    original = trainer.TrainingBar
+    trainer.TrainingBar = Bar
+    try:
+        with pytest.raises(error):
+            train_sgd(TASK, MODEL, rng=3, checkpoint=path, resume=True, **(SETTINGS | changes))
+    finally:
+        trainer.TrainingBar = original
+
+
+@pytest.mark.parametrize("after", [1, 7, 8, 23, 39])
+def test_resumed_runs_are_the_same_to_the_last_bit(tmp_path, after):
+    path = tmp_path / "run.npz"
+    interrupted(path, after, every=7)
+    resumed = train_sgd(TASK, MODEL, rng=99, checkpoint=path, every=7, resume=True, **SETTINGS)
+    if path.exists() and after >= 8:
+        assert_same(resumed, train_sgd(TASK, MODEL, rng=3, **SETTINGS))
+    again = train_sgd(TASK, MODEL, rng=5, checkpoint=path, resume=True, **SETTINGS)
+    assert_same(resumed, again)  # a finished run has nothing left to do
+
+
+def test_interrupted_runs_keep_the_last_step(tmp_path):
+    """Ctrl-C between two checkpoints: the state is written before the interrupt goes on."""
+    path = tmp_path / "run.npz"
+    interrupted(path, 23, error=KeyboardInterrupt, every=1000)
+    with np.load(path) as archive:
+        assert int(archive["step"]) == 23
+    resumed = train_sgd(TASK, MODEL, rng=99, checkpoint=path, resume=True, **SETTINGS)
+    assert_same(resumed, train_sgd(TASK, MODEL, rng=3, **SETTINGS))
+
+
+@pytest.mark.slow
+def test_killed_processes_lose_nothing(tmp_path):
+    """SIGKILL at 20 random moments, each time resumed: the end is that of a run that was never killed."""
+    path = tmp_path / "run.npz"
+    rng = np.random.default_rng(0)
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    kills = 0
+    while kills < 20:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(path)], stdout=subprocess.PIPE, env=environment, text=True
+        )
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.uniform(0.0, 0.12))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        kills += 1
+    settings = SETTINGS | {"steps": 3000}
+    resumed = train_sgd(TASK, MODEL, rng=99 if path.exists() else 3, checkpoint=path, resume=True, **settings)
+    assert_same(resumed, train_sgd(TASK, MODEL, rng=3, **settings))
+    assert kills == 20
+    assert not list(tmp_path.glob(".run.npz.*.part")) or path.exists()
+
+
+def test_existing_files_are_not_overwritten(tmp_path):
+    path = tmp_path / "run.npz"
+    path.write_bytes(b"precious")
+    with pytest.raises(InvalidArgumentError, match="checkpoint must be a new file unless resume=True"):
+        train_sgd(TASK, MODEL, rng=0, checkpoint=path, **SETTINGS)
+    assert path.read_bytes() == b"precious"
+
+
+def damage_cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def damage_flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(bytes(content))
+
+
+def damage_text(path):
+    path.write_text("not an archive")
+
+
+def damage_empty(path):
+    path.write_bytes(b"")
+
+
+def damage_foreign(path):
+    np.savez(path.with_suffix(".other.npz"), a=np.ones(3))
+    path.with_suffix(".other.npz").replace(path)
+
+
+def damage_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.ones(3))
+
+
+def damage_pickle(path):
+    with path.open("wb") as file:
+        np.savez(file, settings=np.array([{"a": 1}], dtype=object), digest=np.zeros(32, dtype=np.uint8))
+
+
+def damage_value(path):
+    """A changed number under the old digest."""
+    with np.load(path) as archive:
+        content = {name: archive[name] for name in archive.files}
+    content["parameters"][0] += 1.0
+    with path.open("wb") as file:
+        np.savez(file, **content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [damage_cut, damage_flip, damage_text, damage_empty, damage_foreign, damage_array, damage_pickle, damage_value],
+)
+def test_damaged_and_foreign_files_are_refused_and_kept(tmp_path, damage):
+    path = tmp_path / "run.npz"
+    train_sgd(TASK, MODEL, rng=3, checkpoint=path, **SETTINGS)
+    damage(path)
+    before = path.read_bytes()
+    with pytest.raises(FileFormatError, match="checkpoint must be"):
+        train_sgd(TASK, MODEL, rng=3, checkpoint=path, resume=True, **SETTINGS)
+    assert path.read_bytes() == before
+
+
+OTHERS = [
+    ({"learning_rate": 0.1}, {}, r"training learning_rate = 0\.05 instead of 0\.1"),
+    ({}, {"model": DisentangledTransformer(5, 3, (2, 1))}, r"model heads = \[1, 1\] instead of \[2, 1\]"),
+    ({}, {"model": ReducedTransformer(np.zeros((5, 5)), np.eye(3), 0.1)}, "model"),
+    (
+        {},
+        {"task": InContextTask(CausalGraph.star(5), DirichletPrior(3, 0.5))},
+        r"task parents = \[\[\], \[0\], \[1\], \[2\], \[\]\]",
+    ),
+    (
+        {},
+        {"task": InContextTask(CausalGraph.chain(5), DirichletPrior(3, 0.4))},
+        r"task prior concentration = 0\.5 instead of 0\.4",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "objects", "message"), OTHERS)
+def test_checkpoints_of_other_runs_are_refused(tmp_path, changes, objects, message):
+    path = tmp_path / "run.npz"
+    train_sgd(TASK, MODEL, rng=3, checkpoint=path, **SETTINGS)
+    before = path.read_bytes()
+    task, model = objects.get("task", TASK), objects.get("model", MODEL)
+    with pytest.raises(InvalidArgumentError, match=message):
+        train_sgd(task, model, rng=3, checkpoint=path, resume=True, **(SETTINGS | changes))
+    assert path.read_bytes() == before
+
+
+def test_missing_folder_is_refused_before_any_work(tmp_path):
+    with pytest.raises(OutputError, match="checkpoint must be a file in a folder that exists"):
+        train_sgd(TASK, MODEL, rng=3, checkpoint=tmp_path / "no" / "run.npz", **SETTINGS)
+
+
+def test_failed_writes_keep_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    write_checkpoint(path, {"a": 1}, {"x": np.ones(3)})
+    before = path.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("causal_theory.training.checkpoint.os.fsync", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_checkpoint(path, {"a": 2}, {"x": np.zeros(3)})
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
+    path = tmp_path / "run.npz"
+    start = DisentangledTransformer(5, 3, scale=1.0, rng=0)
+    run = train_sgd(
+        TASK, start, steps=50, batch_size=16, learning_rate=1e307, weight_decay=1e-300, rng=0, checkpoint=path, every=1
+    )
+    assert run.status == "diverged"
+    if run.diverged_at > 0:
+        with np.load(path) as archive:
+            assert int(archive["step"]) == run.diverged_at
+            assert np.isfinite(archive["parameters"]).all()
+
+
+def test_checkpoints_hold_no_pickles(tmp_path):
+    path = tmp_path / "run.npz"
+    train_sgd(TASK, MODEL, rng=3, checkpoint=path, **SETTINGS)
+    with np.load(path, allow_pickle=False) as archive:
+        settings = json.loads(archive["settings"].tobytes().decode())
+        assert all(archive[name].dtype != object for name in archive.files)
+    assert settings["training"]["steps"] == 40
+    assert settings["model"]["kind"] == "disentangled"
