@@ -10,6 +10,7 @@ from causal_theory import DirichletPrior, OrbitPrior, PointPrior
 from causal_theory.averaging import average_over_prior, average_relabelings
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
+from causal_theory.priors.drawn import DrawnPrior
 from tests import oracles
 from tests.helpers import assert_close
 
@@ -173,3 +174,34 @@ class TestDraws:
         evaluate, _ = counted(np.trace)
         with pytest.raises(InvalidArgumentError, match="draws must be an integer of at least 2"):
             average_over_prior(DirichletPrior(3, 1.0), evaluate, label_invariant=True, draws=draws)
+
+
+class TestFixedDraws:
+    @pytest.mark.parametrize("symbols", [2, 3])
+    def test_every_quantity_sees_the_same_matrices(self, symbols):
+        prior = DrawnPrior(DirichletPrior(symbols, 0.5), 6, rng=1)
+        for _ in range(2):
+            evaluate, calls = counted(lambda pi: pi[0, 0])
+            result = average_over_prior(prior, evaluate, label_invariant=True, draws=50, rng=7)
+            assert np.array_equal(calls, prior.matrices)
+            assert result.method == "monte_carlo"
+            values = prior.matrices[:, 0, 0]
+            assert_close(result, values.mean(), rtol=1e-13)
+            assert_close(result.error, values.std(ddof=1) / np.sqrt(6), rtol=1e-12)
+
+    @pytest.mark.parametrize("fixed", [True, False])
+    def test_closed_forms_average_over_names(self, fixed):
+        """The average over all relabelings of all draws, whose spread is that between the draws."""
+        drawn = DrawnPrior(DirichletPrior(3, 0.5), 4, rng=2)
+        prior = drawn if fixed else DirichletPrior(3, 0.5)
+        evaluate, calls = counted(lambda pi: pi)
+
+        def symmetrise(matrix):
+            diagonal = np.trace(matrix) / 3
+            return np.where(np.eye(3) > 0, diagonal, (matrix.sum() - 3 * diagonal) / 6)
+
+        result = average_over_prior(prior, evaluate, label_invariant=False, symmetrise=symmetrise, draws=4, rng=2)
+        orbits = np.array([np.mean(list(OrbitPrior(draw).relabelings()), axis=0) for draw in drawn.matrices])
+        assert len(calls) == 4
+        assert_close(result, orbits.mean(axis=0), rtol=1e-13)
+        assert_close(result.error, orbits.std(axis=0, ddof=1) / 2, rtol=1e-12)

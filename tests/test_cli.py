@@ -172,7 +172,8 @@ class TestOtherCommands:
     def test_all_commands_draw_the_same_forest(self, tmp_path):
         arguments = ("--graph", "random-forest", "--length", 9, "--seed", 7, "--symbols", 2)
         forests = [run_json(name, *arguments)["task"]["parents"] for name in ("scores", "information", "sample")]
-        assert forests[0] == forests[1] == forests[2]
+        forests.append(run_json("dynamics", *arguments, "--draws", 2, "--steps2", 1)["task"]["parents"])
+        assert forests[0] == forests[1] == forests[2] == forests[3]
         expected = CausalGraph.random_forest(9, 0.5, np.random.default_rng(7))
         assert forests[0] == expected.parent_array.tolist()
 
@@ -210,7 +211,7 @@ class TestOtherCommands:
 
     def test_version_and_help(self):
         assert run("--version").stdout.startswith("causal-theory ")
-        for name in ("scores", "information", "sample", "assumptions"):
+        for name in ("scores", "information", "dynamics", "sample", "assumptions"):
             assert "Examples:" in run(name, "--help").output
 
 

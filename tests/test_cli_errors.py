@@ -131,7 +131,7 @@ class TestMessages:
             raise fail(*arguments, "--npz", "out.npz", "--json")
         assert list(folder.iterdir()) == []
 
-    @pytest.mark.parametrize("command", ["scores", "information", "sample"])
+    @pytest.mark.parametrize("command", ["scores", "information", "dynamics", "sample"])
     @pytest.mark.parametrize(("arguments", "message"), WITHOUT_EFFECT)
     def test_options_without_effect_are_refused(self, command, arguments, message):
         with pytest.raises(InvalidArgumentError, match=message):

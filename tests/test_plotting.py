@@ -1,19 +1,31 @@
 """Figures: what is drawn, on which axes, with which labels."""
 
 import sys
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 
 from causal_theory import CausalGraph, Estimate, InContextTask, OrbitPrior, edge_scores, pairwise_information
+from causal_theory.dynamics import Stage1, Stage1Run, Stage2, Stage2Run, run_stage1, run_stage2
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.plotting import plot_graph, plot_information, plot_matrix, plot_scores
+from causal_theory.plotting import (
+    plot_attention_on_parents,
+    plot_graph,
+    plot_information,
+    plot_losses,
+    plot_matrix,
+    plot_root_rows,
+    plot_scores,
+    plot_second_matrix,
+)
 
 from .helpers import assert_close
 
 mpl.use("agg")
 from matplotlib import pyplot
+from matplotlib.text import Text
 
 PRIOR = OrbitPrior([[0.2, 0.7, 0.1], [0.1, 0.5, 0.4], [0.6, 0.1, 0.3]])
 
@@ -172,3 +184,202 @@ def test_nothing_to_show_is_drawn_empty():
     assert image_of(plot_matrix(np.ma.masked_all((2, 2)).filled(0.0))).get_clim() == (0.0, 1.0)
     hidden = np.ma.array(np.zeros((2, 2)), mask=True)
     assert np.ma.getmaskarray(image_of(plot_matrix(hidden)).get_array()).all()
+
+
+def first_stage(children=(), roots=(), **marks):
+    """A run of stage 1 with given curves: rows 1, 2, ... are children, the next ones roots, the last one the query."""
+    curves = np.array([np.zeros(4), *children, *roots, np.linspace(0.0, 0.9, 4)]).T
+    child = np.arange(curves.shape[1]) % curves.shape[1] <= len(children)
+    child[0] = False
+    known = {"slowest_child": -1, "fastest_root": -1, "status": "stopped"} | marks
+    return Stage1Run(
+        A1=np.zeros((curves.shape[1],) * 2),
+        steps=np.array([0, 10, 20, 30]),
+        attention_on_parents=np.where(child, curves, np.nan),
+        root_deviation=np.where(child, np.nan, curves),
+        **known,
+    )
+
+
+def second_stage(losses, **marks):
+    trajectory = np.zeros((len(losses), 3, 3))
+    return Stage2Run(trajectory[-1], np.array(losses), trajectory, **({"status": "stopped"} | marks))
+
+
+def curves_of(ax):
+    """Lines that follow the steps, by label on one line."""
+    lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 4]
+    return {" ".join(line.get_label().split()): np.array(line.get_ydata()) for line in lines}
+
+
+def legend_of(ax):
+    return [" ".join(text.get_text().split()) for text in ax.get_legend().get_texts()]
+
+
+RISING = [np.array([0.1, 0.2 + 0.1 * k, 0.3 + 0.1 * k, 0.4 + 0.1 * k]) for k in range(6)]
+
+
+class TestRows:
+    @pytest.mark.parametrize("plot", [plot_attention_on_parents, plot_root_rows])
+    def test_draws_on_the_given_axes_with_units(self, plot):
+        ax = pyplot.figure().subplots()
+        assert plot(first_stage(RISING[:1], RISING[:1]), ax=ax) is ax
+        assert ax.get_xlabel() == "step of stage 1"
+        assert ax.get_ylabel().endswith("(weight, 0 to 1)")
+
+    def test_few_child_rows_have_a_line_each(self):
+        ax = plot_attention_on_parents(first_stage(RISING[:5], RISING[5:]))
+        curves = curves_of(ax)
+        assert list(curves) == [f"row {k}" for k in (1, 2, 3, 4, 5)]
+        assert np.array_equal(list(curves.values()), RISING[:5])
+        assert not ax.collections
+
+    def test_goal(self):
+        """T = 7 with five children, a root besides position 0, and the query."""
+        ax = plot_attention_on_parents(first_stage(RISING[:4], RISING[5:]))
+        (goal,) = [line for line in ax.get_lines() if "goal" in line.get_label()]
+        assert set(goal.get_ydata()) == {1.0 - 1.0 / 7}
+        assert "goal 1 - 1/T = 0.8571" in legend_of(ax)
+
+    @pytest.mark.parametrize(
+        ("plot", "run", "label", "extreme"),
+        [
+            (plot_attention_on_parents, first_stage(RISING), "lowest at the end: row 1", RISING[0]),
+            (plot_root_rows, first_stage(roots=RISING), "farthest at the end: row 6", RISING[5]),
+        ],
+    )
+    def test_many_rows_become_a_band(self, plot, run, label, extreme):
+        ax = plot(run)
+        curves = curves_of(ax)
+        curves.pop("query (row 7)", None)
+        assert set(curves) == {"median", label}
+        assert_close(curves["median"], np.median(RISING, axis=0), rtol=1e-14)
+        assert np.array_equal(curves[label], extreme)
+        (band,) = ax.collections
+        corners = {tuple(corner) for corner in band.get_paths()[0].vertices.tolist()}
+        for step, low, high in zip((0, 10, 20, 30), np.min(RISING, axis=0), np.max(RISING, axis=0), strict=True):
+            assert {(step, low), (step, high)} <= corners
+        assert legend_of(ax)[0] == "all 6 rows"
+
+    def test_lines_differ_without_colour(self):
+        ax = plot_attention_on_parents(first_stage(RISING[:5]))
+        lines = [line for line in ax.get_lines() if line.get_label().startswith("row")]
+        assert len({line.get_marker() for line in lines}) == len({str(line._dash_pattern) for line in lines}) == 5
+
+    def test_roots_leave_out_position_0_and_show_the_query(self):
+        curves = curves_of(plot_root_rows(first_stage(RISING[:1], RISING[1:3])))
+        assert list(curves) == ["row 2", "row 3", "query (row 4)"]
+        assert np.array_equal(curves["query (row 4)"], np.linspace(0.0, 0.9, 4))
+
+    def test_missing_rows_are_told(self):
+        assert "no child rows" in legend_of(plot_attention_on_parents(first_stage(roots=RISING[:1])))
+        assert "no root rows besides position 0" in legend_of(plot_root_rows(first_stage(RISING[:1])))
+
+    @pytest.mark.parametrize(("step", "drawn"), [(-1, None), (12, True), (31, False)])
+    def test_first_root_that_leaves(self, step, drawn):
+        ax = plot_root_rows(first_stage(RISING[:1], RISING[1:2], fastest_root=step))
+        label = f"first root row has left: step {step}"
+        assert (label in legend_of(ax)) == (drawn is not None)
+        upright = [line for line in ax.get_lines() if list(line.get_xdata()) == [step, step]]
+        assert len(upright) == (drawn is True)
+
+    @pytest.mark.parametrize("plot", [plot_attention_on_parents, plot_root_rows])
+    def test_divergence_is_marked(self, plot):
+        ax = plot(first_stage(RISING[:1], RISING[1:2], status="diverged", diverged_at=33))
+        assert "diverged at step 33" in legend_of(ax)
+        assert [33, 33] in [list(line.get_xdata()) for line in ax.get_lines()]
+
+    def test_curves_of_a_real_run(self, task):
+        run = run_stage1(task, Stage1(steps=200), epsilon=0.1)
+        ax = plot_attention_on_parents(run)
+        median = next(line for line in ax.get_lines() if line.get_label() == "median")
+        children = task.graph.parent_array >= 0
+        assert np.array_equal(median.get_xdata(), run.steps)
+        assert_close(median.get_ydata(), np.median(run.attention_on_parents[:, children], axis=1), rtol=1e-14)
+
+
+class TestLosses:
+    LOSSES = (1.0, 0.8, 0.7, 0.65)
+
+    def test_curve_and_units(self, task):
+        run = run_stage2(task, Stage2(steps=3), epsilon=0.1)
+        ax = pyplot.figure().subplots()
+        assert plot_losses(run, ax=ax) is ax
+        assert np.array_equal(curves_of(ax)["trained model"], run.losses)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("step of stage 2", "loss (nats)")
+        assert legend_of(ax) == ["trained model"]
+
+    def test_every_baseline_is_a_labelled_line(self):
+        baselines = {"floor": 0.6, "counts": np.float64(0.75), "unigram": 1.05}
+        ax = plot_losses(second_stage(self.LOSSES), baselines=baselines)
+        flat = [line for line in ax.get_lines() if len(line.get_ydata()) == 2]
+        assert [line.get_ydata()[0] for line in flat] == [0.6, 0.75, 1.05]
+        assert len({str(line._dash_pattern) for line in flat}) == 3
+        assert [text.get_text() for text in ax.texts] == ["floor 0.6", "counts 0.75", "unigram 1.05"]
+        assert [text.xy[1] for text in ax.texts] == [0.6, 0.75, 1.05]
+
+    @pytest.mark.parametrize(
+        "values", [(0.9, 0.9, 0.9), (0.9, 0.91, 2.0), (0.99, 1.0, 1.0), (0.65, 0.65, 0.66), (0.2, 0.21, 0.22)]
+    )
+    def test_labels_of_close_baselines_do_not_overlap(self, values):
+        ax = plot_losses(second_stage(self.LOSSES), baselines=dict(zip("abc", values, strict=True)))
+        ax.figure.draw_without_rendering()
+        # The extent of an annotation includes its leader, that of a text does not.
+        boxes = sorted((Text.get_window_extent(text) for text in ax.texts), key=lambda box: box.y0)
+        assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+        frame = ax.get_window_extent()
+        assert all(frame.y0 <= (box.y0 + box.y1) / 2 <= frame.y1 for box in boxes)
+
+    def test_normalised_loss(self):
+        """``f + eps`` sums to ``1 + 3 eps``."""
+        curves = curves_of(plot_losses(second_stage(self.LOSSES), epsilon=0.1))
+        assert_close(curves["the same, normalised"], np.array(self.LOSSES) + np.log(1.3), rtol=1e-14)
+
+    def test_divergence_is_marked(self):
+        ax = plot_losses(second_stage(self.LOSSES, status="diverged", diverged_at=4))
+        assert legend_of(ax) == ["trained model", "diverged at step 4"]
+
+    def test_a_single_loss_stands_at_a_whole_step(self):
+        ax = plot_losses(second_stage([0.7]))
+        ticks = [tick for tick in ax.get_xticks() if ax.get_xlim()[0] <= tick <= ax.get_xlim()[1]]
+        assert ticks == [0.0, 1.0]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"baselines": {"floor": np.nan}}, "baseline 'floor' must be a finite number, got nan"),
+            ({"baselines": {"floor": "low"}}, "baseline 'floor' must be an array of real numbers"),
+            ({"epsilon": 0.0}, "epsilon must be a finite number greater than 0"),
+        ],
+    )
+    def test_bad_input(self, arguments, message):
+        with pytest.raises(InvalidArgumentError, match=message):
+            plot_losses(second_stage(self.LOSSES), **arguments)
+        assert not pyplot.get_fignums()
+
+
+class TestSecondMatrix:
+    @pytest.mark.parametrize("matrix", [2.0 * np.eye(3), np.arange(9.0).reshape(3, 3) - 4.0])
+    def test_shows_every_entry_with_keys_in_rows(self, matrix):
+        ax = pyplot.figure().subplots()
+        assert plot_second_matrix(matrix, ax=ax) is ax
+        shown = image_of(ax).get_array()
+        assert not np.ma.getmaskarray(shown).any()
+        assert np.array_equal(shown, matrix)
+        assert (ax.get_ylabel(), ax.get_xlabel()) == ("key symbol a", "query symbol q")
+        (bar,) = ax.child_axes
+        assert bar.get_ylabel() == "logit (dimensionless)"
+
+    @pytest.mark.parametrize(
+        ("matrix", "message"),
+        [
+            (np.ones((2, 3)), r"A2 must have shape \(2, 2\), got shape \(2, 3\)"),
+            (np.ones(3), r"A2 must have shape \(3, 3\)"),
+            (1.0, "A2 must be a square matrix"),
+            ([], "A2 must be a square matrix"),
+            (np.full((2, 2), np.inf), "A2 must be finite"),
+        ],
+    )
+    def test_bad_input(self, matrix, message):
+        with pytest.raises(InvalidArgumentError, match=message):
+            plot_second_matrix(matrix)

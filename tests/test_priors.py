@@ -9,6 +9,7 @@ from scipy import stats
 
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
+from causal_theory.priors.drawn import DrawnPrior
 from tests.helpers import assert_close
 
 FALSE_ALARM = 1e-6
@@ -21,6 +22,7 @@ PRIORS = [
     OrbitPrior(GENERIC),
     DirichletPrior(3, 0.1),
     DirichletPrior(3, 1.0, floor=0.25),
+    DrawnPrior(DirichletPrior(3, 1.0), 4, rng=0),
 ]
 
 
@@ -199,3 +201,44 @@ class TestDirichletPrior:
     def test_bad_input(self, arguments, floor, match):
         with pytest.raises(InvalidArgumentError, match=match):
             DirichletPrior(*arguments, floor=floor)
+
+
+class TestDrawnPrior:
+    PRIOR = DirichletPrior(3, 0.5)
+
+    def test_matrices_are_draws_of_the_prior_fixed_for_good(self):
+        prior = DrawnPrior(self.PRIOR, 5, rng=9)
+        assert np.array_equal(prior.matrices, self.PRIOR.sample(5, np.random.default_rng(9)))
+        with pytest.raises(ValueError, match="read-only"):
+            prior.matrices[0, 0, 0] = 1.0
+        assert (prior.vocab_size, prior.representative) == (3, None)
+        assert repr(prior) == "DrawnPrior(DirichletPrior(3, 0.5), 5)"
+
+    def test_continues_a_generator(self):
+        rng = np.random.default_rng(9)
+        first, second = DrawnPrior(self.PRIOR, 2, rng), DrawnPrior(self.PRIOR, 2, rng)
+        assert not np.array_equal(first.matrices, second.matrices)
+
+    def test_samples_are_relabelings_of_the_draws(self):
+        prior = DrawnPrior(self.PRIOR, 2, rng=3)
+        allowed = {matrix.tobytes(): 0 for draw in prior.matrices for matrix in OrbitPrior(draw).relabelings()}
+        for matrix in prior.sample(6000, rng=4):
+            allowed[matrix.tobytes()] += 1
+        assert len(allowed) == 12
+        assert stats.chisquare(list(allowed.values())).pvalue > FALSE_ALARM
+
+    def test_mean_is_the_average_over_all_relabelings(self):
+        prior = DrawnPrior(self.PRIOR, 3, rng=5)
+        assert_close(prior.mean, np.mean([OrbitPrior(draw).mean for draw in prior.matrices], axis=0), rtol=1e-14)
+
+    @pytest.mark.parametrize(
+        ("prior", "draws", "match"),
+        [
+            (PRIOR, 1, "draws must be an integer of at least 2, got 1"),
+            (PRIOR, 2.5, "draws must be an integer"),
+            (OrbitPrior(GENERIC), 3, "prior must be a DirichletPrior, got OrbitPrior"),
+        ],
+    )
+    def test_bad_input(self, prior, draws, match):
+        with pytest.raises(InvalidArgumentError, match=match):
+            DrawnPrior(prior, draws, rng=0)

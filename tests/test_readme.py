@@ -18,8 +18,13 @@ def test_python_examples():
     assert results.failed == 0
 
 
-def test_command_line_example():
-    (line,) = re.findall(r"^causal-theory (.+)$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    result = CliRunner().invoke(app, shlex.split(line))
-    assert result.exit_code == 0, result.output
-    assert "graph recovered" in result.output
+def test_command_line_examples(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^causal-theory (.+)$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    said = {"scores": "graph recovered", "dynamics": "converged"}
+    assert [line.split()[0] for line in lines] == list(said)
+    for line in lines:
+        result = CliRunner().invoke(app, shlex.split(line))
+        assert result.exit_code == 0, result.output
+        assert said[line.split()[0]] in result.output
+    assert (tmp_path / "dynamics.png").exists()

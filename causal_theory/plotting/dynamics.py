@@ -1,0 +1,308 @@
+"""The two stages of Algorithm 1: rows of the first attention matrix, losses, and the second matrix."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.dynamics import Stage1Run, Stage2Run
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
+from causal_theory.plotting.heatmaps import draw_heatmap
+from causal_theory.validation import check_matrix, check_positive, check_real
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_attention_on_parents", "plot_losses", "plot_root_rows", "plot_second_matrix"]
+
+SIZE = (6.4, 3.8)
+SINGLE_ROWS = 5
+"""Up to this many rows each gets a line of its own; more are shown as a band, their median and the extreme row."""
+MARKED_POINTS = 9
+BASELINE_COLOURS = (*COLOURS[1:], COLOURS[0])
+LEADER = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 0.0, "relpos": (0.0, 0.5)}
+
+Array = NDArray[np.float64]
+
+
+def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the attention on the parent of every child row against the step of stage 1, and the goal 1 - 1/T.
+
+    More than five rows are shown as the range between the smallest and the largest attention, the median, and the row
+    that is lowest at the end.
+
+    Parameters
+    ----------
+    run : Stage1Run
+        See :func:`causal_theory.dynamics.run_stage1`.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
+    >>> from causal_theory.dynamics import Stage1, run_stage1
+    >>> from causal_theory.plotting import plot_attention_on_parents
+    >>> task = InContextTask(CausalGraph.chain(6), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> plot_attention_on_parents(run_stage1(task, Stage1(steps=500), epsilon=0.2)).get_ylabel()
+    'attention on the parent (weight, 0 to 1)'
+    """
+    ax = axes_or_new(ax, SIZE)
+    attention = run.attention_on_parents
+    length = attention.shape[1]
+    children = np.flatnonzero(~np.isnan(attention[0]))
+    _draw_rows(ax, run.steps, attention[:, children], children, extreme=np.argmin, word="lowest")
+    if not children.size:
+        _note(ax, "no child rows")
+    goal = 1.0 - 1.0 / length
+    ax.axhline(goal, color="#555555", linestyle=":", linewidth=1.4, label=f"goal 1 - 1/T\n= {goal:.4g}", zorder=1)
+    ax.set_ylim(-0.02, 1.04)
+    ax.set_title("stage 1: child rows")
+    ax.set_ylabel("attention on the parent (weight, 0 to 1)")
+    _finish(ax, "step of stage 1", run.diverged_at, beside=True)
+    return ax
+
+
+def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
+    """Draw how far root rows have left uniform attention against the step of stage 1.
+
+    Shown is the largest distance ``|a_ij - 1/(i+1)|`` within a row. Position 0, whose single key cannot be left, is
+    omitted; the row of the query, which stage 2 takes to be uniform as well, has a line of its own. More than five rows
+    are shown as a band, the median, and the row that is farthest at the end.
+
+    Parameters
+    ----------
+    run : Stage1Run
+        See :func:`causal_theory.dynamics.run_stage1`.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
+    >>> from causal_theory.dynamics import Stage1, run_stage1
+    >>> from causal_theory.plotting import plot_root_rows
+    >>> task = InContextTask(CausalGraph.pairs(8), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> plot_root_rows(run_stage1(task, Stage1(steps=500), epsilon=0.2)).get_xlabel()
+    'step of stage 1'
+    """
+    ax = axes_or_new(ax, SIZE)
+    deviation = run.root_deviation
+    query = deviation.shape[1] - 1
+    roots = np.flatnonzero(~np.isnan(deviation[0]))
+    roots = roots[(roots > 0) & (roots < query)]
+    _draw_rows(ax, run.steps, deviation[:, roots], roots, extreme=np.argmax, word="farthest")
+    ax.plot(run.steps, deviation[:, query], color="black", linestyle="--", linewidth=1.2, label=f"query (row {query})")
+    if not roots.size:
+        _note(ax, "no root rows\nbesides position 0")
+    if run.fastest_root >= 0:
+        label = f"first root row has\nleft: step {run.fastest_root}"
+        if run.fastest_root <= run.steps[-1]:
+            ax.axvline(run.fastest_root, color="#555555", linestyle=":", linewidth=1.4, label=label, zorder=1)
+        else:
+            _note(ax, label)
+    ax.set_ylim(-0.02, 1.04)
+    ax.set_title("stage 1: root rows")
+    ax.set_ylabel("distance from uniform (weight, 0 to 1)")
+    _finish(ax, "step of stage 1", run.diverged_at, beside=True)
+    return ax
+
+
+def plot_losses(
+    run: Stage2Run,
+    *,
+    baselines: Mapping[str, float] | None = None,
+    epsilon: float | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    r"""Draw the loss against the step of stage 2, with baselines as horizontal lines.
+
+    Parameters
+    ----------
+    run : Stage2Run
+        See :func:`causal_theory.dynamics.run_stage2`.
+    baselines : mapping of str to float, optional
+        Losses in nats by name.
+    epsilon : float, optional
+        The constant inside the logarithm. If given, a second curve shows the loss of :math:`(f + \varepsilon) / (1 + S
+        \varepsilon)`, which is higher by :math:`\log(1 + S \varepsilon)`: unlike :math:`f + \varepsilon` a probability
+        vector, as the predictions of the usual baselines are.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a baseline is not a finite number, or ``epsilon`` is not positive.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior, loss_floor
+    >>> from causal_theory.dynamics import Stage2, run_stage2
+    >>> from causal_theory.plotting import plot_losses
+    >>> task = InContextTask(CausalGraph.chain(6), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    >>> run = run_stage2(task, Stage2(steps=5), epsilon=0.2)
+    >>> plot_losses(run, baselines={"entropy floor": float(loss_floor(task))}).get_ylabel()
+    'loss (nats)'
+    """
+    levels = {name: float(check_real(f"baseline {name!r}", value)) for name, value in (baselines or {}).items()}
+    for name, value in levels.items():
+        if not np.isfinite(value):
+            raise InvalidArgumentError(f"baseline {name!r} must be a finite number, got {value}")
+    shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_positive("epsilon", epsilon))
+    ax = axes_or_new(ax, SIZE)
+    steps = np.arange(len(run.losses))
+    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": _marks(len(steps))}
+    ax.plot(steps, run.losses, marker="o", linewidth=1.8, label="trained model", **style)
+    if epsilon is not None:
+        ax.plot(steps, run.losses + shift, marker="o", markerfacecolor="white", label="the same, normalised", **style)
+    for k, value in enumerate(levels.values()):
+        ax.axhline(value, color=BASELINE_COLOURS[k % 6], linestyle=DASHES[1:][k % 5], linewidth=1.4, zorder=1)
+    _name_levels(ax, levels)
+    ax.set_title("stage 2: loss")
+    ax.set_ylabel("loss (nats)")
+    _finish(ax, "step of stage 2", run.diverged_at, beside=False)
+    return ax
+
+
+def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the second attention matrix: key symbols in rows, query symbols in columns.
+
+    Parameters
+    ----------
+    A2 : array_like, shape (S, S)
+        ``A2[key symbol, query symbol]``.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the matrix is not square and finite.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> import numpy as np
+    >>> from causal_theory.plotting import plot_second_matrix
+    >>> plot_second_matrix(3.0 * np.eye(4)).get_xlabel()
+    'query symbol q'
+    """
+    size = len(np.atleast_1d(check_real("A2", A2)))
+    if np.ndim(A2) == 0 or size == 0:
+        raise InvalidArgumentError(f"A2 must be a square matrix, got shape {np.shape(A2)}")
+    matrix = check_matrix("A2", A2, (size, size))
+    ax = axes_or_new(ax, (4.6, 3.8))
+    # Part of the axes: a layout of several would move it beyond the legends of the others.
+    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)", ax.inset_axes((1.03, 0.0, 0.05, 1.0)))
+    ax.set_title("second attention matrix")
+    ax.set_xlabel("query symbol q")
+    ax.set_ylabel("key symbol a")
+    return ax
+
+
+def _name_levels(ax: "Axes", levels: Mapping[str, float]) -> None:
+    """Write names and values of horizontal lines to the right of the axes, pushed apart where they are close."""
+    low, high = ax.get_ylim()
+    gap = 0.055 * (high - low)
+    places: list[float] = []
+    for value in sorted(levels.values()):
+        places.append(max(value, places[-1] + gap) if places else value)
+    above = high
+    for k in reversed(range(len(places))):
+        places[k] = min(places[k], above)
+        above = places[k] - gap
+    for (name, value), place in zip(sorted(levels.items(), key=lambda item: item[1]), places, strict=True):
+        ax.annotate(
+            f"{name} {value:.4g}",
+            xy=(1.0, value),
+            xytext=(1.04, place),
+            xycoords=ax.get_yaxis_transform(),
+            textcoords=ax.get_yaxis_transform(),
+            va="center",
+            fontsize=8,
+            arrowprops=LEADER,
+            annotation_clip=False,
+        )
+
+
+def _draw_rows(
+    ax: "Axes", steps: NDArray[np.int64], values: Array, rows: NDArray[np.int64], *, extreme: Any, word: str
+) -> None:
+    """Draw one line per row, or a band with the median and the row that ``extreme`` picks at the end."""
+    every = _marks(len(steps))
+    if len(rows) <= SINGLE_ROWS:
+        for k, row in enumerate(rows.tolist()):
+            style: dict[str, Any] = {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k]}
+            # Markers of different lines are moved along, so that lines on top of each other are both seen.
+            ax.plot(steps, values[:, k], label=f"row {row}", markersize=4.0, markevery=(k * every // 5, every), **style)
+        return
+    low, high = values.min(axis=1), values.max(axis=1)
+    ax.fill_between(steps, low, high, color=COLOURS[0], alpha=0.25, linewidth=0.0, label=f"all {len(rows)} rows")
+    median = np.median(values, axis=1)
+    ax.plot(steps, median, color=COLOURS[0], marker="o", markersize=4.0, markevery=every, label="median")
+    k = int(extreme(values[-1]))
+    style = {"color": COLOURS[1], "linestyle": "--", "marker": "s"}
+    ax.plot(steps, values[:, k], markersize=4.0, markevery=every, label=f"{word} at the\nend: row {rows[k]}", **style)
+
+
+def _marks(points: int) -> int:
+    """Return the number of points from one marker to the next."""
+    return max(1, points // MARKED_POINTS)
+
+
+def _note(ax: "Axes", text: str) -> None:
+    """Say something in the legend, where no curve is in the way."""
+    ax.plot([], [], " ", label=text)
+
+
+def _finish(ax: "Axes", xlabel: str, diverged_at: int, *, beside: bool) -> None:
+    """Add what all curves share; a legend ``beside`` the axes hides none of them."""
+    if diverged_at >= 0:
+        label = f"diverged at step {diverged_at}"
+        ax.axvline(diverged_at, color="black", linestyle="-.", linewidth=1.2, label=label, zorder=1)
+    if ax.get_xlim()[1] < 1.0:
+        ax.set_xlim(-0.05, 1.0)  # a single point would be spread over fractions of a step
+    whole_numbers(ax, "x", most=6)
+    ax.set_xlabel(xlabel)
+    ax.grid(visible=True, alpha=0.3)
+    if beside:
+        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    else:
+        ax.legend(framealpha=0.85, edgecolor="none", fontsize=8)
