@@ -32,7 +32,7 @@ from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
 from causal_theory.tasks import InContextTask
-from causal_theory.training import TrainingRun, TrainingSettings, train_sgd
+from causal_theory.training import GradientAgreement, TrainingRun, TrainingSettings, gradient_agreement, train_sgd
 
 __all__ = [
     "CausalGraph",
@@ -42,6 +42,7 @@ __all__ = [
     "EdgeReport",
     "Estimate",
     "Gradient",
+    "GradientAgreement",
     "InContextTask",
     "LearningCurve",
     "OrbitPrior",
@@ -60,6 +61,7 @@ __all__ = [
     "excess_loss",
     "first_order_gradient",
     "generalisation",
+    "gradient_agreement",
     "learning_curve",
     "limit_edge_scores",
     "loss_floor",

@@ -61,7 +61,7 @@ def test_metadata(wheel):
     assert metadata["Version"] == causal_theory.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert set(metadata.get_all("Provides-Extra")) == {"plot", "verify", "test", "dev", "docs"}
+    assert set(metadata.get_all("Provides-Extra")) == {"plot", "verify", "test", "dev", "docs", "autodiff"}
     assert "Redistribution and use" in read(wheel, "LICENSE")
 
 

@@ -63,6 +63,12 @@ class Profile:
         Matrices that a trained model is tested on, per kind.
     transfer_samples : int
         Sequences sampled per test of a trained model.
+    agreement_sequences : int
+        Sequences whose gradients are averaged.
+    trajectory_batches, trajectory_steps : tuple of int
+        Batch sizes and numbers of steps of stochastic descents.
+    trajectory_repeats : int
+        Runs per batch size and number of steps.
     """
 
     name: str
@@ -91,6 +97,10 @@ class Profile:
     curve_matrices: int
     transfer_matrices: int
     transfer_samples: int
+    agreement_sequences: int
+    trajectory_batches: tuple[int, ...]
+    trajectory_steps: tuple[int, ...]
+    trajectory_repeats: int
 
 
 QUICK = Profile(
@@ -120,6 +130,10 @@ QUICK = Profile(
     curve_matrices=2,
     transfer_matrices=3,
     transfer_samples=2000,
+    agreement_sequences=100_000,
+    trajectory_batches=(32, 128, 512, 2048),
+    trajectory_steps=(10, 40),
+    trajectory_repeats=6,
 )
 """Under a minute on two cores."""
 
@@ -150,6 +164,10 @@ FULL = Profile(
     curve_matrices=6,
     transfer_matrices=12,
     transfer_samples=20_000,
+    agreement_sequences=2_000_000,
+    trajectory_batches=(32, 128, 512, 2048, 8192),
+    trajectory_steps=(10, 40, 160),
+    trajectory_repeats=20,
 )
 """Larger samples, longer sequences."""
 

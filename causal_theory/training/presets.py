@@ -1,0 +1,108 @@
+"""The published experiments as settings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.graphs import CausalGraph
+from causal_theory.models import DisentangledTransformer
+from causal_theory.priors import DirichletPrior
+from causal_theory.tasks import InContextTask
+from causal_theory.training.settings import TrainingSettings
+from causal_theory.validation import SeedLike, as_generator
+
+__all__ = ["PRESETS", "Preset", "find_preset"]
+
+GraphMaker = Callable[[int, np.random.Generator], CausalGraph]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One published experiment.
+
+    Attributes
+    ----------
+    name, title : str
+        Name on the command line, and what it is.
+    make_graph : callable
+        Maps a length and a generator to a graph.
+    graphs : int
+        Number of graphs, each with a run of its own.
+    length, vocab_size : int
+        T and S.
+    concentration : float
+        Of the Dirichlet prior.
+    heads : tuple of int
+        Heads per layer of the disentangled transformer, which starts at zero.
+    settings : TrainingSettings
+        As published.
+    """
+
+    name: str
+    title: str
+    make_graph: GraphMaker
+    graphs: int
+    length: int
+    vocab_size: int
+    concentration: float
+    heads: tuple[int, ...]
+    settings: TrainingSettings
+
+    def tasks(self, rng: SeedLike = None) -> tuple[InContextTask, ...]:
+        """Return the tasks, one for each graph; random graphs come from ``rng``."""
+        generator = as_generator(rng)
+        prior = DirichletPrior(self.vocab_size, self.concentration)
+        return tuple(InContextTask(self.make_graph(self.length, generator), prior) for _ in range(self.graphs))
+
+    def model(self) -> DisentangledTransformer:
+        """Return the model at its start."""
+        return DisentangledTransformer(self.length, self.vocab_size, self.heads)
+
+
+def _chain(length: int, _: np.random.Generator) -> CausalGraph:
+    return CausalGraph.chain(length)
+
+
+def _pairs(length: int, _: np.random.Generator) -> CausalGraph:
+    return CausalGraph.pairs(length)
+
+
+def _random(length: int, rng: np.random.Generator) -> CausalGraph:
+    return CausalGraph.random_forest(length, 0.5, rng)
+
+
+_LONG = TrainingSettings(steps=2**17, batch_size=1024, learning_rate=1.0, schedule="cosine")
+_SHORT = TrainingSettings(steps=2**14, batch_size=1024, learning_rate=1.0)
+_FIGURES = (
+    ("paper-chain", "chain: the induction head", _chain),
+    ("paper-pairs", "pairs: in-context learning", _pairs),
+    ("paper-random", "a random forest", _random),
+)
+
+PRESETS: Mapping[str, Preset] = {
+    **{name: Preset(name, title, maker, 1, 20, 10, 0.1, (1, 1), _LONG) for name, title, maker in _FIGURES},
+    "paper-many-graphs": Preset(
+        "paper-many-graphs", "20 random forests, one run each", _random, 20, 20, 3, 0.1, (1, 1), _SHORT
+    ),
+}
+"""Published settings by name."""
+
+
+def find_preset(name: str) -> Preset:
+    """Return a preset by its name.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> find_preset("paper-chain").settings.steps
+    131072
+    """
+    if name not in PRESETS:
+        raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    return PRESETS[name]
