@@ -69,6 +69,12 @@ class Profile:
         Batch sizes and numbers of steps of stochastic descents.
     trajectory_repeats : int
         Runs per batch size and number of steps.
+    published_training : bool
+        Whether the full model is trained with the published budgets.
+    short_training_steps : int
+        Steps where it is not.
+    many_graphs : int
+        Random forests that the full model is trained on.
     """
 
     name: str
@@ -101,6 +107,9 @@ class Profile:
     trajectory_batches: tuple[int, ...]
     trajectory_steps: tuple[int, ...]
     trajectory_repeats: int
+    published_training: bool
+    short_training_steps: int
+    many_graphs: int
 
 
 QUICK = Profile(
@@ -134,6 +143,9 @@ QUICK = Profile(
     trajectory_batches=(32, 128, 512, 2048),
     trajectory_steps=(10, 40),
     trajectory_repeats=6,
+    published_training=False,
+    short_training_steps=2500,
+    many_graphs=2,
 )
 """Under a minute on two cores."""
 
@@ -168,6 +180,9 @@ FULL = Profile(
     trajectory_batches=(32, 128, 512, 2048, 8192),
     trajectory_steps=(10, 40, 160),
     trajectory_repeats=20,
+    published_training=True,
+    short_training_steps=2500,
+    many_graphs=20,
 )
 """Larger samples, longer sequences."""
 

@@ -41,6 +41,16 @@ TINY = replace(
     training_first_steps=15,
     training_sequences=300,
     training_lengths=(20, 100),
+    stage1_lengths=(20, 50),
+    stage1_matrices=1,
+    window_lengths=(20, 50),
+    curve_lengths=(40, 160, 640, 2560),
+    curve_matrices=1,
+    transfer_matrices=1,
+    transfer_samples=1000,
+    agreement_sequences=20_000,
+    trajectory_batches=(32, 512),
+    trajectory_repeats=4,
 )
 
 CLAIMS = discover()
