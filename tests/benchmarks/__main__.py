@@ -18,6 +18,7 @@ import causal_theory as ct
 from causal_theory.dynamics import convergence_times
 from causal_theory.dynamics.stage1.first_order import run_first_order
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
+from causal_theory.training.sampler import BatchSampler, draw_keys
 
 SEED = 0
 EPSILON = 0.01
@@ -130,6 +131,34 @@ def dynamics_rows(budget: float) -> list[Row]:
     ]
 
 
+def training_rows(budget: float) -> list[Row]:
+    """The published setting: a step of training with its fresh sequences, and its parts."""
+    task = ct.InContextTask(ct.CausalGraph.chain(20), ct.DirichletPrior(10, 0.1))
+    model = ct.DisentangledTransformer(20, 10, scale=0.1, rng=SEED)
+    sampler = BatchSampler(task, 1024, draw_keys(np.random.default_rng(SEED)))
+    tokens, targets = sampler.draw(0)
+
+    def steps() -> None:
+        ct.train_sgd(
+            task,
+            model,
+            steps=100,
+            batch_size=1024,
+            learning_rate=1.0,
+            rng=SEED,
+            snapshots=1,
+            test_size=2,
+            progress=False,
+        )
+
+    size = "T=20 S=10 n=1024"
+    return [
+        _row("training step", size, measure(steps, budget), 8, "ms", 1e3 / 100),
+        _row("fresh sequences", size, measure(lambda: sampler.draw(0), budget), 4, "ms", 1e3),
+        _row("batch gradient", size, measure(lambda: model.batch_gradient(tokens, targets), budget), 4, "ms", 1e3),
+    ]
+
+
 def memory_rows() -> list[Row]:
     """Peak resident memory of a fresh process that computes the scores at T=1000, S=10."""
     code = (
@@ -158,6 +187,7 @@ def main() -> int:
         *information_rows(options.budget),
         *enumeration_rows(options.budget),
         *dynamics_rows(options.budget),
+        *training_rows(options.budget),
         *memory_rows(),
     ]
     table = Table(title=f"causal_theory {ct.__version__} on {platform.processor() or platform.machine()}")
