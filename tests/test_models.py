@@ -172,3 +172,29 @@ class TestParameters:
         tokens, _ = make_batch(0, 10, 3, 2)
         model = ReducedTransformer(np.zeros((3, 3)), np.eye(2), 0.1)
         assert np.array_equal(model.forward(tokens.astype(dtype)), model.forward(tokens))
+
+
+@pytest.mark.compiled
+def test_gradient_equals_automatic_differentiation():
+    jax = pytest.importorskip("jax", reason="needs the optional extra autodiff: pip install jax")
+    jax.config.update("jax_enable_x64", True)
+    jnp = jax.numpy
+    rng = np.random.default_rng(8)
+    length, size, epsilon = 7, 3, 0.05
+    A1, A2 = rng.normal(size=(length, length)), rng.normal(size=(size, size))
+    tokens, targets = rng.integers(0, size, (40, length)), rng.dirichlet(np.ones(size), 40)
+    future = np.triu(np.full((length, length), -np.inf), k=1)
+
+    def loss(first, second):
+        attention = jax.nn.softmax(first + future, axis=1)
+        hot = jnp.eye(size)[tokens]
+        scores = jnp.einsum("ij,nja,aq,nq->ni", attention, hot, second, hot[:, -1])
+        frequencies = jnp.einsum("ni,nib->nb", jax.nn.softmax(scores, axis=1), hot)
+        return -(targets * jnp.log(frequencies + epsilon)).sum(axis=1).mean()
+
+    value, (first, second) = jax.value_and_grad(loss, (0, 1))(jnp.array(A1), jnp.array(A2))
+    model = ReducedTransformer(A1, A2, epsilon)
+    assert_close(model.loss(tokens, targets), float(value), rtol=1e-12)
+    for own, other in zip(model.gradient(tokens, targets), (first, second), strict=True):
+        scale = float(np.abs(other).max())
+        assert_close(own, np.tril(other) if len(other) == length else np.asarray(other), rtol=0.0, atol=1e-9 * scale)

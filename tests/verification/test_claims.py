@@ -98,8 +98,10 @@ def test_declared_parts_are_reported_outside(outcomes):
 
 def test_seed_decides_and_jobs_do_not(outcomes):
     """Each claim draws from its own stream, so neither processes nor the choice of claims change a digit."""
-    again = gather(CLAIMS[::-1], 1, 2)
-    for one, two in zip(outcomes, again, strict=True):
+    # Long trainings are left out: that they depend on the seed alone is tested with the trainer.
+    some = [claim for claim in CLAIMS if claim.name not in {"trained_attention_is_the_graph", "many_graphs"}]
+    again = gather(some[::-1], 1, 2)
+    for one, two in zip([o for o in outcomes if o.claim in some], again, strict=True):
         assert (one.evidence, one.control) == (two.evidence, two.control)
     other = gather(CLAIMS[:1], 2, 1)[0]
     assert other.evidence != outcomes[0].evidence
