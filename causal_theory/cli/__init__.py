@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from causal_theory._version import __version__
-from causal_theory.cli import assumptions, dynamics, information, sample, scores
+from causal_theory.cli import assumptions, dynamics, information, sample, scores, train
 from causal_theory.errors import CausalTheoryError
 
 __all__ = ["app", "main"]
@@ -18,6 +18,7 @@ COMMANDS = {
     "scores": scores,
     "information": information,
     "dynamics": dynamics,
+    "train": train,
     "sample": sample,
     "assumptions": assumptions,
 }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from causal_theory.cli.output import Writer, table_csv
+from causal_theory.cli.output import Writer, list_table, table_csv
 from causal_theory.dynamics import PopulationRun, Stage1, Stage1Run, Stage2, Stage2Run
 from causal_theory.estimate import Estimate
 from causal_theory.population.baselines import counts_rule_loss, loss_floor, unigram_loss
@@ -209,7 +209,7 @@ class DynamicsReport:
         late = "not before it diverged" if summary["status"] == "diverged" else f"not within {most} steps"
         single = "only position 0" if summary["largest_root_deviation"] is None else ""
         window = summary["window"]
-        return _list(
+        return list_table(
             f"stage 1 ({self.stage1.method.replace('_', '-')}, learning rate {self.stage1.learning_rate:.4g})",
             {
                 "status": _status(summary["status"], summary["last_step"]),
@@ -224,7 +224,7 @@ class DynamicsReport:
 
     def _second(self) -> Table:
         summary = stage2_summary(self.run.stage2)
-        return _list(
+        return list_table(
             f"stage 2 ({self.stage2.path.replace('_', '-')}, learning rate {self.stage2.learning_rate:.4g})",
             {
                 "status": _status(summary["status"], summary["steps"]),
@@ -246,15 +246,6 @@ class DynamicsReport:
             excess = "" if name == "floor" else f"{float(loss) - floor:.4f}"
             table.add_row(NAMES[name], f"{float(loss):.4f}", f"{float(loss.error):.1e}", excess)
         return table
-
-
-def _list(title: str, lines: dict[str, str]) -> Table:
-    table = Table(title=title, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    for name, value in lines.items():
-        table.add_row(name, value)
-    return table
 
 
 def _status(status: str, step: int) -> str:

@@ -21,7 +21,7 @@ from rich.table import Table
 from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
 
-__all__ = ["Outputs", "figure", "matrix_csv", "matrix_table", "print_json", "table_csv"]
+__all__ = ["Outputs", "figure", "list_table", "matrix_csv", "matrix_table", "print_json", "table_csv"]
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
@@ -195,6 +195,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def list_table(title: str, lines: Mapping[str, str]) -> Table:
+    """Return a table of names and what is to be said about each."""
+    table = Table(title=title, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in lines.items():
+        table.add_row(name, value)
+    return table
 
 
 def matrix_table(console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, int]) -> Table | None:

@@ -3,14 +3,26 @@
 from causal_theory.plotting.dynamics import plot_attention_on_parents, plot_losses, plot_root_rows, plot_second_matrix
 from causal_theory.plotting.graphs import plot_graph
 from causal_theory.plotting.heatmaps import plot_information, plot_matrix, plot_scores
+from causal_theory.plotting.training import (
+    plot_attention,
+    plot_layer,
+    plot_margins,
+    plot_parent_attention,
+    plot_training,
+)
 
 __all__ = [
+    "plot_attention",
     "plot_attention_on_parents",
     "plot_graph",
     "plot_information",
+    "plot_layer",
     "plot_losses",
+    "plot_margins",
     "plot_matrix",
+    "plot_parent_attention",
     "plot_root_rows",
     "plot_scores",
     "plot_second_matrix",
+    "plot_training",
 ]

@@ -10,6 +10,7 @@ from causal_theory.dynamics import Stage1Run, Stage2Run
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting.canvas import axes_or_new, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
+from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
 from causal_theory.plotting.heatmaps import draw_heatmap
 from causal_theory.validation import check_matrix, check_positive, check_real
 
@@ -21,9 +22,6 @@ __all__ = ["plot_attention_on_parents", "plot_losses", "plot_root_rows", "plot_s
 SIZE = (6.4, 3.8)
 SINGLE_ROWS = 5
 """Up to this many rows each gets a line of its own; more are shown as a band, their median and the extreme row."""
-MARKED_POINTS = 9
-BASELINE_COLOURS = (*COLOURS[1:], COLOURS[0])
-LEADER = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 0.0, "relpos": (0.0, 0.5)}
 
 Array = NDArray[np.float64]
 
@@ -66,7 +64,7 @@ def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "A
     children = np.flatnonzero(~np.isnan(attention[0]))
     _draw_rows(ax, run.steps, attention[:, children], children, extreme=np.argmin, word="lowest")
     if not children.size:
-        _note(ax, "no child rows")
+        note(ax, "no child rows")
     goal = 1.0 - 1.0 / length
     ax.axhline(goal, color="#555555", linestyle=":", linewidth=1.4, label=f"goal 1 - 1/T\n= {goal:.4g}", zorder=1)
     ax.set_ylim(-0.02, 1.04)
@@ -117,13 +115,13 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     _draw_rows(ax, run.steps, deviation[:, roots], roots, extreme=np.argmax, word="farthest")
     ax.plot(run.steps, deviation[:, query], color="black", linestyle="--", linewidth=1.2, label=f"query (row {query})")
     if not roots.size:
-        _note(ax, "no root rows\nbesides position 0")
+        note(ax, "no root rows\nbesides position 0")
     if run.fastest_root >= 0:
         label = f"first root row has\nleft: step {run.fastest_root}"
         if run.fastest_root <= run.steps[-1]:
             ax.axvline(run.fastest_root, color="#555555", linestyle=":", linewidth=1.4, label=label, zorder=1)
         else:
-            _note(ax, label)
+            note(ax, label)
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("stage 1: root rows")
     ax.set_ylabel("distance from uniform (weight, 0 to 1)")
@@ -175,20 +173,15 @@ def plot_losses(
     >>> plot_losses(run, baselines={"entropy floor": float(loss_floor(task))}).get_ylabel()
     'loss (nats)'
     """
-    levels = {name: float(check_real(f"baseline {name!r}", value)) for name, value in (baselines or {}).items()}
-    for name, value in levels.items():
-        if not np.isfinite(value):
-            raise InvalidArgumentError(f"baseline {name!r} must be a finite number, got {value}")
+    levels = check_levels(baselines or {})
     shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_positive("epsilon", epsilon))
     ax = axes_or_new(ax, SIZE)
     steps = np.arange(len(run.losses))
-    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": _marks(len(steps))}
+    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": marks(len(steps))}
     ax.plot(steps, run.losses, marker="o", linewidth=1.8, label="trained model", **style)
     if epsilon is not None:
         ax.plot(steps, run.losses + shift, marker="o", markerfacecolor="white", label="the same, normalised", **style)
-    for k, value in enumerate(levels.values()):
-        ax.axhline(value, color=BASELINE_COLOURS[k % 6], linestyle=DASHES[1:][k % 5], linewidth=1.4, zorder=1)
-    _name_levels(ax, levels)
+    draw_levels(ax, levels)
     ax.set_title("stage 2: loss")
     ax.set_ylabel("loss (nats)")
     _finish(ax, "step of stage 2", run.diverged_at, beside=False)
@@ -229,44 +222,18 @@ def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
         raise InvalidArgumentError(f"A2 must be a square matrix, got shape {np.shape(A2)}")
     matrix = check_matrix("A2", A2, (size, size))
     ax = axes_or_new(ax, (4.6, 3.8))
-    # Part of the axes: a layout of several would move it beyond the legends of the others.
-    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)", ax.inset_axes((1.03, 0.0, 0.05, 1.0)))
+    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)", inset=True)
     ax.set_title("second attention matrix")
     ax.set_xlabel("query symbol q")
     ax.set_ylabel("key symbol a")
     return ax
 
 
-def _name_levels(ax: "Axes", levels: Mapping[str, float]) -> None:
-    """Write names and values of horizontal lines to the right of the axes, pushed apart where they are close."""
-    low, high = ax.get_ylim()
-    gap = 0.055 * (high - low)
-    places: list[float] = []
-    for value in sorted(levels.values()):
-        places.append(max(value, places[-1] + gap) if places else value)
-    above = high
-    for k in reversed(range(len(places))):
-        places[k] = min(places[k], above)
-        above = places[k] - gap
-    for (name, value), place in zip(sorted(levels.items(), key=lambda item: item[1]), places, strict=True):
-        ax.annotate(
-            f"{name} {value:.4g}",
-            xy=(1.0, value),
-            xytext=(1.04, place),
-            xycoords=ax.get_yaxis_transform(),
-            textcoords=ax.get_yaxis_transform(),
-            va="center",
-            fontsize=8,
-            arrowprops=LEADER,
-            annotation_clip=False,
-        )
-
-
 def _draw_rows(
     ax: "Axes", steps: NDArray[np.int64], values: Array, rows: NDArray[np.int64], *, extreme: Any, word: str
 ) -> None:
     """Draw one line per row, or a band with the median and the row that ``extreme`` picks at the end."""
-    every = _marks(len(steps))
+    every = marks(len(steps))
     if len(rows) <= SINGLE_ROWS:
         for k, row in enumerate(rows.tolist()):
             style: dict[str, Any] = {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k]}
@@ -282,21 +249,9 @@ def _draw_rows(
     ax.plot(steps, values[:, k], markersize=4.0, markevery=every, label=f"{word} at the\nend: row {rows[k]}", **style)
 
 
-def _marks(points: int) -> int:
-    """Return the number of points from one marker to the next."""
-    return max(1, points // MARKED_POINTS)
-
-
-def _note(ax: "Axes", text: str) -> None:
-    """Say something in the legend, where no curve is in the way."""
-    ax.plot([], [], " ", label=text)
-
-
 def _finish(ax: "Axes", xlabel: str, diverged_at: int, *, beside: bool) -> None:
     """Add what all curves share; a legend ``beside`` the axes hides none of them."""
-    if diverged_at >= 0:
-        label = f"diverged at step {diverged_at}"
-        ax.axvline(diverged_at, color="black", linestyle="-.", linewidth=1.2, label=label, zorder=1)
+    mark_divergence(ax, diverged_at)
     if ax.get_xlim()[1] < 1.0:
         ax.set_xlim(-0.05, 1.0)  # a single point would be spread over fractions of a step
     whole_numbers(ax, "x", most=6)

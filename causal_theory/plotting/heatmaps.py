@@ -29,6 +29,7 @@ def plot_matrix(
     title: str | None = None,
     label: str | None = None,
     graph: CausalGraph | None = None,
+    inset: bool = False,
 ) -> "Axes":
     """Draw a (T, T) matrix with query positions in rows and key positions in columns.
 
@@ -46,6 +47,8 @@ def plot_matrix(
         Title, and label of the colour bar with its unit.
     graph : CausalGraph, optional
         Its edges are marked with open squares.
+    inset : bool
+        Whether the colour bar is a part of the axes: it then stays beside them in a grid of several.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def plot_matrix(
     ax = axes_or_new(ax, (4.6, 3.8))
     future = np.triu(np.ones(values.shape, dtype=bool), k=1)
     shown = np.ma.array(values, mask=(future & ~values[future].any()) | hidden)
-    draw_heatmap(ax, shown, label)
+    draw_heatmap(ax, shown, label, inset=inset)
     if graph is not None and len(graph.edges) <= MARKED_EDGES:
         _mark_edges(ax, graph, len(values))
     ax.set_xlabel("key position j")
@@ -91,11 +94,17 @@ def draw_heatmap(
     ax: "Axes",
     shown: "np.ma.MaskedArray[Any, np.dtype[np.float64]]",
     label: str | None,
-    bar_axes: "Axes | None" = None,
+    *,
+    inset: bool = False,
 ) -> None:
-    """Draw the unmasked entries of a matrix with a colour bar, on its own axes if given, and ticks at integers only."""
+    """Draw the unmasked entries of a matrix with a colour bar and ticks at integers only.
+
+    The layout of a grid moves a bar beyond the legends of other axes unless it is ``inset``, a part of its own.
+    """
     image = ax.imshow(shown, interpolation="nearest", **_colours(shown.compressed()))
-    place: dict[str, Any] = {"ax": ax, "fraction": 0.046, "pad": 0.03} if bar_axes is None else {"cax": bar_axes}
+    place: dict[str, Any] = {"ax": ax, "fraction": 0.046, "pad": 0.03}
+    if inset:
+        place = {"cax": ax.inset_axes((1.03, 0.0, 0.05, 1.0))}
     bar = ax.figure.colorbar(image, **place)
     if label:
         bar.set_label(label)

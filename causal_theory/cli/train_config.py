@@ -1,0 +1,340 @@
+"""What is to be trained: the options of the command line, over those of a file, over those of a preset."""
+
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from causal_theory.cli import options
+from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.models import DisentangledTransformer, ReducedTransformer, TrainableModel
+from causal_theory.tasks import InContextTask
+from causal_theory.training import Preset, TrainingSettings, find_preset
+from causal_theory.validation import check_positive
+
+__all__ = ["Choices", "ModelName", "ModelPlan", "Plan", "make_plan", "read_config"]
+
+Values = dict[str, Any]
+Parser = Callable[[object], Any]
+
+PRIOR, ROOT_LAW = options.PriorName.DIRICHLET, options.RootName.STATIONARY
+HEADS = (1, 1)
+SCALE = 0.0
+BETA0 = 0.01
+
+
+class ModelName(StrEnum):
+    """The models."""
+
+    DISENTANGLED = "disentangled"
+    REDUCED = "reduced"
+
+
+@dataclass
+class Choices:
+    """Values that somebody chose: nothing here is a default."""
+
+    preset: str | None = None
+    seed: int | None = None
+    task: Values = field(default_factory=dict)
+    model: Values = field(default_factory=dict)
+    training: Values = field(default_factory=dict)
+
+    def over(self, other: "Choices") -> "Choices":
+        """Return these choices, and those of another one where there are none.
+
+        Another graph, prior or model takes the options along that only the replaced one has.
+        """
+        task, model = dict(other.task), dict(other.model)
+        for own, values, key, default, belonging in (
+            (self.task, task, "graph", None, ("root_probability", "graph_file")),
+            (self.task, task, "graph_file", None, ("graph", "length", "root_probability")),
+            (self.task, task, "prior", PRIOR, ("transition", "symbols", "concentration", "floor")),
+            (self.model, model, "kind", ModelName.DISENTANGLED, ("heads", "scale", "epsilon", "beta0")),
+        ):
+            if key in own and own[key] != values.get(key, default):
+                for name in belonging:
+                    values.pop(name, None)
+        return Choices(
+            preset=self.preset if self.preset is not None else other.preset,
+            seed=self.seed if self.seed is not None else other.seed,
+            task=task | self.task,
+            model=model | self.model,
+            training=other.training | self.training,
+        )
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("an integer")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a number")
+    return float(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text")
+    return value
+
+
+def _one_of(names: tuple[str, ...], make: Callable[[str], Any] = str) -> Parser:
+    def parse(value: object) -> Any:
+        for name in names:
+            if isinstance(value, str) and value.replace("_", "-") == name.replace("_", "-"):
+                return make(name)
+        raise ValueError(f"one of {', '.join(map(repr, names))}")
+
+    return parse
+
+
+def _enum(kind: type[StrEnum]) -> Parser:
+    return _one_of(tuple(map(str, kind)), kind)
+
+
+def _matrix(value: object) -> str:
+    """Return what the option on the command line would be."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value) if isinstance(value, list) else _text(None)
+    except (TypeError, ValueError) as error:  # dates are no JSON
+        raise ValueError("rows of numbers, or the name of a file") from error
+
+
+def read_heads(value: object) -> tuple[int, ...]:
+    """Return heads per layer from a text like ``"2,1"`` or from a list of integers."""
+    try:
+        return tuple(map(int, value.split(","))) if isinstance(value, str) else tuple(map(_integer, value))  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"heads must be integers separated by commas, one for each layer, got {value!r}"
+        ) from error
+
+
+def _parser_of(hint: Any) -> Parser:
+    if hint in (int, float):
+        return _integer if hint is int else _number
+    return _one_of(get_args(hint))
+
+
+SECTIONS: Mapping[str, Mapping[str, Parser]] = {
+    "task": {
+        "graph": _enum(options.GraphName),
+        "graph_file": _text,
+        "length": _integer,
+        "root_probability": _number,
+        "prior": _enum(options.PriorName),
+        "transition": _matrix,
+        "symbols": _integer,
+        "concentration": _number,
+        "floor": _number,
+        "root_law": _enum(options.RootName),
+    },
+    "model": {
+        "kind": _enum(ModelName),
+        "heads": read_heads,
+        "scale": _number,
+        "epsilon": _number,
+        "beta0": _number,
+    },
+    "training": {entry.name: _parser_of(entry.type) for entry in fields(TrainingSettings)},
+}
+SINGLE: Mapping[str, Parser] = {"preset": _text, "seed": _integer}
+
+
+def read_config(path: Path) -> Choices:
+    """Read a TOML file with the sections ``task``, ``model`` and ``training``, and ``preset`` and ``seed`` before them.
+
+    Names of files are relative to the folder of this one.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, is not TOML, or holds an unknown key or a value of the wrong type.
+    """
+    name = f"config {str(path)!r}"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise FileFormatError(f"{name} must be a file that can be read: {error.strerror or error}") from error
+    except ValueError as error:  # also bytes that are not UTF-8
+        raise FileFormatError(f"{name} must be a TOML file: {error}") from error
+    _check_keys(f"{name}: keys", content, (*SINGLE, *SECTIONS))
+    single = _parse(f"{name}:", {key: content[key] for key in SINGLE if key in content}, SINGLE)
+    found: dict[str, Values] = {}
+    for section, parsers in SECTIONS.items():
+        table = content.get(section, {})
+        if not isinstance(table, dict):
+            raise FileFormatError(f"{name}: {section} must be a section [{section}], got {table!r}")
+        _check_keys(f"{name}: keys of [{section}]", table, tuple(parsers))
+        found[section] = _parse(f"{name}: [{section}]", table, parsers)
+    task = found["task"]
+    if "graph_file" in task:
+        task["graph_file"] = path.parent / task["graph_file"]
+    if "transition" in task and task["transition"].lstrip()[:1] not in ("[", "{"):
+        task["transition"] = str(path.parent / task["transition"])
+    return Choices(single.get("preset"), single.get("seed"), **found)
+
+
+def _check_keys(what: str, table: Mapping[str, object], known: tuple[str, ...]) -> None:
+    unknown = [key for key in table if key not in known]
+    if unknown:
+        raise FileFormatError(f"{what} must be among {', '.join(known)}, got {', '.join(map(repr, unknown))}")
+
+
+def _parse(where: str, table: Mapping[str, object], parsers: Mapping[str, Parser]) -> Values:
+    parsed = {}
+    for key, value in table.items():
+        try:
+            parsed[key] = parsers[key](value)
+        except InvalidArgumentError as error:
+            raise FileFormatError(f"{where} {error}") from error
+        except ValueError as error:
+            raise FileFormatError(f"{where} {key} must be {error}, got {value!r}") from error
+    return parsed
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """Which model is trained, and where it starts."""
+
+    kind: ModelName
+    heads: tuple[int, ...] = HEADS
+    scale: float = SCALE
+    epsilon: float | None = None
+    beta0: float = BETA0
+
+    def build(self, task: InContextTask, rng: np.random.Generator) -> TrainableModel:
+        """Return the model at its start."""
+        length, size = task.length, task.vocab_size
+        if self.kind is ModelName.DISENTANGLED:
+            return DisentangledTransformer(length, size, self.heads, scale=self.scale, rng=rng)
+        epsilon = 1.0 / length if self.epsilon is None else self.epsilon
+        return ReducedTransformer(np.zeros((length, length)), self.beta0 * np.eye(size), epsilon)
+
+    @property
+    def start(self) -> dict[str, float]:
+        """The scale of the parameters at the start."""
+        return {"scale": self.scale} if self.kind is ModelName.DISENTANGLED else {"beta0": self.beta0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is to be trained: one run for each task, drawn from one generator after another."""
+
+    preset: Preset | None
+    seed: int
+    rng: np.random.Generator
+    tasks: tuple[InContextTask, ...]
+    model: ModelPlan
+    settings: TrainingSettings
+
+
+def make_plan(choices: Choices) -> Plan:
+    """Return what the choices come to.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a choice contradicts the preset or has no effect, or a setting is missing or out of range.
+    """
+    preset = None if choices.preset is None else find_preset(choices.preset)
+    seed = 0 if choices.seed is None else choices.seed
+    if seed < 0:
+        raise InvalidArgumentError(f"seed must be an integer of at least 0, got {seed}")
+    rng = options.generator(seed)
+    tasks: tuple[InContextTask, ...]
+    start: Values = {}
+    if preset is None:
+        tasks = (_make_task(choices.task, rng),)
+        missing = [_option(name) for name in ("steps", "batch_size", "learning_rate") if name not in choices.training]
+        if missing:
+            raise InvalidArgumentError(
+                f"{', '.join(missing)} must be given, on the command line, by --config or by --preset, got nothing"
+            )
+    else:
+        _check_task(choices.task, preset)
+        tasks = preset.tasks(rng)
+        start = preset.settings.as_dict()
+    model = _make_model(choices.model, preset)
+    return Plan(preset, seed, rng, tasks, model, TrainingSettings.from_dict(start | choices.training))
+
+
+def _option(name: str) -> str:
+    return "model" if name == "kind" else name.replace("_", "-")
+
+
+def _make_task(task: Values, rng: np.random.Generator) -> InContextTask:
+    file = task.get("graph_file")
+    return options.build_task(
+        options.build_graph(
+            task.get("graph"),
+            task.get("length"),
+            task.get("root_probability"),
+            None if file is None else Path(file),
+            rng,
+        ),
+        options.build_prior(
+            task.get("prior", PRIOR),
+            task.get("transition"),
+            task.get("symbols"),
+            task.get("concentration"),
+            task.get("floor"),
+        ),
+        task.get("root_law", ROOT_LAW),
+    )
+
+
+def _check_task(task: Values, preset: Preset) -> None:
+    """Refuse what contradicts the task of a preset; repeating it is no contradiction."""
+    families = {"paper-chain": options.GraphName.CHAIN, "paper-pairs": options.GraphName.PAIRS}
+    family = families.get(preset.name, options.GraphName.RANDOM_FOREST)
+    fixed: Values = {
+        "graph": family,
+        "length": preset.length,
+        "prior": PRIOR,
+        "symbols": preset.vocab_size,
+        "concentration": preset.concentration,
+        "floor": 0.0,
+        "root_law": ROOT_LAW,
+    }
+    if family is options.GraphName.RANDOM_FOREST:
+        fixed["root_probability"] = 0.5
+    for name, value in task.items():
+        if name not in fixed:
+            raise InvalidArgumentError(
+                f"{_option(name)} must not be given together with --preset {preset.name}, got {value}"
+            )
+        if value != fixed[name]:
+            raise InvalidArgumentError(
+                f"{_option(name)} must be {fixed[name]} or left out together with --preset {preset.name}, got {value}"
+            )
+
+
+def _make_model(model: Values, preset: Preset | None) -> ModelPlan:
+    kind = model.get("kind", ModelName.DISENTANGLED)
+    foreign = ("epsilon", "beta0") if kind is ModelName.DISENTANGLED else ("heads", "scale")
+    for name in foreign:
+        if name in model:
+            raise InvalidArgumentError(
+                f"{_option(name)} must not be given together with --model {kind}, got {model[name]}"
+            )
+    for name in ("epsilon", "beta0"):
+        if name in model:
+            check_positive(name, model[name])
+    scale = model.get("scale", SCALE)
+    if not (math.isfinite(scale) and scale >= 0.0):
+        raise InvalidArgumentError(f"scale must be a finite number of at least 0, got {scale}")
+    heads = HEADS if preset is None else preset.heads
+    return ModelPlan(**({"kind": kind, "heads": heads} | model))
