@@ -20,6 +20,7 @@ from causal_theory import (
 )
 from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
 from causal_theory.training.checkpoint import write_checkpoint
+from causal_theory.training.interrupts import DeferredInterrupt
 
 pytestmark = pytest.mark.compiled
 
@@ -48,19 +49,19 @@ class Stop(Exception):
     """Raised in the middle of a run."""
 
 
-def interrupted(path, after, error=Stop, **changes):
+def interrupted(path, after, **changes):
     """Run until ``after`` steps were taken and raise there."""
     from causal_theory.training import trainer
 
     class Bar(trainer.TrainingBar):
         def update(self, done, loss):
             if done == after:
-                raise error
+                raise Stop
 
     original = trainer.TrainingBar
     trainer.TrainingBar = Bar
     try:
-        with pytest.raises(error):
+        with pytest.raises(Stop):
             train_sgd(TASK, MODEL, rng=3, checkpoint=path, resume=True, **(SETTINGS | changes))
     finally:
         trainer.TrainingBar = original
@@ -77,14 +78,43 @@ def test_resumed_runs_are_the_same_to_the_last_bit(tmp_path, after):
     assert_same(resumed, again)  # a finished run has nothing left to do
 
 
-def test_interrupted_runs_keep_the_last_step(tmp_path):
-    """Ctrl-C between two checkpoints: the state is written before the interrupt goes on."""
+def test_interrupted_runs_keep_the_last_step(tmp_path, monkeypatch):
+    """Ctrl-C between two checkpoints: the step is finished and written before the interrupt goes on."""
+    from causal_theory.training import trainer
+
+    class Bar(trainer.TrainingBar):
+        def update(self, done, loss):
+            if done == 23:
+                os.kill(os.getpid(), signal.SIGINT)
+
     path = tmp_path / "run.npz"
-    interrupted(path, 23, error=KeyboardInterrupt, every=1000)
+    monkeypatch.setattr(trainer, "TrainingBar", Bar)
+    with pytest.raises(KeyboardInterrupt):
+        train_sgd(TASK, MODEL, rng=3, checkpoint=path, every=1000, **SETTINGS)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with np.load(path) as archive:
         assert int(archive["step"]) == 23
+    monkeypatch.undo()
     resumed = train_sgd(TASK, MODEL, rng=99, checkpoint=path, resume=True, **SETTINGS)
     assert_same(resumed, train_sgd(TASK, MODEL, rng=3, **SETTINGS))
+
+
+def test_a_second_interrupt_is_not_held_back():
+    with DeferredInterrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.pending
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_foreign_handlers_are_left_alone():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with DeferredInterrupt():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

@@ -275,7 +275,7 @@ class TestProgram:
 
     def test_unknown_choice_and_command(self):
         assert program("scores", "--graph", "ring").returncode == 2
-        assert program("train").returncode == 2
+        assert program("levitate").returncode == 2
 
     def test_figures_need_no_display(self, folder):
         """A windowing backend that is not installed, or has no display, is never loaded."""

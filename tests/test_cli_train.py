@@ -766,7 +766,8 @@ class TestMistakes:
         assert list(folder.iterdir()) == []
 
     def test_help(self):
-        text = " ".join(run("train", "--help").output.split())
+        text = " ".join(run("train", "--help").output.replace("│", " ").split())
         assert "Examples:" in text
+        assert "the sections task, model and training" in text
         for name in TrainingSettings.__dataclass_fields__:
             assert f"--{name.replace('_', '-')}" in text

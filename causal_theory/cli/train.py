@@ -66,8 +66,8 @@ Preset = Annotated[
 Config = Annotated[
     Path | None,
     typer.Option(
-        help="A TOML file with the sections [task], [model] and [training], and preset and seed before them; keys are "
-        "the options with _ for -, --model is kind. Options override it.",
+        help="A TOML file with the sections task, model and training, and preset and seed before them; keys are the "
+        "options with _ for -, --model is kind. Options override it.",
     ),
 ]
 Model = Annotated[
@@ -211,11 +211,13 @@ def command(
 ) -> None:
     """Train a transformer on fresh sequences, as the published experiments do.
 
-    Steps, batch size and learning rate must be given, unless a preset or a file does. CSV holds the loss of training
-    beside the baselines, JSON and NPZ all that was measured, NPZ the parameters too.
+    Steps, batch size and learning rate must be given, unless a preset or a file does.
 
-    The figure shows the graph, the learned attention, the matrices of the layers, the loss and the attention on the
-    parents. Ctrl-C exits with 130 and tells how to resume; a run that diverges exits with 1.
+    CSV holds the loss of training beside the baselines, JSON and NPZ all that was measured, NPZ the parameters too.
+
+    The figure shows the graph, the learned attention, matrices of layers, the loss and attention on the parents.
+
+    Ctrl-C exits with 130 and tells how to resume; a run that diverges exits with 1.
     """
     outputs = Outputs(csv, npz, plot)
     choices = _given(ctx)

@@ -1,7 +1,7 @@
 """Stochastic training: fresh sequences at every step, checkpoints that resume to the last bit."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from causal_theory.tasks import InContextTask
 from causal_theory.training.bar import TrainingBar
 from causal_theory.training.baselines import natural_smoothing, sample_baselines
 from causal_theory.training.checkpoint import check_folder, read_checkpoint, write_checkpoint
+from causal_theory.training.interrupts import DeferredInterrupt
 from causal_theory.training.run import TrainingRun
 from causal_theory.training.sampler import BatchSampler, draw_keys
 from causal_theory.training.settings import OptimizerName, Recipe, ScheduleName, TrainingSettings
@@ -139,13 +140,12 @@ def train_with_settings(
                 )
             state.restore(read_checkpoint(path, description, state.arrays()))
     trainer = _Trainer(task, model, settings, state)
-    with TrainingBar(settings.steps, state.step, trainer.baselines, wanted=progress) as bar:
-        try:
-            diverged_at = trainer.run(bar, None if path is None else lambda: _save(path, description, state), every)
-        except KeyboardInterrupt:
-            if path is not None:
-                _save(path, description, state)
-            raise
+    save = None if path is None else lambda: _save(path, description, state)
+    with (
+        TrainingBar(settings.steps, state.step, trainer.baselines, wanted=progress) as bar,
+        DeferredInterrupt() as interrupt,
+    ):
+        diverged_at = trainer.run(bar, interrupt, save, every)
     return trainer.result(diverged_at)
 
 
@@ -199,7 +199,7 @@ class _Trainer:
         self._test = (tokens, targets)
         self.baselines = sample_baselines(task.graph, tokens, targets, natural_smoothing(task.prior))
 
-    def run(self, bar: TrainingBar, save: "Any", every: int) -> int:
+    def run(self, bar: TrainingBar, interrupt: DeferredInterrupt, save: Callable[[], None] | None, every: int) -> int:
         """Go on to the last step; returns the step that diverged, or -1."""
         state, settings = self._state, self._settings
         if state.step == 0:
@@ -225,8 +225,11 @@ class _Trainer:
             if self._snapshot_at(step + 1) > self._snapshot_at(step):
                 self._measure()
             bar.update(step + 1, loss)
-            if save is not None and (state.step % every == 0 or state.step == settings.steps):
+            due = state.step % every == 0 or state.step == settings.steps or interrupt.pending
+            if save is not None and due:
                 save()
+            if interrupt.pending and state.step < settings.steps:
+                raise KeyboardInterrupt
         return -1
 
     def _active(self, step: int) -> slice:
@@ -245,8 +248,9 @@ class _Trainer:
         tokens, targets = self._test
         losses = model.batch_losses(tokens, targets)
         k = self._snapshot_at(state.step)
-        state.test_losses[k] = losses.mean()
-        state.test_errors[k] = losses.std(ddof=1) / np.sqrt(len(losses))
+        with np.errstate(over="ignore", invalid="ignore"):  # the step before a divergence
+            state.test_losses[k] = losses.mean()
+            state.test_errors[k] = losses.std(ddof=1) / np.sqrt(len(losses))
         state.attention[k] = model.first_attention(tokens)
 
     def result(self, diverged_at: int) -> TrainingRun:
