@@ -1,6 +1,7 @@
 """``causal-theory train``: its runs are those of the API, presets, files of settings, checkpoints, mistakes."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -29,6 +30,7 @@ from causal_theory import (
     train_sgd,
 )
 from causal_theory.cli import app, train
+from causal_theory.cli.train_config import Choices, make_plan
 from causal_theory.cli.train_report import rank_correlation
 from causal_theory.errors import CausalTheoryError, FileFormatError, InvalidArgumentError, OutputError
 from causal_theory.graphs.files import write_graph
@@ -91,12 +93,12 @@ def only(content):
 
 
 def interrupt(monkeypatch, after):
-    """Press Ctrl-C, so to say, after some steps of every run."""
+    """Press Ctrl-C after some steps of every run."""
 
     class Bar(trainer.TrainingBar):
         def update(self, done, loss):
             if done == after:
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(trainer, "TrainingBar", Bar)
 
@@ -546,6 +548,12 @@ class TestConfig:
                 raise fail("train", "--config", name)
 
 
+def test_choices_override_presets():
+    plan = make_plan(Choices(preset="paper-chain", training={"steps": 3, "optimizer": "adamw"}))
+    assert (plan.settings.steps, plan.settings.optimizer) == (3, "adamw")
+    assert (plan.settings.batch_size, plan.settings.schedule) == (1024, "cosine")
+
+
 class TestCheckpoints:
     def test_interrupted_runs_resume_to_the_last_bit(self, monkeypatch):
         whole = run_json(*QUICK, "--scale", 0.1)
@@ -641,6 +649,8 @@ class TestCheckpoints:
         run_json(*QUICK, "--checkpoint", "c.npz")
         with pytest.raises(InvalidArgumentError, match="must belong to the same run, got training batch_size = 16"):
             raise fail(*QUICK, "--batch-size", 17, "--checkpoint", "c.npz", "--resume")
+        with pytest.raises(InvalidArgumentError, match="same run, got label = 'seed 0' instead of 'seed 1'"):
+            raise fail(*QUICK, "--seed", 1, "--checkpoint", "c.npz", "--resume")
 
 
 class TestDivergence:

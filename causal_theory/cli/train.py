@@ -302,7 +302,16 @@ def _train(plan: Plan, runs: list[TrainingRun], paths: Sequence[Path | None], ev
             console.print(f"graph {len(runs)} of {len(plan.tasks)}", highlight=False)
         model = plan.model.build(task, plan.rng)
         runs.append(
-            train_with_settings(task, model, plan.settings, rng=plan.rng, checkpoint=path, every=every, resume=resume)
+            train_with_settings(
+                task,
+                model,
+                plan.settings,
+                rng=plan.rng,
+                checkpoint=path,
+                every=every,
+                resume=resume,
+                label=f"seed {plan.seed}",
+            )
         )
 
 

@@ -121,12 +121,21 @@ def train_with_settings(
     every: int = 1000,
     resume: bool = False,
     progress: bool = True,
+    label: str = "",
 ) -> TrainingRun:
-    """Run :func:`train_sgd` with its settings in one object."""
+    """Run :func:`train_sgd` with its settings in one object.
+
+    ``label`` is kept in the checkpoint, and a run only goes on under the same one: a place for what else identifies it.
+    """
     _check_model(task, model, settings)
     path = None if checkpoint is None else Path(checkpoint)
     check_integer("every", every, 1)
-    description = {"task": describe_task(task), "model": model.describe(), "training": settings.as_dict()}
+    description = {
+        "task": describe_task(task),
+        "model": model.describe(),
+        "training": settings.as_dict(),
+        "label": label,
+    }
     generator = as_generator(rng)
     keys, test_keys = draw_keys(generator), draw_keys(generator)
     heads = model.first_attention(np.zeros((1, model.length), dtype=np.int64)).shape[0]
