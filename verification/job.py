@@ -9,6 +9,7 @@ from rich.console import Console
 from verification.board import Board, summary_table
 from verification.claim import Claim
 from verification.figures import draw_figures
+from verification.html import write_html_report
 from verification.profiles import Profile
 from verification.report import write_report
 from verification.results import Record, check_output_folder, describe_run, make_record, write_record
@@ -84,7 +85,8 @@ def run_job(claims: Sequence[Claim], profile: Profile, out: Path, *, seed: int, 
         complete = run_claims(claims, profile, seed=seed, jobs=jobs, on_step=board.step, on_outcome=keep)
     figures = draw_figures(out, ledger.outcomes, seed=seed, families=families and complete)
     record = ledger.save(complete=complete)
-    path = write_report(out, record, figures)
+    write_report(out, record, figures)
+    path = write_html_report(out, record, figures)
     finished = {outcome.claim.name for outcome in ledger.outcomes}
     console.print(summary_table(ledger.outcomes, [claim for claim in claims if claim.name not in finished]))
     _explain(console, ledger.outcomes)

@@ -8,7 +8,7 @@ from causal_theory.graphs.files import write_text_atomically
 from verification.figures import Figure
 from verification.text import show
 
-__all__ = ["write_report"]
+__all__ = ["ASSUMPTIONS", "REACHED", "cell_text", "write_report"]
 
 FILE_NAME = "report.md"
 
@@ -164,10 +164,13 @@ def _findings(evidence: Node) -> Iterator[str]:
         ]
         yield from _titled("Parts", ("part", "verdict", "predicted", "measured", "error", "method"), rows)
     for table in evidence["details"]:
-        yield from _titled(table["title"], table["columns"], [[_cell(cell) for cell in row] for row in table["rows"]])
+        yield from _titled(
+            table["title"], table["columns"], [[cell_text(cell) for cell in row] for row in table["rows"]]
+        )
 
 
-def _cell(cell: object) -> str:
+def cell_text(cell: object) -> str:
+    """Return the text of a cell: numbers to four digits, nothing for None."""
     if cell is None:
         return ""
     if isinstance(cell, float):
