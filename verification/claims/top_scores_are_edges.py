@@ -129,8 +129,8 @@ CLAIM = Claim(
     title="The largest scores are the edges",
     statement=(
         r"For chain, pairs, binary tree and random forests the largest entry of every child row of the edge scores, "
-        r"diagonal included, is at the parent: $\operatorname{argmax}_{j \le i} G_{ij} = p(i)$. So it is for the mean over a "
-        r"Dirichlet prior, and for orbit priors of trace 1, which satisfy all four assumptions."
+        r"diagonal included, is at the parent: $\operatorname{argmax}_{j \le i} G_{ij} = p(i)$. So it is for the mean "
+        r"over a Dirichlet prior, and for orbit priors of trace 1, which satisfy all four assumptions."
     ),
     source="Nichani, Damian, Lee (ICML 2024), main theorem, stage 1; their experiments use a Dirichlet prior of 0.1",
     predicted=f"exact margins positive; mean margins positive by more than {ENOUGH:g} standard errors",
