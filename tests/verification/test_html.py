@@ -95,6 +95,8 @@ def test_is_readable_without_sight(page):
     # What scrolls can be reached by the keyboard.
     for attributes in [*found.all("pre"), *(a for a in found.all("div") if a.get("class") == "scroll")]:
         assert attributes["tabindex"] == "0"
+    regions = [attributes["aria-label"] for attributes in found.all("div") if attributes.get("role") == "region"]
+    assert len(set(regions)) == len(regions)
 
 
 def test_errors_are_shown(page):
