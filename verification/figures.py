@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from causal_theory import InContextTask, OrbitPrior, edge_scores, limit_edge_scores, pairwise_information
 from causal_theory.information import MEASURES
 from causal_theory.plotting import plot_matrix
+from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from verification.context import Context
 from verification.ensembles import FAMILIES, STAR, family_graph, trace_one_matrix
 from verification.evidence import Plot
@@ -26,11 +27,6 @@ __all__ = ["Figure", "draw_figures"]
 
 LENGTH, SYMBOLS, EPSILON = 20, 5, 0.01
 DOTS_PER_INCH = 110
-
-# Okabe and Ito: told apart by colour-blind readers; markers and dashes tell the lines apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00")
-MARKERS = ("o", "s", "^", "D", "v", "x")
-DASHES = ("-", "--", "-.", ":", "-", "--")
 
 Array = NDArray[np.float64]
 
