@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 USABLE = $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint types check bench coverage format clean
+.PHONY: help verify test lint types check docs bench coverage format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ types: $(READY) ## static types
 
 check: $(READY) ## tests and doctests
 	$(BIN)/python -m pytest
+
+docs: $(READY) ## the documentation, docs/_build/html/index.html
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build/html
 
 bench: $(READY) ## time and memory of the exact engines
 	OMP_PROC_BIND=true $(BIN)/python -m tests.benchmarks

@@ -1,0 +1,65 @@
+"""Configuration of the documentation: ``make docs`` builds it with every warning as an error."""
+
+import sys
+from pathlib import Path
+
+import causal_theory
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "causal_theory"
+author = "The causal_theory developers"
+copyright = "2026, " + author
+version = release = causal_theory.__version__
+
+extensions = [
+    "mathml",
+    "matplotlib.sphinxext.plot_directive",
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build", "_extensions", "_templates"]
+templates_path = ["_templates"]
+nitpicky = True
+
+# Markdown
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.strikethrough"]
+
+# Reference
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+numpydoc_validation_checks = {"all", "ES01", "EX01", "SA01", "GL01", "GL02", "GL03"}
+
+# Figures are drawn from the code of the page while it is built.
+plot_html_show_source_link = False
+plot_html_show_formats = False
+plot_formats = [("svg", 100)]
+plot_rcparams = {"figure.constrained_layout.use": True, "svg.hashsalt": "causal_theory"}
+plot_apply_rcparams = True
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"
+html_title = "causal_theory"
+html_static_path = ["_static"]
+html_css_files = ["causal_theory.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "navbar_align": "left",
+    "secondary_sidebar_items": ["page-toc"],
+}
