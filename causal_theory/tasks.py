@@ -144,8 +144,7 @@ class InContextTask:
         >>> task = InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior([[0.5, 0.5], [0.5, 0.5]]))
         >>> task.require_forest("edge_scores")
         Traceback (most recent call last):
-        causal_theory.errors.TaskError: edge_scores needs a graph in which every position has at most one parent; \
-position 2 has the parents (0, 1)
+        causal_theory.errors.TaskError: edge_scores needs a graph in which every position has at most one parent; ...
         """
         several = [i for i, entry in enumerate(self.graph.parents) if len(entry) > 1]
         if several:
