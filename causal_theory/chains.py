@@ -133,6 +133,7 @@ def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (S, S)
+        The matrix B, with ``B sqrt(mu) = 0`` and ``sqrt(mu) B = 0``.
 
     Raises
     ------
@@ -152,7 +153,7 @@ def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
 
 
 def mixing_decay(pi: ArrayLike) -> float:
-    """Return the largest singular value of `chi2_matrix`, in [0, 1].
+    """Return the largest singular value of :func:`chi2_matrix`, in [0, 1].
 
     It is the maximal correlation of a parent and its child under the stationary law: the factor by which every
     edge of a path shrinks the dependence between its ends.

@@ -21,7 +21,7 @@ Method = Literal["exact", "quadrature", "monte_carlo"]
 class Estimate:
     """A number or array with its error bar.
 
-    Attributes
+    Parameters
     ----------
     value : ndarray
         The expectation; an array of shape ``()`` for a scalar.

@@ -125,8 +125,10 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     ----------
     task : InContextTask
         A task on a forest; any root law.
-    draws, rng
-        As in :func:`pairwise_information`.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
 
     Returns
     -------

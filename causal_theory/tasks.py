@@ -106,7 +106,17 @@ class InContextTask:
         return self.prior.vocab_size
 
     def root_distribution(self, pi: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the law of a root of the context, shape (S,), when ``pi`` is the transition matrix.
+        """Return the law of a root of the context.
+
+        Parameters
+        ----------
+        pi : ndarray of shape (S, S)
+            The transition matrix.
+
+        Returns
+        -------
+        ndarray of shape (S,)
+            The stationary law of ``pi``, or the uniform law.
 
         Raises
         ------

@@ -195,11 +195,12 @@ def tasks(
     priors : sequence of {"point", "orbit", "dirichlet"}
         The kinds of priors to draw from; the default has an exact expectation for every quantity.
     zeros, near_deterministic : bool
-        As for `transition_matrices`.
+        As for :func:`transition_matrices`.
 
     Returns
     -------
     SearchStrategy of InContextTask
+        Graphs come from :func:`forests`, matrices from :func:`transition_matrices`.
 
     Raises
     ------

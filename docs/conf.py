@@ -38,6 +38,28 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_validation_checks = {"all", "ES01", "EX01", "SA01", "GL01", "GL02", "GL03"}
+# Records that functions return and nobody constructs: their fields are documented as attributes, not as parameters.
+RECORDS = (
+    "AssumptionCheck",
+    "AssumptionReport",
+    "FlowTimes",
+    "Generalisation",
+    "Gradient",
+    "GradientAgreement",
+    "LearningCurve",
+    "PopulationRun",
+    "PredictionError",
+    "Preset",
+    "Sample",
+    "Stage1Run",
+    "Stage2Run",
+    "TrainingRun",
+)
+numpydoc_validation_exclude = {
+    *(rf"\.{name}$" for name in RECORDS),
+    r"\.Sample\.(tokens|targets|transitions)$",  # Python writes the docstrings of the fields of a named tuple.
+    r"\.PRESETS$",  # The docstring of a variable: numpydoc looks at that of its type.
+}
 
 # Figures are drawn from the code of the page while it is built.
 plot_html_show_source_link = False

@@ -67,8 +67,15 @@ def generalisation(
         The constant inside the logarithm, greater than 0.
     samples : int
         Sequences for what is sampled.
-    draws, rng
-        As in :func:`causal_theory.edge_scores`.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of randomness.
+
+    Returns
+    -------
+    Generalisation
+        Losses and errors of prediction.
 
     Raises
     ------

@@ -65,6 +65,29 @@ class LearningCurve:
 def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> tuple[float, float]:
     """Return the multiple of I for ``A2`` with the smallest loss, and that loss.
 
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest with an independent query; any length.
+    epsilon : float
+        The constant inside the logarithm of the loss, greater than 0.
+    rng : int or Generator, optional
+        Source of draws for priors that are averaged over draws.
+
+    Returns
+    -------
+    multiple : float
+        Between 0 and 40, where the softmax is one-hot to roundoff.
+    loss : float
+        The loss there, in nats.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``epsilon`` is not positive.
+    TaskError
+        If the graph is not a forest with an independent query.
+
     Examples
     --------
     >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
@@ -106,8 +129,13 @@ def learning_curve(
         Maps a length to the constant inside the logarithm; ``1 / T`` by default.
     fit_last : int
         Number of lengths, counted from the longest, that the exponent is fitted to.
-    rng
+    rng : int or Generator, optional
         Only used by priors that are averaged over draws; every length uses the same draws.
+
+    Returns
+    -------
+    LearningCurve
+        Best losses and floors, and the exponent of the excess.
 
     Raises
     ------

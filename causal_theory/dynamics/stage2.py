@@ -25,7 +25,7 @@ OVERFLOW = 600.0
 class Stage2:
     """Settings of stage 2.
 
-    Attributes
+    Parameters
     ----------
     steps : int
         Number of gradient steps.
@@ -34,6 +34,16 @@ class Stage2:
     path : {"full", "one_parameter"}
         ``"full"`` trains all of ``A2``. ``"one_parameter"`` trains the multiple of ``I - 11^T/S``, which is all that
         moves under a prior that does not know the names of the symbols.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a setting is out of range.
+
+    Examples
+    --------
+    >>> Stage2(steps=30, path="one_parameter")
+    Stage2(steps=30, learning_rate=1.0, path='one_parameter')
     """
 
     steps: int = 100
@@ -84,9 +94,32 @@ class Stage2Run:
 def run_stage2(
     task: InContextTask, settings: Stage2, *, epsilon: float, beta0: float = 0.0, rng: SeedLike = 0
 ) -> Stage2Run:
-    """Run stage 2 by itself from ``beta0 I``; see :func:`causal_theory.train_population`.
+    """Run stage 2 by itself; see :func:`causal_theory.train_population`.
 
-    Under a prior that is averaged over draws every step uses the same draws.
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest with an independent query; any length.
+    settings : Stage2
+        Steps and learning rate.
+    epsilon : float
+        The constant inside the logarithm of the loss, greater than 0.
+    beta0 : float
+        The start is ``A2 = beta0 I``.
+    rng : int or Generator, optional
+        Source of draws for priors that are averaged over draws; every step uses the same ones.
+
+    Returns
+    -------
+    Stage2Run
+        Losses and matrices of every step.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``epsilon`` is not positive, or ``beta0`` leaves no room for a step.
+    TaskError
+        If the graph is not a forest with an independent query.
 
     Examples
     --------

@@ -43,6 +43,7 @@ def read_graph(path: str | os.PathLike[str]) -> CausalGraph:
     Returns
     -------
     CausalGraph
+        The graph of the file.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def read_graph(path: str | os.PathLike[str]) -> CausalGraph:
 
 
 def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
-    """Write a graph as JSON that `read_graph` reads back as an equal graph.
+    """Write a graph as JSON that :func:`read_graph` reads back as an equal graph.
 
     The file appears complete or not at all: the text goes to a temporary file in the same folder, which then takes
     the final name.

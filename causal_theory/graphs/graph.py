@@ -145,7 +145,17 @@ class CausalGraph:
 
     @classmethod
     def chain(cls, length: int) -> Self:
-        """Position i follows i - 1: the graph of induction heads. ``length`` is T >= 2, the query included.
+        """Position i follows i - 1: the graph of induction heads.
+
+        Parameters
+        ----------
+        length : int
+            T >= 2, the query included.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``length`` is not an integer of at least 2.
 
         Examples
         --------
@@ -156,7 +166,17 @@ class CausalGraph:
 
     @classmethod
     def pairs(cls, length: int) -> Self:
-        """Roots at even context positions, each odd one follows the position before it. ``length`` is T >= 2.
+        """Roots at even context positions, each odd one follows the position before it.
+
+        Parameters
+        ----------
+        length : int
+            T >= 2, the query included.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``length`` is not an integer of at least 2.
 
         Examples
         --------
@@ -167,7 +187,17 @@ class CausalGraph:
 
     @classmethod
     def star(cls, length: int) -> Self:
-        """Every context position follows position 0. ``length`` is T >= 2.
+        """Every context position follows position 0.
+
+        Parameters
+        ----------
+        length : int
+            T >= 2, the query included.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``length`` is not an integer of at least 2.
 
         Examples
         --------
@@ -178,7 +208,17 @@ class CausalGraph:
 
     @classmethod
     def binary_tree(cls, length: int) -> Self:
-        """Position i follows (i - 1) // 2, as in a binary heap. ``length`` is T >= 2.
+        """Position i follows (i - 1) // 2, as in a binary heap.
+
+        Parameters
+        ----------
+        length : int
+            T >= 2, the query included.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``length`` is not an integer of at least 2.
 
         Examples
         --------
@@ -217,7 +257,14 @@ class CausalGraph:
 
     @classmethod
     def from_adjacency(cls, adjacency: ArrayLike, *, target_parents: Iterable[int] | None = None) -> Self:
-        """Build a graph from its (T, T) matrix of zeros and ones, ``adjacency[i, j] = 1`` when j is a parent of i.
+        """Build a graph from its adjacency matrix.
+
+        Parameters
+        ----------
+        adjacency : array_like of shape (T, T)
+            Zeros and ones, ``[i, j] = 1`` when j is a parent of i.
+        target_parents : iterable of int, optional
+            The positions that the target depends on; the query by default.
 
         Raises
         ------
@@ -234,9 +281,14 @@ class CausalGraph:
 
     @classmethod
     def from_networkx(cls, graph: Any, *, target_parents: Iterable[int] | None = None) -> Self:
-        """Build a graph from a ``networkx.DiGraph`` with nodes 0..T-1 and edges from parent to child.
+        """Build a graph from one of networkx; parents are sorted.
 
-        Parents are sorted. Target parents are those given here, else the graph attribute ``target_parents``.
+        Parameters
+        ----------
+        graph : networkx.DiGraph
+            Nodes 0..T-1 and edges from parent to child.
+        target_parents : iterable of int, optional
+            The positions that the target depends on; by default the graph attribute ``target_parents``, else the query.
 
         Raises
         ------
@@ -251,10 +303,13 @@ class CausalGraph:
         return cls(parents, stored if target_parents is None else target_parents)
 
     def to_networkx(self) -> Any:
-        """Return a ``networkx.DiGraph`` with edges from parent to child.
+        """Return the graph as one of networkx.
 
-        Nodes carry the attribute ``role``: ``"root"``, ``"child"`` or ``"query"``; the graph carries
-        ``target_parents``.
+        Returns
+        -------
+        networkx.DiGraph
+            Edges lead from parent to child. Nodes carry the attribute ``role``: ``"root"``, ``"child"`` or
+            ``"query"``; the graph carries ``target_parents``.
 
         Raises
         ------

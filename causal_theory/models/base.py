@@ -40,39 +40,172 @@ class TrainableModel(ABC):
 
     @abstractmethod
     def with_parameters(self, parameters: ArrayLike) -> Self:
-        """Return a model of the same shape with other parameters."""
+        """Return a model of the same shape with other parameters.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (P,)
+            All parameters, in the order of ``parameters``.
+
+        Returns
+        -------
+        TrainableModel
+            A new model; this one is not changed.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Return kind and shape, in terms of JSON: two models that agree in it can exchange parameters."""
+        """Return kind and shape: two models that agree in them can exchange parameters.
+
+        Returns
+        -------
+        dict
+            In terms of JSON.
+        """
 
     @abstractmethod
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return the losses (n,) of checked tokens at flat parameters, and the gradient of their mean by these."""
+        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
+
+        Parameters
+        ----------
+        parameters : ndarray, shape (P,)
+            Flat parameters.
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        ndarray, shape (P,)
+            Gradient of their mean.
+        """
 
     @abstractmethod
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the losses (n,) of checked tokens, in nats."""
+        """Return the loss of each sequence; nothing is checked.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        """
 
     @abstractmethod
     def forward(self, tokens: ArrayLike) -> Array:
-        """Return the predictions (n, S) for a batch of tokens (n, T)."""
+        """Return the predictions for a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (n, S)
+            Predictions, one row for each sequence.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
 
     @abstractmethod
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, shape (heads, T, T), averaged over a batch."""
+        """Return the attention of the first layer, averaged over a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (H, T, T)
+            Rows are query positions; one matrix for each head.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
 
     def batch_gradient(self, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return the losses (n,) of checked tokens, and the gradient of their mean by the parameters."""
+        """Return losses, and the gradient of their mean by the parameters; nothing is checked.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        ndarray, shape (P,)
+            Gradient of their mean.
+        """
         return self.gradient_at(self.parameters, tokens, targets)
 
     def loss(self, tokens: ArrayLike, targets: ArrayLike) -> float:
-        """Return the mean loss of a batch in nats; ``targets`` (n, S) are laws of the next token."""
+        """Return the mean loss of a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+        targets : array_like, shape (n, S)
+            Law of the next token.
+
+        Returns
+        -------
+        float
+            In nats.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
         batch = self.check_tokens(tokens)
         return float(self.batch_losses(batch, check_matrix("targets", targets, (len(batch), self.vocab_size))).mean())
 
     def check_tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
-        """Return tokens as a contiguous array when they fit the model."""
+        """Return tokens as a contiguous array when they fit the model.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray of int64, shape (n, T)
+            The tokens.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If they are not integers, there is no sequence, or length or symbols are not those of the model.
+        """
         batch = np.asarray(tokens)
         if batch.ndim != 2 or batch.shape[1] != self.length or not np.issubdtype(batch.dtype, np.integer):
             raise InvalidArgumentError(

@@ -159,7 +159,23 @@ class DisentangledTransformer(TrainableModel):
         return np.array([causal_softmax(block) for block in blocks])
 
     def with_parameters(self, parameters: ArrayLike) -> "DisentangledTransformer":
-        """Return a model of the same shape with other parameters."""
+        """Return a model of the same shape with other parameters.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (P,)
+            All parameters, in the order of ``parameters``.
+
+        Returns
+        -------
+        DisentangledTransformer
+            A new model; this one is not changed.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
         flat = check_matrix("parameters", np.atleast_2d(parameters), (1, len(self._flat)))[0].copy()
         other = DisentangledTransformer.__new__(DisentangledTransformer)
         other.__dict__.update(self.__dict__)
@@ -167,7 +183,13 @@ class DisentangledTransformer(TrainableModel):
         return other
 
     def describe(self) -> dict[str, Any]:
-        """Return kind and shape."""
+        """Return kind and shape.
+
+        Returns
+        -------
+        dict
+            In terms of JSON.
+        """
         return {
             "kind": "disentangled",
             "length": self._length,
@@ -176,12 +198,44 @@ class DisentangledTransformer(TrainableModel):
         }
 
     def forward(self, tokens: ArrayLike) -> Array:
-        """Return the predicted laws (n, S) of the next token for a batch of tokens (n, T)."""
+        """Return the predictions for a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (n, S)
+            Predicted laws of the next token.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
         batch = self.check_tokens(tokens)
         return self._run(batch, np.zeros((len(batch), self._size)), predictions=True)[1]
 
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, shape (H, T, T), averaged over a batch."""
+        """Return the attention of the first layer, averaged over a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (H, T, T)
+            Rows are query positions; one matrix for each head.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model, or it has a single layer, which attends from the last position only.
+        """
         batch = self.check_tokens(tokens)
         if len(self._heads) == 1:
             raise InvalidArgumentError(f"heads must have at least two layers for an inner attention, got {self._heads}")
@@ -189,17 +243,65 @@ class DisentangledTransformer(TrainableModel):
         return attended[: self._heads[0]] / len(batch)
 
     def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> "DisentangledTransformer":
-        """Return the gradient of the mean loss of a batch, in the shape of the model."""
+        """Return the gradient of the mean loss of a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+        targets : array_like, shape (n, S)
+            Law of the next token.
+
+        Returns
+        -------
+        DisentangledTransformer
+            Derivatives, in the shape of the model.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
         batch = self.check_tokens(tokens)
         labels = check_matrix("targets", targets, (len(batch), self._size))
         return self.with_parameters(self.batch_gradient(batch, labels)[1])
 
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the losses (n,) of checked tokens, in nats."""
+        """Return the loss of each sequence; nothing is checked.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        """
         return self._run(tokens, targets)[0]
 
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return the losses (n,) of checked tokens at flat parameters, and the gradient of their mean by these."""
+        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
+
+        Parameters
+        ----------
+        parameters : ndarray, shape (P,)
+            Flat parameters.
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        ndarray, shape (P,)
+            Gradient of their mean.
+        """
         columns = transpose_layers(parameters, self._counts, self._length + self._size)
         losses, _, _, gradient = run_batch(
             tokens, targets, parameters, columns, self._counts, get_num_threads(), True, False, False

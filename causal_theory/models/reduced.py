@@ -39,7 +39,17 @@ def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
 
 
 def causal_softmax(A1: Array) -> Array:
-    """Return the attention (T, T) of layer 1: ``softmax(A1[i, :i+1])`` in row i, zero above the diagonal.
+    """Return the attention of layer 1.
+
+    Parameters
+    ----------
+    A1 : ndarray of shape (T, T)
+        Logits; what is above the diagonal is ignored.
+
+    Returns
+    -------
+    ndarray of shape (T, T)
+        ``softmax(A1[i, :i+1])`` in row i, zero above the diagonal.
 
     Examples
     --------
@@ -128,13 +138,35 @@ class ReducedTransformer(TrainableModel):
         return {"A1": slice(0, self.A1.size), "A2": slice(self.A1.size, self.A1.size + self.A2.size)}
 
     def with_parameters(self, parameters: ArrayLike) -> "ReducedTransformer":
-        """Return a model of the same shape with other parameters."""
+        """Return a model of the same shape with other parameters.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (P,)
+            All parameters, in the order of ``parameters``.
+
+        Returns
+        -------
+        ReducedTransformer
+            A new model; this one is not changed.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
         flat = check_matrix("parameters", np.atleast_2d(parameters), (1, self.A1.size + self.A2.size))[0]
         A1, A2 = flat[: self.A1.size], flat[self.A1.size :]
         return ReducedTransformer(A1.reshape(self.A1.shape), A2.reshape(self.A2.shape), self.epsilon)
 
     def describe(self) -> dict[str, Any]:
-        """Return kind and shape."""
+        """Return kind, shape and epsilon.
+
+        Returns
+        -------
+        dict
+            In terms of JSON.
+        """
         return {
             "kind": "reduced",
             "length": self.length,
@@ -143,28 +175,110 @@ class ReducedTransformer(TrainableModel):
         }
 
     def forward(self, tokens: ArrayLike) -> Array:
-        """Return the attended frequencies ``f`` (n, S) of a batch of tokens (n, T)."""
+        """Return the predictions for a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (n, S)
+            Attended frequencies ``f``, which sum to one.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
         return np.asarray(batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2)))
 
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, shape (1, T, T); it does not depend on the tokens."""
+        """Return the attention of the first layer, which does not depend on the tokens.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (1, T, T)
+            Rows are query positions.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
         self.check_tokens(tokens)
         return self.attention[np.newaxis]
 
     def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> tuple[Array, Array]:
-        """Return the gradients of the mean loss of a batch by ``A1`` (T, T) and ``A2`` (S, S)."""
+        """Return the gradients of the mean loss of a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+        targets : array_like, shape (n, S)
+            Law of the next token.
+
+        Returns
+        -------
+        ndarray, shape (T, T)
+            By ``A1``.
+        ndarray, shape (S, S)
+            By ``A2``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
         batch = self.check_tokens(tokens)
         labels = check_matrix("targets", targets, (len(batch), len(self.A2)))
         slopes = self.batch_gradient(batch, labels)[1]
         return slopes[: self.A1.size].reshape(self.A1.shape), slopes[self.A1.size :].reshape(self.A2.shape)
 
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the losses (n,) of checked tokens, in nats."""
+        """Return the loss of each sequence; nothing is checked.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        """
         found = reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
         return np.asarray(found[0])
 
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return the losses (n,) of checked tokens at flat parameters, and the gradient of their mean by these."""
+        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
+
+        Parameters
+        ----------
+        parameters : ndarray, shape (P,)
+            Flat parameters.
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        ndarray, shape (P,)
+            Gradient of their mean.
+        """
         cut = self.A1.size
         attention = causal_softmax(parameters[:cut].reshape(self.A1.shape))
         scores = key_scores(parameters[cut:].reshape(self.A2.shape))

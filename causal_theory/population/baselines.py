@@ -26,8 +26,15 @@ def loss_floor(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike
     ----------
     task : InContextTask
         Only its prior matters.
-    draws, rng
-        As in :func:`edge_scores`.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
+
+    Returns
+    -------
+    Estimate
+        A scalar; exact for point and orbit priors.
 
     Examples
     --------
@@ -59,8 +66,10 @@ def counts_rule_loss(
         A task on a forest with an independent query; any length.
     smoothing : float
         The constant *c*, greater than 0.
-    draws, rng
-        As in :func:`edge_scores`.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
 
     Returns
     -------
@@ -111,9 +120,33 @@ def counts_rule_loss(
 def unigram_loss(
     task: InContextTask, *, smoothing: float, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
 ) -> Estimate:
-    r"""Return the loss of counting tokens, in nats: prediction :math:`(n_b + c) / (T - 1 + S c)` from the context.
+    r"""Return the loss of counting tokens, in nats.
 
-    Parameters, errors and exactness are those of :func:`counts_rule_loss`. It knows neither graph nor query.
+    The prediction is :math:`(n_b + c) / (T - 1 + S c)` with :math:`n_b` the number of context tokens that equal *b*.
+    It knows neither graph nor query.
+
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest with an independent query; any length.
+    smoothing : float
+        The constant *c*, greater than 0.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
+
+    Returns
+    -------
+    Estimate
+        A scalar; exact for point and orbit priors.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``smoothing`` is not positive.
+    TaskError
+        If the graph is not a forest with an independent query.
 
     Examples
     --------

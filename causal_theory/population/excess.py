@@ -32,11 +32,19 @@ def excess_loss(
 
     Parameters
     ----------
-    task, A2, epsilon, draws, rng
-        As in :func:`parent_attention_loss`.
+    task : InContextTask
+        A task on a forest with an independent query; any root law, any length.
+    A2 : array_like, shape (S, S)
+        Second attention matrix, ``A2[key symbol, query symbol]``.
+    epsilon : float
+        The constant inside the logarithm, greater than 0.
     normalised : bool
         :math:`f + \varepsilon` sums to :math:`1 + S\varepsilon`. Divided by it, it is a probability vector, which costs
         :math:`\log(1 + S\varepsilon)` nats more: that excess is never negative, the plain one can be.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
 
     Returns
     -------
@@ -45,8 +53,10 @@ def excess_loss(
 
     Raises
     ------
-    InvalidArgumentError, TaskError
-        As :func:`parent_attention_loss`.
+    InvalidArgumentError
+        If ``A2`` has the wrong shape or ``epsilon`` is not positive.
+    TaskError
+        If the graph is not a forest with an independent query.
 
     Examples
     --------

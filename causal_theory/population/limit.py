@@ -37,8 +37,10 @@ def limit_edge_scores(
         A task on a forest with an independent query and stationary roots.
     epsilon : float
         The constant inside the logarithm of the loss, at least 0.
-    draws, rng
-        As in :func:`edge_scores`.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
 
     Returns
     -------
@@ -53,6 +55,10 @@ def limit_edge_scores(
     TaskError
         If the graph is not a forest with an independent query, or the roots are not stationary (the symbol
         frequencies then have no common limit).
+
+    References
+    ----------
+    E. Nichani, A. Damian, J. D. Lee, "How Transformers Learn Causal Structure with Gradient Descent", ICML 2024.
 
     Examples
     --------

@@ -127,13 +127,42 @@ def population_gradient(
         \frac{\partial L}{\partial A1_{ij}} = E[g_i a_{ij} (A2_{s_j q} - k_i \cdot A2_{\cdot q})], \qquad
         \frac{\partial L}{\partial A2_{aq'}} = E\Big[\sum_i g_i k_{ia} [q = q']\Big]
 
-    Parameters and errors are those of :func:`population_loss`.
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest whose last token is an independent query.
+    A1 : array_like, shape (T, T)
+        First attention matrix; entries above the diagonal are ignored.
+    A2 : array_like, shape (S, S)
+        Second attention matrix, ``A2[key symbol, query symbol]``.
+    epsilon : float
+        The constant inside the logarithm, greater than 0.
+    method : {"auto", "enumerate", "monte_carlo"}
+        See :func:`population_loss`.
+    samples : int
+        Number of sequences for Monte Carlo, at least 2.
+    draws : int
+        Transition matrices to draw when enumerating under a prior that has no exact average.
+    rng : int or Generator, optional
+        Source of randomness.
+    max_sequences : int
+        The largest number of sequences to enumerate per transition matrix.
 
     Returns
     -------
     Gradient
         Fields ``A1`` (T, T), zero above the diagonal, ``A2`` (S, S), and the ``loss`` at the same point, which costs
         nothing extra; each an :class:`Estimate`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a matrix has the wrong shape or entries that are not finite, ``epsilon`` is not positive, or the method is
+        unknown.
+    TaskError
+        If the graph is not a forest with an independent query.
+    TooLargeError
+        If more than ``max_sequences`` sequences would be enumerated.
 
     Examples
     --------

@@ -46,8 +46,10 @@ def parent_attention_loss(
         Second attention matrix, ``A2[key symbol, query symbol]``.
     epsilon : float
         The constant inside the logarithm, greater than 0.
-    draws, rng
-        As in :func:`edge_scores`.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
 
     Returns
     -------
@@ -94,8 +96,32 @@ def parent_attention_gradient(
 ) -> Estimate:
     r"""Return the derivative of :func:`parent_attention_loss` by ``A2``, shape (S, S).
 
-    Parameters, errors and exactness are those of :func:`parent_attention_loss`. Under an orbit prior the derivative
-    at a matrix in the span of I and 11^T lies in that span.
+    Under an orbit prior the derivative at a matrix in the span of I and 11^T lies in that span.
+
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest with an independent query; any root law, any length.
+    A2 : array_like, shape (S, S)
+        Second attention matrix, ``A2[key symbol, query symbol]``.
+    epsilon : float
+        The constant inside the logarithm, greater than 0.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
+
+    Returns
+    -------
+    Estimate
+        Matrix (S, S), in nats; exact for the priors for which :func:`parent_attention_loss` is.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``A2`` has the wrong shape or ``epsilon`` is not positive.
+    TaskError
+        If the graph is not a forest with an independent query.
 
     Notes
     -----

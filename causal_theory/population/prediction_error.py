@@ -82,6 +82,11 @@ def prediction_error(
     rng : int or Generator, optional
         Source of randomness.
 
+    Returns
+    -------
+    PredictionError
+        Mean, quantile and largest error over the samples, with confidence intervals.
+
     Raises
     ------
     InvalidArgumentError

@@ -59,8 +59,10 @@ def edge_scores(
     method : {"transform", "enumerate"}
         ``"transform"``: message passing under an integral, :math:`O(T^2 S^3 \sqrt T)`, any length.
         ``"enumerate"``: sum over all :math:`S^T` sequences.
-    draws, rng
-        Number of transition matrices and source of randomness, for a Dirichlet prior with more than two symbols.
+    draws : int
+        Transition matrices to draw when the prior has no exact average: a Dirichlet prior on more than two symbols.
+    rng : int or Generator, optional
+        Source of these draws.
     max_sequences : int
         The largest number of sequences that ``"enumerate"`` accepts.
 

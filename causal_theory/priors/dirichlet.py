@@ -86,8 +86,27 @@ class DirichletPrior(Prior):
         return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Draw ``size`` independent matrices, shape (size, S, S).
+        """Draw independent matrices.
 
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        rng : int or Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        ndarray of shape (size, S, S)
+            The draws.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+
+        Notes
+        -----
         A Dirichlet row is a row of independent gamma variables divided by their sum. They are drawn as logarithms,
         ``log G(alpha) = log G(alpha + 1) - E / alpha`` with E standard exponential, so that small concentrations
         do not underflow before the division.

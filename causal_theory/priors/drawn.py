@@ -76,7 +76,25 @@ class DrawnPrior(Prior):
         return result
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Draw ``size`` relabelings of the draws, with replacement, shape (size, S, S)."""
+        """Draw relabelings of the draws, with replacement.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        rng : int or Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        ndarray of shape (size, S, S)
+            The relabelings.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        """
         count = check_integer("size", size, 1)
         generator = as_generator(rng)
         picked = self._matrices[generator.integers(len(self._matrices), size=count)]

@@ -45,7 +45,13 @@ class OrbitPrior(MatrixPrior):
         return factorial(self.vocab_size)
 
     def relabelings(self) -> Iterator[NDArray[np.float64]]:
-        """Yield the S! matrices ``P pi P^T``, each with probability 1/S! under the prior, in lexicographic order."""
+        """Yield all matrices of the orbit.
+
+        Yields
+        ------
+        ndarray of shape (S, S)
+            The S! matrices ``P pi P^T``, each with probability 1/S! under the prior, in lexicographic order.
+        """
         for order in permutations(range(self.vocab_size)):
             yield self._transition[np.ix_(order, order)]
 
@@ -60,7 +66,25 @@ class OrbitPrior(MatrixPrior):
         return result
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Draw ``size`` independent relabelings, shape (size, S, S)."""
+        """Draw independent relabelings.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        rng : int or Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        ndarray of shape (size, S, S)
+            The draws.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        """
         count = check_integer("size", size, 1)
         labels = np.tile(np.arange(self.vocab_size), (count, 1))
         order = as_generator(rng).permuted(labels, axis=1)

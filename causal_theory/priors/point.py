@@ -37,7 +37,25 @@ class PointPrior(MatrixPrior):
         return self._transition
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Return ``size`` times the matrix, as a read-only view of shape (size, S, S). Nothing is drawn."""
+        """Return the matrix several times; nothing is drawn.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        rng : int or Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        ndarray of shape (size, S, S)
+            Read-only view of one matrix.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        """
         count = check_integer("size", size, 1)
         as_generator(rng)
         return np.broadcast_to(self._transition, (count, *self._transition.shape))

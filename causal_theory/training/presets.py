@@ -51,13 +51,30 @@ class Preset:
     settings: TrainingSettings
 
     def tasks(self, rng: SeedLike = None) -> tuple[InContextTask, ...]:
-        """Return the tasks, one for each graph; random graphs come from ``rng``."""
+        """Return the tasks.
+
+        Parameters
+        ----------
+        rng : int or Generator, optional
+            Source of random graphs.
+
+        Returns
+        -------
+        tuple of InContextTask
+            One for each graph.
+        """
         generator = as_generator(rng)
         prior = DirichletPrior(self.vocab_size, self.concentration)
         return tuple(InContextTask(self.make_graph(self.length, generator), prior) for _ in range(self.graphs))
 
     def model(self) -> DisentangledTransformer:
-        """Return the model at its start."""
+        """Return the model at its start.
+
+        Returns
+        -------
+        DisentangledTransformer
+            All parameters are zero.
+        """
         return DisentangledTransformer(self.length, self.vocab_size, self.heads)
 
 
@@ -92,6 +109,16 @@ PRESETS: Mapping[str, Preset] = {
 
 def find_preset(name: str) -> Preset:
     """Return a preset by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of the keys of ``PRESETS``.
+
+    Returns
+    -------
+    Preset
+        The preset.
 
     Raises
     ------

@@ -18,7 +18,30 @@ TrainingStatus = Literal["finished", "diverged"]
 
 
 def parent_attention(attention: Array, graph: CausalGraph) -> Array:
-    """Return the attention on the parent, shape (..., T), of attention (..., T, T); NaN for roots."""
+    """Return the attention of every position on its parent.
+
+    Parameters
+    ----------
+    attention : ndarray, shape (..., T, T)
+        Query positions in rows, key positions in columns.
+    graph : CausalGraph
+        A forest on T positions.
+
+    Returns
+    -------
+    ndarray, shape (..., T)
+        NaN for roots.
+
+    Raises
+    ------
+    GraphError
+        If a position has several parents.
+
+    Examples
+    --------
+    >>> parent_attention(np.eye(4), CausalGraph.chain(4))
+    array([nan,  0.,  0., nan])
+    """
     parents = graph.parent_array
     rows = np.arange(len(parents))
     found: Array = np.where(parents >= 0, attention[..., rows, np.maximum(parents, 0)], np.nan)

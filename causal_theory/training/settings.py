@@ -19,7 +19,7 @@ Recipe = Literal["joint", "two_stage"]
 class TrainingSettings:
     """Settings of :func:`causal_theory.train_sgd`.
 
-    Attributes
+    Parameters
     ----------
     steps : int
         Number of steps.
@@ -45,6 +45,11 @@ class TrainingSettings:
         Number of windows over which the loss of training is averaged.
     snapshots : int
         Number of measurements on the held-out sequences, besides the one at the start.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a setting is out of range.
 
     Examples
     --------
@@ -91,7 +96,18 @@ class TrainingSettings:
             )
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
+        """Return the learning rate of a step.
+
+        Parameters
+        ----------
+        step : int
+            Counted from 0.
+
+        Returns
+        -------
+        float
+            The rate.
+        """
         if self.schedule == "constant":
             return self.learning_rate
         return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
@@ -102,17 +118,33 @@ class TrainingSettings:
         return self.first_steps or self.steps // 2
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all settings by name."""
+        """Return all settings by name.
+
+        Returns
+        -------
+        dict
+            In terms of JSON.
+        """
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "TrainingSettings":
         """Return settings from their names.
 
+        Parameters
+        ----------
+        content : mapping
+            Values by name; ``steps``, ``batch_size`` and ``learning_rate`` are required.
+
+        Returns
+        -------
+        TrainingSettings
+            The settings.
+
         Raises
         ------
         InvalidArgumentError
-            If a name is unknown or a required one is missing.
+            If a name is unknown, a required one is missing, or a value is out of range.
         """
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(content) - set(known))

@@ -54,9 +54,20 @@ def train_sgd(
         Where sequences come from; every position and the target have at most one parent.
     model : TrainableModel
         :class:`ReducedTransformer` or :class:`DisentangledTransformer` to start from; it is not changed.
-    steps, batch_size, learning_rate, optimizer, schedule, weight_decay, recipe
-        See :class:`TrainingSettings`; its other fields (``first_steps``, ``beta1``, ``beta2``, ``adam_epsilon``,
-        ``test_size``, ``records``, ``snapshots``) can be given by name as well.
+    steps : int
+        Number of steps.
+    batch_size : int
+        Fresh sequences per step.
+    learning_rate : float
+        Step size at the start.
+    optimizer : {"sgd", "adamw"}
+        Plain gradient steps, or Adam with decoupled weight decay.
+    schedule : {"constant", "cosine"}
+        Whether the rate stays or falls to zero.
+    weight_decay : float
+        Parameters shrink by ``rate * weight_decay`` in every step.
+    recipe : {"joint", "two_stage"}
+        All matrices together, or the first one and then the second one.
     rng : int or Generator, optional
         Source of randomness. The sequences depend on nothing else: not on the number of threads, nor on the model.
     checkpoint : path, optional
@@ -69,10 +80,14 @@ def train_sgd(
         interruption, whatever ``rng`` is. A checkpoint of another run is refused.
     progress : bool
         Whether to show a bar on a terminal.
+    **settings : int or float
+        The other fields of :class:`TrainingSettings`: ``first_steps``, ``beta1``, ``beta2``, ``adam_epsilon``,
+        ``test_size``, ``records``, ``snapshots``.
 
     Returns
     -------
     TrainingRun
+        Losses, attention and baselines, and the trained model.
 
     Raises
     ------
@@ -123,9 +138,45 @@ def train_with_settings(
     progress: bool = True,
     label: str = "",
 ) -> TrainingRun:
-    """Run :func:`train_sgd` with its settings in one object.
+    """Run :func:`causal_theory.train_sgd` with its settings in one object.
 
-    ``label`` is kept in the checkpoint, and a run only goes on under the same one: a place for what else identifies it.
+    Parameters
+    ----------
+    task : InContextTask
+        Where sequences come from; every position and the target have at most one parent.
+    model : TrainableModel
+        The model to start from; it is not changed.
+    settings : TrainingSettings
+        All that concerns the steps.
+    rng : int or Generator, optional
+        Source of randomness.
+    checkpoint : path, optional
+        Where to keep the state of the run.
+    every : int
+        Steps between checkpoints.
+    resume : bool
+        Go on from the checkpoint when there is one.
+    progress : bool
+        Whether to show a bar on a terminal.
+    label : str
+        Kept in the checkpoint; a run only goes on under the same one: a place for what else identifies it.
+
+    Returns
+    -------
+    TrainingRun
+        As from :func:`causal_theory.train_sgd`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the model does not fit the task, ``checkpoint`` exists and ``resume`` is false, or the checkpoint belongs to
+        another run.
+    FileFormatError
+        If the checkpoint was cut or is no checkpoint.
+    TaskError
+        If the task has several parents.
+    TooLargeError
+        If a batch would not fit into memory.
     """
     _check_model(task, model, settings)
     path = None if checkpoint is None else Path(checkpoint)

@@ -15,6 +15,31 @@ __all__ = ["FlowTimes", "Stage1", "Stage1Run", "convergence_times", "run_stage1"
 def run_stage1(task: InContextTask, settings: Stage1, *, epsilon: float, rng: SeedLike = 0) -> Stage1Run:
     """Run stage 1 by itself; see :func:`causal_theory.train_population`.
 
+    Parameters
+    ----------
+    task : InContextTask
+        A task on a forest with an independent query.
+    settings : Stage1
+        Steps, learning rate and method.
+    epsilon : float
+        The constant inside the logarithm of the loss, greater than 0.
+    rng : int or Generator, optional
+        Source of draws for priors that are averaged over draws; every step uses the same ones.
+
+    Returns
+    -------
+    Stage1Run
+        Progress of every row, and when rows reached their marks.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``epsilon`` is not positive.
+    TaskError
+        If the graph is not a forest with an independent query.
+    TooLargeError
+        If the method is ``"exact"`` and the task has too many sequences.
+
     Examples
     --------
     >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior

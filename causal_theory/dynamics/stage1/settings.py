@@ -14,7 +14,7 @@ Stage1Method = Literal["first_order", "flow", "exact"]
 class Stage1:
     """Settings of stage 1.
 
-    Attributes
+    Parameters
     ----------
     steps : int
         Largest number of steps; fewer when every child row attends to its parent before.
@@ -31,6 +31,11 @@ class Stage1:
     records : int
         Recorded are the multiples of the smallest power of two that leaves at most twice this number of them, and the
         last step.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a setting is out of range.
 
     Examples
     --------
@@ -55,5 +60,16 @@ class Stage1:
         check_integer("records", self.records, 2)
 
     def rate(self, length: int) -> float:
-        """Return what one step adds to the time of the flow, ``learning_rate * beta0 / T``."""
+        """Return what one step adds to the time of the flow.
+
+        Parameters
+        ----------
+        length : int
+            T.
+
+        Returns
+        -------
+        float
+            ``learning_rate * beta0 / T``.
+        """
         return self.learning_rate * self.beta0 / length
