@@ -1,15 +1,12 @@
 """Figures: each function takes an optional matplotlib ``Axes`` and returns it. Needs the extra ``plot``."""
 
-from causal_theory.plotting.dynamics import plot_attention_on_parents, plot_losses, plot_root_rows, plot_second_matrix
+from causal_theory.plotting.attention import plot_attention, plot_parent_attention
+from causal_theory.plotting.dynamics import plot_attention_on_parents, plot_losses, plot_root_rows
 from causal_theory.plotting.graphs import plot_graph
 from causal_theory.plotting.heatmaps import plot_information, plot_matrix, plot_scores
-from causal_theory.plotting.training import (
-    plot_attention,
-    plot_layer,
-    plot_margins,
-    plot_parent_attention,
-    plot_training,
-)
+from causal_theory.plotting.margins import plot_margins
+from causal_theory.plotting.matrices import plot_layer, plot_second_matrix
+from causal_theory.plotting.training import plot_training
 
 __all__ = [
     "plot_attention",

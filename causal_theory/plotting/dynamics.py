@@ -1,23 +1,21 @@
-"""The two stages of Algorithm 1: rows of the first attention matrix, losses, and the second matrix."""
+"""The two stages of Algorithm 1: rows of the first attention matrix, and the loss."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from causal_theory.dynamics import Stage1Run, Stage2Run
-from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting.canvas import axes_or_new, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
-from causal_theory.plotting.heatmaps import draw_heatmap
-from causal_theory.validation import check_matrix, check_positive, check_real
+from causal_theory.validation import check_positive
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_attention_on_parents", "plot_losses", "plot_root_rows", "plot_second_matrix"]
+__all__ = ["plot_attention_on_parents", "plot_losses", "plot_root_rows"]
 
 SIZE = (6.4, 3.8)
 SINGLE_ROWS = 5
@@ -185,47 +183,6 @@ def plot_losses(
     ax.set_title("stage 2: loss")
     ax.set_ylabel("loss (nats)")
     _finish(ax, "step of stage 2", run.diverged_at, beside=False)
-    return ax
-
-
-def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw the second attention matrix: key symbols in rows, query symbols in columns.
-
-    Parameters
-    ----------
-    A2 : array_like, shape (S, S)
-        ``A2[key symbol, query symbol]``.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib Axes
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the matrix is not square and finite.
-    ImportError
-        If matplotlib is not installed.
-
-    Examples
-    --------
-    >>> import matplotlib; matplotlib.use("agg")
-    >>> import numpy as np
-    >>> from causal_theory.plotting import plot_second_matrix
-    >>> plot_second_matrix(3.0 * np.eye(4)).get_xlabel()
-    'query symbol q'
-    """
-    size = len(np.atleast_1d(check_real("A2", A2)))
-    if np.ndim(A2) == 0 or size == 0:
-        raise InvalidArgumentError(f"A2 must be a square matrix, got shape {np.shape(A2)}")
-    matrix = check_matrix("A2", A2, (size, size))
-    ax = axes_or_new(ax, (4.6, 3.8))
-    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)", inset=True)
-    ax.set_title("second attention matrix")
-    ax.set_xlabel("query symbol q")
-    ax.set_ylabel("key symbol a")
     return ax
 
 

@@ -11,12 +11,12 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
 from causal_theory.plotting.canvas import axes_or_new, whole_numbers
 from causal_theory.plotting.colours import SEQUENTIAL, diverging
-from causal_theory.validation import check_choice
+from causal_theory.validation import check_choice, check_matrix, check_real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_heatmap", "plot_information", "plot_matrix", "plot_scores"]
+__all__ = ["check_square", "draw_heatmap", "plot_information", "plot_matrix", "plot_scores"]
 
 MARKED_EDGES = 400
 """Beyond this many edges the marks would hide the matrix."""
@@ -109,6 +109,14 @@ def draw_heatmap(
     if label:
         bar.set_label(label)
     whole_numbers(ax, "x", "y")
+
+
+def check_square(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return ``value`` as a float matrix when it is square, not empty and finite."""
+    matrix = check_real(name, value)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+        raise InvalidArgumentError(f"{name} must be a square matrix, got shape {matrix.shape}")
+    return check_matrix(name, matrix, (len(matrix), len(matrix)))
 
 
 def _colours(values: NDArray[np.float64]) -> dict[str, Any]:

@@ -1,0 +1,174 @@
+"""What the first layer attends to: all positions in one matrix, or the parents alone."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.graphs import CausalGraph
+from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.colours import COLOURS, MARKERS
+from causal_theory.plotting.curves import note
+from causal_theory.plotting.heatmaps import check_square, plot_matrix
+from causal_theory.training import TrainingRun
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_attention", "plot_parent_attention"]
+
+ROUNDOFF = 1e-6
+"""Attention may leave [0, 1] and sum to one up to this: averages in single precision are welcome."""
+
+Array = NDArray[np.float64]
+
+
+def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
+    """Draw the attention of one head: query positions in rows, key positions in columns.
+
+    The scale always runs from 0 to 1, so that two heads or two runs can be compared.
+
+    Parameters
+    ----------
+    attention : array_like, shape (T, T)
+        Rows sum to one, nothing above the diagonal.
+    graph : CausalGraph, optional
+        Its edges are marked with open squares.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the matrix is not square and finite, is no causal attention, or the graph has another length.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> import numpy as np
+    >>> from causal_theory import CausalGraph, ReducedTransformer
+    >>> from causal_theory.plotting import plot_attention
+    >>> model = ReducedTransformer(np.eye(4), np.eye(2), 0.1)
+    >>> plot_attention(model.attention, graph=CausalGraph.chain(4)).get_title()
+    'attention of the first layer'
+    """
+    weights = check_square("attention", attention)
+    wrong = np.abs(np.tril(weights).sum(axis=1) - 1.0) > ROUNDOFF
+    if weights.min() < -ROUNDOFF or np.triu(weights, k=1).any() or wrong.any():
+        raise InvalidArgumentError(
+            "attention must have entries of at least 0, zeros above the diagonal and rows that sum to 1, got "
+            f"rows with sums from {float(weights.sum(axis=1).min()):.4g} to {float(weights.sum(axis=1).max()):.4g} and "
+            f"entries from {float(weights.min()):.4g} to {float(weights.max()):.4g}"
+        )
+    title = "attention of the first layer"
+    ax = plot_matrix(np.maximum(weights, 0.0), graph=graph, ax=ax, title=title, label="weight (0 to 1)", inset=True)
+    ax.get_images()[0].set_clim(0.0, 1.0)
+    return ax
+
+
+def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes | None" = None) -> "Axes":
+    """Draw the attention on the parent at the end by position; of several runs the mean and the spread over them.
+
+    Roots have no parent: where one run has a root, nothing is drawn; of several runs those count in which a position
+    is a child. Of several heads each has its own marks; of several runs the head counts that gives most, position by
+    position. The dashed line is what uniform attention gives.
+
+    Parameters
+    ----------
+    run : TrainingRun or sequence of TrainingRun
+        See :func:`causal_theory.train_sgd`; several have the same length, their graphs may differ.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is no run, something else than a run, or runs differ in length.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import CausalGraph, DirichletPrior, DisentangledTransformer, InContextTask, train_sgd
+    >>> from causal_theory.plotting import plot_parent_attention
+    >>> task = InContextTask(CausalGraph.chain(5), DirichletPrior(3, 0.1))
+    >>> run = train_sgd(task, DisentangledTransformer(5, 3), steps=20, batch_size=16, learning_rate=1.0, rng=0)
+    >>> plot_parent_attention(run).get_xlabel()
+    'position'
+    """
+    runs = _check_runs(run)
+    ax = axes_or_new(ax, (6.4, 3.8))
+    positions = np.arange(runs[0].model.length)
+    if len(runs) == 1:
+        _draw_heads(ax, positions, runs[0].attention_on_parents)
+    else:
+        _draw_spread(ax, positions, np.array([one.attention_on_parents.max(axis=0) for one in runs]))
+    ax.plot(positions, 1.0 / (positions + 1.0), color="black", linestyle="--", linewidth=1.0, label="uniform, 1/(i+1)")
+    ax.set_xlim(-0.6, positions[-1] + 0.6)
+    ax.set_ylim(-0.02, 1.04)
+    whole_numbers(ax, "x")
+    ax.set_title("attention on the parent")
+    ax.set_xlabel("position")
+    ax.set_ylabel("weight (0 to 1)")
+    ax.grid(visible=True, alpha=0.3)
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    return ax
+
+
+def _draw_heads(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> None:
+    """Draw stems, one for each head, side by side so that none hides another."""
+    children = ~np.isnan(attention[0])
+    if not children.any():
+        note(ax, "no child rows")
+        return
+    heads = len(attention)
+    for h, weights in enumerate(attention):
+        places = positions[children] + 0.5 * ((h + 0.5) / heads - 0.5)
+        colour = COLOURS[h % len(COLOURS)]
+        ax.vlines(places, 0.0, weights[children], color=colour, linewidth=1.2, alpha=0.6)
+        label = f"head {h + 1}" if heads > 1 else "child rows"
+        ax.plot(
+            places, weights[children], linestyle="none", marker=MARKERS[h % len(MARKERS)], color=colour, label=label
+        )
+
+
+def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> None:
+    """Draw every run as a dot, and mean and standard deviation over the runs of each position."""
+    seen = ~np.isnan(attention)
+    counts = seen.sum(axis=0)
+    if not counts.any():
+        note(ax, "no child rows")
+        return
+    rows, columns = np.nonzero(seen)
+    label = f"each of {len(attention)} runs"
+    ax.plot(positions[columns], attention[rows, columns], linestyle="none", marker=".", color="#888888", label=label)
+    some, several = positions[counts > 0], positions[counts > 1]
+    means = np.array([attention[seen[:, i], i].mean() for i in some])
+    bars = [attention[seen[:, i], i].std(ddof=1) for i in several]
+    style: dict[str, Any] = {"color": COLOURS[0], "linestyle": "none"}
+    ax.errorbar(several, means[np.isin(some, several)], bars, capsize=2.5, label="standard deviation", **style)
+    ax.plot(some, means, marker="o", label="mean over runs", **style)
+
+
+def _check_runs(run: TrainingRun | Sequence[TrainingRun]) -> list[TrainingRun]:
+    runs = [run] if isinstance(run, TrainingRun) else list(run) if isinstance(run, Sequence) else [run]
+    for one in runs:
+        if not isinstance(one, TrainingRun):
+            raise InvalidArgumentError(f"run must be a TrainingRun or a sequence of them, got {type(one).__name__}")
+    lengths = sorted({one.model.length for one in runs})
+    if len(lengths) != 1:
+        raise InvalidArgumentError(f"run must hold at least one run, all of one length, got the lengths {lengths}")
+    return runs
