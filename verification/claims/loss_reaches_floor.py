@@ -191,6 +191,13 @@ def _plots(found: dict[str, list[Study]]) -> tuple[Plot, ...]:
     )
 
 
+def _headline(found: dict[str, list[Study]]) -> str:
+    """Return the exponents of all families in one line; the star has no rate, but a least excess."""
+    rates = [f"{name} {interval([one.exponent for one in found[name]])}" for name in found if name != STAR]
+    least = [float(one.curve.normalised_excess[-1]) for one in found.get(STAR, [])]
+    return "; ".join(rates + ([f"star stays above {show(min(least))} nats"] if least else []))
+
+
 def _evidence(
     found: dict[str, list[Study]], parts: list[Part], matrices: list[Array], lengths: tuple[int, ...]
 ) -> Evidence:
@@ -200,7 +207,7 @@ def _evidence(
     return Evidence(
         verdict=combine_verdicts(parts),
         predicted=Reading("exponent -1 in T where the effective length grows; none for the star", -1.0),
-        measured=Reading("; ".join(f"{part.name}: {part.measured.text}" for part in parts), farthest),
+        measured=Reading(_headline(found), farthest),
         error=Reading(f"spread over matrices at most {show(spread)}", spread),
         method="exact",
         assumptions=summarise_assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in matrices]),
