@@ -6,6 +6,8 @@ from causal_theory.plotting.graphs import plot_graph
 from causal_theory.plotting.heatmaps import plot_information, plot_matrix, plot_scores
 from causal_theory.plotting.margins import plot_margins
 from causal_theory.plotting.matrices import plot_layer, plot_second_matrix
+from causal_theory.plotting.phase import plot_phase_diagram
+from causal_theory.plotting.recovery import plot_recovery
 from causal_theory.plotting.training import plot_training
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "plot_margins",
     "plot_matrix",
     "plot_parent_attention",
+    "plot_phase_diagram",
+    "plot_recovery",
     "plot_root_rows",
     "plot_scores",
     "plot_second_matrix",

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, MARKERS
 from causal_theory.plotting.curves import note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
@@ -69,7 +69,7 @@ def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax
             f"entries from {float(weights.min()):.4g} to {float(weights.max()):.4g}"
         )
     title = "attention of the first layer"
-    ax = plot_matrix(np.maximum(weights, 0.0), graph=graph, ax=ax, title=title, label="weight (0 to 1)", inset=True)
+    ax = plot_matrix(np.maximum(weights, 0.0), graph=graph, ax=ax, title=title, label="weight (0 to 1)")
     ax.get_images()[0].set_clim(0.0, 1.0)
     return ax
 
@@ -124,7 +124,7 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
     ax.set_xlabel("position")
     ax.set_ylabel("weight (0 to 1)")
     ax.grid(visible=True, alpha=0.3)
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+    legend_beside(ax)
     return ax
 
 

@@ -1,11 +1,17 @@
 """Axes to draw on, without forcing a backend on anybody."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes_or_new", "detached_axes", "require_matplotlib", "whole_numbers"]
+__all__ = ["axes_or_new", "detached_axes", "legend_below", "legend_beside", "require_matplotlib", "whole_numbers"]
+
+ALONE: Literal["compressed"] = "compressed"
+"""Layout of a single axes: the usual one cuts labels off where a square matrix does not fill its place."""
+
+LEGEND_DISTANCE = 0.52
+"""Inches from the axes down to a legend: room for tick labels and a label of one line."""
 
 
 def require_matplotlib() -> None:
@@ -30,7 +36,7 @@ def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     require_matplotlib()
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=size, layout="constrained")[1]
+    return pyplot.subplots(figsize=size, layout=ALONE)[1]
 
 
 def detached_axes(size: tuple[float, float], grid: tuple[int, int] = (1, 1)) -> "list[Axes]":
@@ -40,8 +46,11 @@ def detached_axes(size: tuple[float, float], grid: tuple[int, int] = (1, 1)) -> 
     """
     require_matplotlib()
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return list(Figure(figsize=size, layout="constrained").subplots(*grid, squeeze=False).flat)
+    # Padding in inches: keeps a label from its neighbour's.
+    layout = ALONE if grid == (1, 1) else ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
+    return list(Figure(figsize=size, layout=layout).subplots(*grid, squeeze=False).flat)
 
 
 def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
@@ -49,4 +58,19 @@ def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for name in axes:
-        getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(nbins=most, integer=True))
+        getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
+
+
+def legend_beside(ax: "Axes", *, markerscale: float = 1.0) -> None:
+    """Put the legend to the right of the axes, where it hides nothing."""
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+    ax.legend(frameon=False, fontsize=8, markerscale=markerscale, **place)
+
+
+def legend_below(ax: "Axes", columns: int = 2) -> None:
+    """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside."""
+    from matplotlib.transforms import ScaledTranslation
+
+    lower = ax.transAxes + ScaledTranslation(0.0, -LEGEND_DISTANCE, ax.figure.dpi_scale_trans)
+    place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": lower}
+    ax.legend(frameon=False, fontsize=8, ncols=columns, borderaxespad=0.0, **place)

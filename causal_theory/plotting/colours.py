@@ -4,12 +4,15 @@ Maps whose lightness tells small from large, and line styles that differ in colo
 """
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-__all__ = ["COLOURS", "DASHES", "MARKERS", "SEQUENTIAL", "diverging"]
+__all__ = ["COLOURS", "DASHES", "MARKERS", "SEQUENTIAL", "colour_scale", "diverging"]
 
 SEQUENTIAL = "cividis"
 
@@ -19,17 +22,31 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "x")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)))
 
-ANCHORS = ("#120a4a", "#1f3f8f", "#4e74a8", "#a3a3a3", "#cdb45f", "#ecd24b", "#fff3a0")
-"""From indigo through neutral grey to pale yellow; each is lighter than the one before it."""
+ANCHORS = ("#001257", "#063483", "#3b5798", "#7c7c7c", "#b1a058", "#dac852", "#f9f28e")
+"""CIE L* 10, 24, 38, 52, 66, 80, 94: indigo, a neutral grey in the middle, yellow."""
 
 
 @cache
 def diverging() -> "Colormap":
     """Return the map for data of both signs: dark blue below zero, grey at zero, light yellow above.
 
-    The usual maps with a pale middle give both signs the same grey. Here lightness grows all the way, and blue and
+    The usual maps with a pale middle give both signs the same grey. Here lightness grows all the way and at one rate:
+    a number and its negative are equally far from the grey of zero, one of them darker, the other lighter. Blue and
     yellow stay apart without red or green receptors.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("indigo_grey_yellow", ANCHORS, N=255)
+
+
+def colour_scale(values: NDArray[np.float64]) -> dict[str, Any]:
+    """Return map and limits for finite data, as keywords of matplotlib.
+
+    Data of both signs get the diverging map, with zero in its middle. Where all data are equal the scale is one unit
+    long.
+    """
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if low < 0.0 < high:
+        span = max(-low, high)
+        return {"cmap": diverging(), "vmin": -span, "vmax": span}
+    return {"cmap": SEQUENTIAL, "vmin": low, "vmax": high if high > low else low + 1.0}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.dynamics import Stage1Run, Stage2Run
-from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, legend_below, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
 from causal_theory.validation import check_positive
@@ -207,7 +207,7 @@ def _draw_rows(
 
 
 def _finish(ax: "Axes", xlabel: str, diverged_at: int, *, beside: bool) -> None:
-    """Add what all curves share; a legend ``beside`` the axes hides none of them."""
+    """Add what all curves share, and the legend ``beside`` the axes or below them, where it hides none of them."""
     mark_divergence(ax, diverged_at)
     if ax.get_xlim()[1] < 1.0:
         ax.set_xlim(-0.05, 1.0)  # a single point would be spread over fractions of a step
@@ -215,6 +215,6 @@ def _finish(ax: "Axes", xlabel: str, diverged_at: int, *, beside: bool) -> None:
     ax.set_xlabel(xlabel)
     ax.grid(visible=True, alpha=0.3)
     if beside:
-        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
+        legend_beside(ax)
     else:
-        ax.legend(framealpha=0.85, edgecolor="none", fontsize=8)
+        legend_below(ax)

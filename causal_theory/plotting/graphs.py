@@ -1,11 +1,11 @@
 """Causal graphs as arc diagrams."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.heatmaps import plot_matrix
 
 if TYPE_CHECKING:
@@ -14,32 +14,43 @@ if TYPE_CHECKING:
 __all__ = ["natural_size", "plot_graph"]
 
 MAX_DRAWN = 40
-"""Positions up to which nodes and arrows are drawn; longer graphs are shown as adjacency matrices."""
+"""Positions up to which nodes and arcs are drawn; longer graphs are shown as adjacency matrices."""
 
-ROOT_COLOUR, CHILD_COLOUR, QUERY_COLOUR = "#f0c05a", "#9fb8d8", "#ffffff"
+NODE, NUMBERED = 13.5, 9.0
+"""Largest diameter of a node, and smallest one that has room for a number, in points."""
+
+KINDS = (("root", "s", "#f0c05a", "-"), ("child", "o", "#9fb8d8", "-"), ("query", "o", "#ffffff", "--"))
+"""Name, marker, colour and rim."""
+
+LINES = "#555555"
 
 
 def natural_size(graph: CausalGraph) -> tuple[float, float]:
     """Return the size in inches at which the graph is drawn best."""
-    return (4.6, 3.8) if graph.length > MAX_DRAWN else (max(4.0, 0.42 * graph.length), 2.4)
+    return (4.6, 3.8) if graph.length > MAX_DRAWN else (max(4.0, 0.42 * graph.length), 2.6)
 
 
 def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     """Draw a causal graph: positions in a row, arcs from parents to children.
 
-    Roots are amber, children blue, the query white with a dashed rim. Beyond 40 positions the adjacency matrix is
-    drawn instead.
+    Roots are amber squares, children blue discs, a query without parents is white with a dashed rim. Arcs lead to the
+    right, as their arrow heads show. Beyond 40 positions the adjacency matrix is drawn instead.
 
     Parameters
     ----------
     graph : CausalGraph
         Any number of parents.
     ax : matplotlib Axes, optional
-        Where to draw.
+        Where to draw; a new figure by default.
 
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -50,15 +61,10 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     'position'
     """
     if graph.length > MAX_DRAWN:
-        return plot_matrix(graph.adjacency, ax=ax, title="adjacency", label="edge")
+        return plot_matrix(graph.adjacency, ax=ax, title="adjacency", label="edge (0 or 1)")
     ax = axes_or_new(ax, natural_size(graph))
-    for parent, child in graph.edges:
-        _arc(ax, parent, child)
-    for node, parents in enumerate(graph.parents):
-        query = node == graph.length - 1 and not parents
-        colour = QUERY_COLOUR if query else CHILD_COLOUR if parents else ROOT_COLOUR
-        ax.scatter(node, 0.0, s=190, color=colour, edgecolors="black", linestyle="--" if query else "-", zorder=3)
-        ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=8, zorder=4)
+    _draw_arcs(ax, graph)
+    _draw_nodes(ax, graph)
     longest = max((child - parent for parent, child in graph.edges), default=1)
     ax.set_xlim(-0.8, graph.length - 0.2)
     ax.set_ylim(-0.5, _height(longest) + 0.5)
@@ -67,7 +73,25 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_yticks([])
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
+    legend_below(ax, columns=3)
     return ax
+
+
+def _draw_nodes(ax: "Axes", graph: CausalGraph) -> None:
+    """Draw the nodes of each kind, and their numbers where they fit."""
+    nodes = np.arange(graph.length)
+    child = np.array([bool(parents) for parents in graph.parents])
+    query = ~child & (nodes == graph.length - 1)
+    room = ax.get_window_extent().width * 72.0 / ax.figure.dpi / (graph.length + 0.6)
+    size = min(NODE, 0.9 * room)
+    for (name, marker, colour, rim), members in zip(KINDS, (~child & ~query, child, query), strict=True):
+        if members.any():
+            heights = np.zeros(int(members.sum()))
+            style: dict[str, Any] = {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
+            ax.scatter(nodes[members], heights, s=size**2, label=name, zorder=3, **style)
+    if size >= NUMBERED:
+        for node in range(graph.length):
+            ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=8, zorder=4)
 
 
 def _height(distance: int) -> float:
@@ -75,11 +99,13 @@ def _height(distance: int) -> float:
     return float(0.45 * distance**0.8)
 
 
-def _arc(ax: "Axes", parent: int, child: int) -> None:
-    """Draw half an ellipse above the line of positions, which no other node can lie on, and its arrow head."""
+def _draw_arcs(ax: "Axes", graph: CausalGraph) -> None:
+    """Draw half ellipses above the line of positions, which no other node can lie on, and arrow heads on their tops."""
     angle = np.linspace(np.pi, 0.0, 60)
-    middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
-    x, y = middle + radius * np.cos(angle), _height(child - parent) * np.sin(angle)
-    ax.plot(x, y, color="#555555", linewidth=1.2, zorder=1)
-    style = {"arrowstyle": "-|>", "color": "#555555", "shrinkB": 7.0, "shrinkA": 0.0}
-    ax.annotate("", xy=(x[-1], y[-1]), xytext=(x[-6], y[-6]), arrowprops=style, zorder=2)
+    for parent, child in graph.edges:
+        middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
+        height = _height(child - parent)
+        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=1.2, zorder=1)
+    tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in graph.edges]
+    if tops:
+        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=5.0, color=LINES, zorder=2)

@@ -10,7 +10,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
 from causal_theory.plotting.canvas import axes_or_new, whole_numbers
-from causal_theory.plotting.colours import SEQUENTIAL, diverging
+from causal_theory.plotting.colours import colour_scale
 from causal_theory.validation import check_choice, check_matrix, check_real
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def plot_matrix(
     title: str | None = None,
     label: str | None = None,
     graph: CausalGraph | None = None,
-    inset: bool = False,
+    inset: bool = True,
 ) -> "Axes":
     """Draw a (T, T) matrix with query positions in rows and key positions in columns.
 
@@ -48,7 +48,7 @@ def plot_matrix(
     graph : CausalGraph, optional
         Its edges are marked with open squares.
     inset : bool
-        Whether the colour bar is a part of the axes: it then stays beside them in a grid of several.
+        Whether the colour bar hangs on the axes and stays beside them in any layout, or takes its place from them.
 
     Returns
     -------
@@ -95,13 +95,14 @@ def draw_heatmap(
     shown: "np.ma.MaskedArray[Any, np.dtype[np.float64]]",
     label: str | None,
     *,
-    inset: bool = False,
+    inset: bool = True,
 ) -> None:
     """Draw the unmasked entries of a matrix with a colour bar and ticks at integers only.
 
-    The layout of a grid moves a bar beyond the legends of other axes unless it is ``inset``, a part of its own.
+    A bar that is not ``inset`` takes its place from the axes: the layout of a grid moves it beyond the legends of other
+    axes, and what a square matrix leaves free can be too little for the labels.
     """
-    image = ax.imshow(shown, interpolation="nearest", **_colours(shown.compressed()))
+    image = ax.imshow(shown, interpolation="nearest", **colour_scale(shown.compressed()))
     place: dict[str, Any] = {"ax": ax, "fraction": 0.046, "pad": 0.03}
     if inset:
         place = {"cax": ax.inset_axes((1.03, 0.0, 0.05, 1.0))}
@@ -117,14 +118,6 @@ def check_square(name: str, value: ArrayLike) -> NDArray[np.float64]:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise InvalidArgumentError(f"{name} must be a square matrix, got shape {matrix.shape}")
     return check_matrix(name, matrix, (len(matrix), len(matrix)))
-
-
-def _colours(values: NDArray[np.float64]) -> dict[str, Any]:
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if low < 0.0 < high:
-        span = max(-low, high)
-        return {"cmap": diverging(), "vmin": -span, "vmax": span}
-    return {"cmap": SEQUENTIAL, "vmin": low, "vmax": high if high > low else low + 1.0}
 
 
 def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
@@ -148,7 +141,18 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
     graph : CausalGraph, optional
         Its edges are marked.
     ax : matplotlib Axes, optional
-        Where to draw.
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the scores are not square and finite, or the graph has another length.
+    ImportError
+        If matplotlib is not installed.
 
     Examples
     --------
@@ -179,12 +183,18 @@ def plot_information(
     graph : CausalGraph, optional
         Its edges are marked.
     ax : matplotlib Axes, optional
-        Where to draw.
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
 
     Raises
     ------
     InvalidArgumentError
-        If the measure is unknown, or as in :func:`plot_matrix`.
+        If the measure is unknown, the values are not square and finite, or the graph has another length.
+    ImportError
+        If matplotlib is not installed.
 
     Examples
     --------

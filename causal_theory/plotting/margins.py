@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.plotting.canvas import axes_or_new
+from causal_theory.plotting.canvas import axes_or_new, legend_below
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import note
 from causal_theory.validation import check_real
@@ -72,5 +72,5 @@ def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" 
     ax.set_xlabel("margin of the edge scores (dimensionless)")
     ax.set_ylabel("attention on the parent (weight, 0 to 1)")
     ax.grid(visible=True, alpha=0.3)
-    ax.legend(framealpha=0.85, edgecolor="none", fontsize=8)
+    legend_below(ax, columns=1)
     return ax

@@ -50,7 +50,7 @@ def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
     """
     matrix = check_square("A2", A2)
     ax = axes_or_new(ax, (4.6, 3.8))
-    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)", inset=True)
+    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)")
     ax.set_title("second attention matrix")
     ax.set_xlabel("query symbol q")
     ax.set_ylabel("key symbol a")
@@ -103,7 +103,7 @@ def plot_layer(matrix: ArrayLike, length: int, vocab_size: int, *, ax: "Axes | N
             f"matrix must have a size that is a multiple of length + vocab_size = {width}, got {len(values)}"
         )
     ax = axes_or_new(ax, (4.6, 3.8))
-    draw_heatmap(ax, np.ma.array(values), "logit (dimensionless)", inset=True)
+    draw_heatmap(ax, np.ma.array(values), "logit (dimensionless)")
     blocks = len(values) // width
     starts = width * np.arange(blocks)
     for border in starts[1:] - 0.5:

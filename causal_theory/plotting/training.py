@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.models import ReducedTransformer
-from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import draw_levels, mark_divergence, marks, note
 from causal_theory.training import TrainingRun
@@ -92,7 +92,7 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_title("loss")
     ax.set_ylabel("loss (nats)")
     ax.grid(visible=True, alpha=0.3)
-    ax.legend(framealpha=0.85, edgecolor="none", fontsize=8)
+    legend_below(ax)
     return ax
 
 
