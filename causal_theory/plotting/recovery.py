@@ -72,6 +72,8 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
     ------
     InvalidArgumentError
         If ``report`` is no report.
+    GraphError
+        If a position has several parents.
     ImportError
         If matplotlib is not installed.
 

@@ -7,10 +7,10 @@ between versions of matplotlib. Labels and layouts have tests of their own.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
@@ -36,15 +36,13 @@ from causal_theory.plotting import (
 
 from .made_up import UNIFORM, first_stage, report, second_stage, training_run
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 __all__ = ["FOLDER", "PICTURES", "Picture", "draw", "save"]
 
 FOLDER = Path(__file__).parent
 SIZE, DOTS_PER_INCH = (4.0, 3.0), 60
-PLACE = (0.1, 0.15, 0.6, 0.75)
-"""Axes in parts of the figure; colour bars are to the right."""
+PLACE = (0.1, 1 / 6, 0.6, 2 / 3)
+"""Axes in parts of the figure, 144 by 120 pixels; colour bars are to the right. A square matrix covers 120 by 120: its
+size divides 120, so that cells end where pixels do, and no version of matplotlib has to round."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ class Picture:
         The number as in the stored picture, and another one, which must be seen.
     """
 
-    plot: Callable[..., "Axes"]
-    call: Callable[["Axes | None", float], "Axes"]
+    plot: Callable[..., Axes]
+    call: Callable[[Axes | None, float], Axes]
     usual: float
     changed: float
 
@@ -125,14 +123,15 @@ def shares(number):
     return table
 
 
+OVER = {"xlabel": "concentration (dimensionless)", "ylabel": "length T (tokens)"}
+
+
 def phases(ax, number):
     table = shares(number)
     known = ~np.isnan(table)
-    return plot_phase_diagram(
-        *GRID, table, xlabel="concentration (dimensionless)", ylabel="length T (tokens)",
-        label="share of recovered edges (0 to 1)", errors=np.where(known, 0.05, np.nan), certified=known & (table > 0.8),
-        boundary=0.5, limits=(0.0, 1.0), ax=ax,
-    )  # fmt: skip
+    marks = {"errors": np.where(known, 0.05, np.nan), "certified": known & (table > 0.8), "boundary": 0.5}
+    label = "share of recovered edges (0 to 1)"
+    return plot_phase_diagram(*GRID, table, label=label, limits=(0.0, 1.0), ax=ax, **OVER, **marks)
 
 
 def signed_phases(ax, number):
@@ -150,8 +149,7 @@ def kinds(ax, number):
     table[np.isnan(shares(0.8))] = np.nan
     table[0, 4] = number
     names = ["none", "some", "most", "all"]
-    labels = {"xlabel": "concentration (dimensionless)", "ylabel": "length T (tokens)", "label": "edges recovered"}
-    return plot_phase_diagram(*GRID, table, categories=names, ax=ax, **labels)
+    return plot_phase_diagram(*GRID, table, categories=names, label="edges recovered", ax=ax, **OVER)
 
 
 def trained(number, **changes):
@@ -170,7 +168,7 @@ PICTURES = {
         plot_graph, lambda ax, n: plot_graph(CausalGraph.from_parents([*FOREST[:-1], int(n)]), ax=ax), 8, 5
     ),
     "graph_long": Picture(
-        plot_graph, lambda ax, n: plot_graph(CausalGraph.from_parents([-1, *range(48), int(n)]), ax=ax), 48, 9
+        plot_graph, lambda ax, n: plot_graph(CausalGraph.from_parents([-1, *range(57), int(n)]), ax=ax), 57, 9
     ),
     "matrix": Picture(
         plot_matrix, lambda ax, n: plot_matrix(BLOCKS + np.diag([n] * 12), label="number", ax=ax), 1.0, 0.5
@@ -235,7 +233,7 @@ def draw(picture: Picture, number: float) -> Figure:
     """Draw a picture in the style of the stored ones, without text."""
     figure = Figure(figsize=SIZE, dpi=DOTS_PER_INCH)
     picture.call(figure.add_axes(PLACE), number)
-    for ax in [item for item in figure.findobj(lambda item: hasattr(item, "get_legend"))]:
+    for ax in figure.findobj(Axes):
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(NullFormatter())
             axis.set_minor_formatter(NullFormatter())
