@@ -1,0 +1,83 @@
+"""A headless Chromium, started once for all tests of this folder, and the pages they open."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from tests.browser.checks import Visit
+from tests.browser.claims import CLAIMS
+from verification.job import run_job
+from verification.profiles import QUICK
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip the test, or fail it where ``CI`` is set: there a missing browser is a broken set-up, not a choice."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator["Browser"]:
+    """One for all tests here; closed before other folders run, because it keeps an event loop in this thread."""
+    for module in ("playwright", "axe_playwright_python"):
+        if find_spec(module) is None:
+            do_without(f"pages are opened and judged with the help of {module}, which is not installed")
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        do_without(f"pages are opened in one of {', '.join(NAMES)}; none is installed")
+    from playwright.sync_api import sync_playwright
+
+    # Chromium has no sandbox for the superuser, as whom it runs in most containers; it opens our own pages only.
+    superuser = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if superuser else [])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser: "Browser") -> Iterator[Callable[..., Visit]]:
+    """A function that opens a file in a window of its own, without a network, and watches what it does."""
+    contexts = []
+
+    def open_file(
+        path: Path, *, width: int = 1280, scheme: str = "light", scripts: bool = True, beforehand: str = ""
+    ) -> Visit:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+            offline=True,
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        if beforehand:
+            page.add_init_script(beforehand)
+        found = Visit(page, path.as_uri())
+        page.goto(found.address)
+        return found
+
+    yield open_file
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="package")
+def report(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run of real claims and of made-up ones with everything that is awkward to show."""
+    out = tmp_path_factory.mktemp("report")
+    run_job(CLAIMS, QUICK, out, seed=0, jobs=1, families=False)
+    return out / "report.html"
