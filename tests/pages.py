@@ -4,8 +4,8 @@
 block                what is done with it
 ===================  ==========================================================================================
 ```python            ``>>>`` examples, compared with the output shown
-```{plot}            the same; sees the names of other plot blocks only, as in the build, and must draw a figure and
-                     have an ``:alt:`` text
+``.. plot::``        the same, in a block ```{eval-rst}; sees the names of other plots only, as in the build, and must
+                     draw a figure, with a name of its own and an ``:alt:`` text
 ```console           lines ``$ command``, which must exit with status 0, and lines of their output, which must occur
                      in this order; ``...`` stands for anything left out
 other languages      a file, named by its first line ``# name`` or as ``{code-block} language`` with ``:caption: name``;
@@ -20,6 +20,7 @@ import doctest
 import os
 import re
 import shlex
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -34,7 +35,7 @@ FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL | doctest
 FILES = {"toml", "json", "csv", "text", "python"}
 """Languages of files; Python files are named by a caption, all other Python is examples."""
 
-SILENT = {"toctree", "eval-rst", "math", "figure", "image", "list-table"}
+SILENT = {"toctree", "math", "figure", "image", "list-table", "currentmodule", "autosummary"}
 """Directives that hold no code."""
 
 CONTAINERS = {
@@ -65,6 +66,7 @@ class Block:
     options: Mapping[str, str]
     lines: Sequence[str]
     line: int
+    rst: bool = False
 
     @property
     def text(self) -> str:
@@ -96,16 +98,51 @@ def _read_fence(info: str, lines: list[str], line: int, folder: Path | None) -> 
     if found is None:
         return [Block(info.partition(" ")[0], False, "", {}, lines, line)]
     name, argument = found.groups()
-    given = list(takewhile(bool, (re.fullmatch(r":([\w-]+):(.*)", entry) for entry in lines)))
-    options = {match[1]: match[2].strip() for match in given if match}
-    start = len(given) + len(list(takewhile(lambda entry: not entry.strip(), lines[len(given) :])))
-    lines, line = lines[start:], line + start
+    options, start = _read_options(lines)
+    if name == "eval-rst":
+        return _read_rst(lines, line)
     if name == "include" and folder is not None:
         target = folder / argument
         return read_blocks(target.read_text(encoding="utf-8"), target.parent)
     if name in CONTAINERS:
-        return read_blocks("\n".join(lines), folder, line)
-    return [Block(name, True, argument, options, lines, line)]
+        return read_blocks("\n".join(lines[start:]), folder, line + start)
+    return [Block(name, True, argument, options, lines[start:], line + start)]
+
+
+def _read_options(lines: Sequence[str]) -> tuple[dict[str, str], int]:
+    """Return the options ``:name: value`` at the head of a directive, and where its content starts."""
+    options: dict[str, str] = {}
+    name, start = "", 0
+    for entry in lines:
+        found = re.fullmatch(r":([\w-]+):(.*)", entry)
+        if found:
+            name = found[1]
+            options[name] = found[2].strip()
+        elif name and re.match(r"\s+\S", entry):
+            options[name] += " " + entry.strip()
+        else:
+            break
+        start += 1
+    return options, start + len(list(takewhile(lambda entry: not entry.strip(), lines[start:])))
+
+
+def _read_rst(lines: Sequence[str], line: int) -> list[Block]:
+    """Return the directives of reStructuredText; what else could be code becomes a block without a language."""
+    blocks = []
+    k = 0
+    while k < len(lines):
+        found = re.fullmatch(r"\.\. ([\w:-]+)::\s*(.*)", lines[k])
+        k += 1
+        if found is None:
+            if re.search(r"^\s*>>> |::\s*$|^\s+\S", lines[k - 1]):
+                blocks.append(Block("", False, "", {}, [lines[k - 1]], line + k - 1))
+            continue
+        body = list(takewhile(lambda entry: not entry.strip() or entry.startswith(" "), lines[k:]))
+        content = textwrap.dedent("\n".join(body)).splitlines()
+        options, start = _read_options(content)
+        blocks.append(Block(found[1], True, found[2], options, content[start:], line + k + start, rst=True))
+        k += len(body)
+    return blocks
 
 
 def read_commands(block: Block) -> list[Command]:
@@ -187,7 +224,7 @@ class Page:
     def _run_block(self, block: Block) -> None:
         if block.directive and block.language in SILENT:
             return
-        if block.directive and block.language == "plot":
+        if block.directive and block.language == "plot" and block.rst:
             self._run_plot(block)
         elif block.directive and block.language == "code-block" and block.argument in FILES:
             self._write_file(block, block.options.get("caption", ""), block.text)

@@ -129,6 +129,10 @@ def fenced(language, *lines):
     return "\n".join([f"```{language}", *lines, "```", ""])
 
 
+def plot(*lines):
+    return fenced("{eval-rst}", ".. plot::", *("   " + line for line in lines))
+
+
 GOOD = "\n".join(
     [
         "# A page",
@@ -143,9 +147,9 @@ GOOD = "\n".join(
         fenced("{code-block} json", ":caption: graph.json", "", '{"parents": [-1, 0, 1]}'),
         fenced("console", "$ causal-theory scores --graph-file graph.json --prior orbit \\",
                '    --transition "[[0.2,0.8],[0.8,0.2]]"', "...", "precision 1.000, ... graph recovered (exact,..."),
-        fenced("{plot}", ":alt: A line.", ":context:", "", ">>> from matplotlib import pyplot",
-               ">>> lines = pyplot.plot([0, 1], [0, 1])"),
-        fenced("{plot}", ":alt: It again.", ":context:", "", ">>> axes = pyplot.figure().add_subplot()"),
+        plot(":alt: A line,", "   from below.", ":context: reset", "", ">>> from matplotlib import pyplot",
+             ">>> lines = pyplot.plot([0, 1], [0, 1])"),
+        plot(":alt: It again.", ":context:", "", ">>> axes = pyplot.figure().add_subplot()"),
         fenced("python", ">>> len(lines)", "1"),
         fenced("console", "$ make verify PROFILE=full  # all of it", "$ pip install -c constraints.txt '.[plot]'"),
     ]
@@ -175,21 +179,30 @@ MISTAKES = {
         "unknown directive 'code-block' 'cobol'",
     ),
     "plot without alternative": (
-        fenced("{plot}", ">>> from matplotlib import pyplot", ">>> figure = pyplot.figure()"),
-        2,
-        "':alt:' text",
+        plot("", ">>> from matplotlib import pyplot", ">>> f = pyplot.figure()"),
+        4,
+        "':alt:'",
     ),
-    "plot without figure": (fenced("{plot}", ":alt: Nothing.", "", ">>> x = 1"), 4, "must draw a figure"),
+    "plot without figure": (plot(":alt: Nothing.", "", ">>> x = 1"), 5, "must draw a figure"),
+    "wrong output of a plot": (plot(":nofigs:", "", ">>> 1", "2"), 5, r"Got:\s+1"),
     "plot with a name of a python block": (
-        fenced("python", ">>> x = 1") + fenced("{plot}", ":alt: No.", ":context:", "", ">>> y = x"),
-        8,
-        "name 'x' is not defined",
-    ),
-    "plot with a name of another one": (
-        fenced("{plot}", ":nofigs:", "", ">>> x = 1") + fenced("{plot}", ":nofigs:", "", ">>> y = x"),
+        fenced("python", ">>> x = 1") + plot(":nofigs:", ":context:", "", ">>> y = x"),
         9,
         "name 'x' is not defined",
     ),
+    "plot with a name of another one": (
+        plot(":nofigs:", "", ">>> x = 1") + plot(":nofigs:", "", ">>> y = x"),
+        11,
+        "name 'x' is not defined",
+    ),
+    "plot that the build does not know": (fenced("{plot}", ":alt: No.", "", ">>> 1"), 4, "unknown directive 'plot'"),
+    "code in reStructuredText": (
+        fenced("{eval-rst}", ".. code-block:: python", "", "   x = 1"),
+        4,
+        "must name its file",
+    ),
+    "examples in reStructuredText": (fenced("{eval-rst}", "text", "", ">>> 1", "2"), 4, "unknown language ''"),
+    "literal block in reStructuredText": (fenced("{eval-rst}", "So::", "", "   x = 1"), 2, "unknown language ''"),
     "console without command": (fenced("console", "causal-theory --version"), 2, r"must start with '\$ '"),
     "wrong output of a command": (
         fenced("console", "$ causal-theory --version", "causal-theory 99"),
@@ -243,6 +256,17 @@ def test_blocks_of_included_files_run(tmp_path):
     (tmp_path / "part.md").write_text(fenced("python", ">>> 1", "2"), encoding="utf-8")
     blocks = read_blocks(fenced("{include} part.md"), tmp_path)
     assert [block.text for block in blocks] == [">>> 1\n2\n"]
+
+
+def test_figures_have_names_of_their_own():
+    """Each block of reStructuredText counts its figures from 1: two without a name would be one file."""
+    names = []
+    for path in PAGES:
+        for block in read_blocks(path.read_text(encoding="utf-8"), path.parent):
+            if block.language == "plot" and "nofigs" not in block.options:
+                names.append((path.parent, block.options.get("filename-prefix", f"{path.stem}-1")))
+    assert len(names) > 1
+    assert len(set(names)) == len(names)
 
 
 def test_links_of_the_readme_lead_to_files():
