@@ -1,0 +1,225 @@
+"""A graph as a drawing: positions in a row, an arc with an arrow from every parent to its child.
+
+Graphs with several parents need nothing else. Of a long graph the first positions are drawn: parents are earlier, so
+that no edge into them is missing.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from causal_theory.notebook.svg import NEGATIVE, POSITIVE, decimal, svg
+
+if TYPE_CHECKING:
+    from causal_theory.graphs.graph import CausalGraph
+
+__all__ = ["Drawing", "draw_graph"]
+
+Edge = tuple[int, int]
+
+LONGEST = 120
+"""Longer graphs are not drawn as a whole."""
+
+SHOWN = 60
+"""Positions that are drawn of a longer graph."""
+
+NAMED = 20
+"""Edges that are named in the text alternative."""
+
+RADIUS = 10.0
+PITCH = 28.0
+MARGIN = 16.0
+STEEPEST = 8.0
+HIGHEST = 200.0
+"""How far the control points of an arc lie above its ends: at most so much per position that it spans, and overall."""
+
+FOOT = 30.0
+"""Room below the row of positions for a word."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing of a graph.
+
+    Attributes
+    ----------
+    markup : str
+        SVG with a text alternative.
+    legend : str
+        What the shapes mean, and what is left out.
+    width : float
+        In pixels.
+    """
+
+    markup: str
+    legend: str
+    width: float
+
+
+def draw_graph(graph: "CausalGraph", *, missed: Collection[Edge] = (), false: Collection[Edge] = ()) -> Drawing:
+    """Draw a graph.
+
+    Parameters
+    ----------
+    graph : CausalGraph
+        Any graph.
+    missed : collection of (parent, child)
+        Edges of the graph to be dashed and coloured.
+    false : collection of (parent, child)
+        Edges that are not in the graph, drawn below the positions.
+
+    Returns
+    -------
+    Drawing
+        With roots as filled squares, children as circles and the query as a diamond.
+    """
+    shown = graph.length if graph.length <= LONGEST else SHOWN
+    row = _Row(graph, shown, missed, false)
+    return Drawing(row.markup(), row.legend(), row.width)
+
+
+class _Row:
+    """The positions in a row; y = 0 is the line through their centres until the drawing is moved down."""
+
+    def __init__(self, graph: "CausalGraph", shown: int, missed: Collection[Edge], false: Collection[Edge]) -> None:
+        self._graph, self._shown = graph, shown
+        self._whole = shown == graph.length
+        self._missed, self._false = set(missed), [edge for edge in false if edge[1] < shown]
+        self._edges = [edge for edge in graph.edges if edge[1] < shown]
+        self._places = {i: MARGIN + RADIUS + PITCH * i for i in range(shown)}
+        if not self._whole:
+            # The last position stands behind a gap that is filled with a word.
+            self._places[graph.length - 1] = MARGIN + RADIUS + PITCH * (shown + 4)
+        spans = [child - parent for parent, child in (*self._edges, *self._false)]
+        self._slope = min(STEEPEST, HIGHEST / max(spans, default=1))
+        end = max(self._places.values()) + RADIUS + MARGIN
+        self.width = end + (24.0 if graph.has_query else 0.0)
+
+    def markup(self) -> str:
+        above = self._extent(self._edges) + RADIUS + 4.0
+        below = max(self._extent(self._false) + RADIUS + 6.0, FOOT)
+        parts = [self._arcs(self._edges, up=True), self._arcs(self._false, up=False)]
+        parts += [self._node(i, x) for i, x in self._places.items()]
+        if not self._whole:
+            x = 0.5 * (self._places[self._shown - 1] + self._places[self._graph.length - 1])
+            parts.append(_word(x, 4.0, f"… {self._graph.length - 1 - self._shown} more …"))
+        moved = f'<g transform="translate(0 {decimal(above)})">{"".join(parts)}</g>'
+        return svg(self.width, above + below, self._title(), moved)
+
+    def _extent(self, edges: list[Edge]) -> float:
+        """Return how high the arcs reach: three quarters of the way to their control points."""
+        return max((0.75 * self._rise(edge) + 2.0 for edge in edges), default=0.0)
+
+    def _rise(self, edge: Edge) -> float:
+        """Return how far the control points of an arc lie above its ends: longer arcs enclose shorter ones."""
+        return 12.0 + self._slope * (edge[1] - edge[0])
+
+    def legend(self) -> str:
+        graph = self._graph
+        words = "Arrows lead from parent to child. Squares are roots, circles children"
+        words += ", the diamond is the query." if graph.has_query else "; the target depends on the positions marked y."
+        if self._missed:
+            words += " Dashed: edges that were not found."
+        if self._false:
+            words += " Dotted, below: found, but no edges."
+        if not self._whole:
+            left = graph.length - 1 - self._shown
+            words += (
+                f" Of {graph.length} positions the first {self._shown} and the last are drawn; {left} are left out."
+            )
+        return words
+
+    def _title(self) -> str:
+        graph = self._graph
+        named = ", ".join(f"{parent} to {child}" for parent, child in graph.edges[:NAMED])
+        more = len(graph.edges) - NAMED
+        edges = f"edges {named}" + (f" and {more} more" if more > 0 else "") if graph.edges else "no edges"
+        last = f"; the query is position {graph.length - 1}" if graph.has_query else ""
+        wrong = f"; {len(self._missed)} edges not found, {len(self._false)} false ones" if self._marked else ""
+        return f"Causal graph on {graph.length} positions: {edges}{last}{wrong}"
+
+    @property
+    def _marked(self) -> bool:
+        return bool(self._missed or self._false)
+
+    def _arcs(self, edges: list[Edge], *, up: bool) -> str:
+        leaving: dict[int, list[int]] = {}
+        entering: dict[int, list[int]] = {}
+        for parent, child in edges:
+            leaving.setdefault(parent, []).append(child)
+            entering.setdefault(child, []).append(parent)
+        parts = []
+        for parent, child in edges:
+            # Short arcs lie inside long ones: they leave further right and arrive further left, and none cross.
+            out = _spread(sorted(leaving[parent], reverse=True).index(child), len(leaving[parent]), parent in entering)
+            into = -_spread(sorted(entering[child]).index(parent), len(entering[child]), child in leaving)
+            start, end = self._places[parent] + out, self._places[child] + into
+            parts.append(self._arc((parent, child), start, end, (out, into), up=up))
+        return "".join(parts)
+
+    def _arc(self, edge: Edge, start: float, end: float, offsets: tuple[float, float], *, up: bool) -> str:
+        sign = -1.0 if up else 1.0
+        y0, y1 = (sign * self._reach(i, offset) for i, offset in zip(edge, offsets, strict=True))
+        tip = y1 + sign * 1.0
+        neck = tip + sign * 5.0
+        rise = neck + sign * (self._rise(edge) - 5.0)
+        wrong = edge in self._missed or not up
+        colour = (NEGATIVE if up else POSITIVE) if wrong else "currentColor"
+        dash = f' stroke-dasharray="{"4 3" if up else "1.5 2.5"}"' if wrong else ""
+        path = (
+            f"M{decimal(start)} {decimal(y0)}C{decimal(start)} {decimal(rise)} {decimal(end)} {decimal(rise)} "
+            f"{decimal(end)} {decimal(neck)}"
+        )
+        head = f"M{decimal(end)} {decimal(tip)}L{decimal(end - 3)} {decimal(neck)}L{decimal(end + 3)} {decimal(neck)}Z"
+        width = 2 if wrong else 1.2
+        return (
+            f'<path d="{path}" stroke="{colour}" stroke-width="{width}"{dash}/>'
+            f'<path d="{head}" fill="{colour}" stroke="none"/>'
+        )
+
+    def _reach(self, i: int, offset: float) -> float:
+        """Return the height of the outline of a position beside its centre."""
+        if self._is_query(i):
+            return RADIUS + 1.0 - abs(offset)
+        return math.sqrt(RADIUS**2 - offset**2) if self._graph.parents[i] else RADIUS - 1.0
+
+    def _is_query(self, i: int) -> bool:
+        return self._graph.has_query and i == self._graph.length - 1
+
+    def _node(self, i: int, x: float) -> str:
+        at = decimal(x)
+        target = i in self._graph.target_parents
+        width = "2.5" if target else "1.4"
+        if self._is_query(i):
+            r = decimal(RADIUS + 2.0)
+            shape = f'<path d="M{at} -{r}l{r} {r}l-{r} {r}l-{r} -{r}z" stroke-width="{width}"/>'
+        elif self._graph.parents[i]:
+            shape = f'<circle cx="{at}" cy="0" r="{decimal(RADIUS)}" stroke-width="{width}"/>'
+        else:
+            side = RADIUS - 1.0
+            shape = (
+                f'<rect x="{decimal(x - side)}" y="{decimal(-side)}" width="{decimal(2 * side)}" '
+                f'height="{decimal(2 * side)}" fill="currentColor" fill-opacity=".2" stroke-width="{width}"/>'
+            )
+        word = ""
+        if self._is_query(i):
+            word = _word(x, RADIUS + 15.0, "query")
+        elif target:
+            word = _word(x, RADIUS + 15.0, "y")
+        return shape + _word(x, 3.5, str(i), 10.0 if i < 100 else 8.5) + word
+
+
+def _spread(k: int, count: int, shared: bool) -> float:
+    """Return how far right of the centre the k-th of some arcs leaves; when others arrive, all leave on the right."""
+    low, high = (2.5 if shared else -0.6 * RADIUS), 0.6 * RADIUS
+    if count == 1:
+        return 0.5 * (low + high) if shared else 0.0
+    return low + (high - low) * k / (count - 1)
+
+
+def _word(x: float, y: float, text: str, size: float = 11.0) -> str:
+    return (
+        f'<text x="{decimal(x)}" y="{decimal(y)}" font-size="{decimal(size)}" text-anchor="middle" stroke="none" '
+        f'fill="currentColor">{text}</text>'
+    )
