@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.notebook import array_block, block, facts, number, with_error
+
 __all__ = ["Estimate", "Gradient", "Method"]
 
 Method = Literal["exact", "quadrature", "monte_carlo"]
@@ -15,6 +17,12 @@ Method = Literal["exact", "quadrature", "monte_carlo"]
 ``"quadrature"``: an integral over the prior was discretised, error = its estimated truncation plus roundoff.
 ``"monte_carlo"``: independent draws, error = one standard error.
 """
+
+_MEANINGS: dict[str, str] = {
+    "exact": "a bound on roundoff",
+    "quadrature": "truncation and roundoff",
+    "monte_carlo": "one standard error",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +65,33 @@ class Estimate:
         """Return one line: scalars in full, arrays by shape and largest error."""
         if self.value.ndim == 0:
             return f"Estimate({float(self.value):.12g} +- {float(self.error):.1e}, {self.method})"
-        largest = float(np.max(self.error)) if self.error.size else 0.0
         shape = "x".join(map(str, self.value.shape))
-        return f"Estimate({shape} array, error <= {largest:.1e}, {self.method})"
+        return f"Estimate({shape} array, error <= {self._largest_error:.1e}, {self.method})"
+
+    def _repr_html_(self) -> str:
+        return block(self._markup("Estimate"))
+
+    @property
+    def _largest_error(self) -> float:
+        return float(np.max(self.error)) if self.error.size else 0.0
+
+    def _markup(self, caption: str) -> str:
+        """Return a table, for another representation to contain."""
+        meaning = _MEANINGS.get(self.method, "")
+        if self.value.ndim == 0:
+            value, error = number(float(self.value), 12), number(float(self.error), 2)
+            return facts(caption, {"value": value, "error": f"{error} ({meaning})", "method": _words(self.method)})
+        least = "at most " if np.isfinite(self._largest_error) else ""
+        note = f", {_words(self.method)}, error {least}{number(self._largest_error, 2)} ({meaning})"
+        return array_block(caption, self.value, note)
+
+    def _text(self, sign: str = "±") -> str:
+        """Return a scalar with its error."""
+        return with_error(float(self.value), float(self.error)).replace("±", sign)
+
+
+def _words(method: str) -> str:
+    return method.replace("monte_carlo", "Monte Carlo")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +111,19 @@ class Gradient:
     A1: Estimate
     A2: Estimate
     loss: Estimate
+
+    def __repr__(self) -> str:
+        """Return one line: the loss, and the largest entry of each derivative."""
+        largest = (f"max |d{name}| = {_largest(part):.3g}" for name, part in (("A1", self.A1), ("A2", self.A2)))
+        return f"Gradient(loss {self.loss._text('+-')}, {', '.join(largest)}, {self.loss.method})"
+
+    def _repr_html_(self) -> str:
+        return block(
+            self.loss._markup("Gradient: the loss, in nats"),
+            self.A1._markup("Derivative by A1"),
+            self.A2._markup("Derivative by A2"),
+        )
+
+
+def _largest(part: Estimate) -> float:
+    return float(np.abs(part.value).max(initial=0.0))

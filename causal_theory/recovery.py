@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.drawing import draw_graph
+from causal_theory.notebook import block, count, facts, figure, paragraph, table, with_error
 from causal_theory.validation import check_matrix
 
 __all__ = ["ROOT", "EdgeReport", "recover_graph"]
@@ -114,9 +116,10 @@ class EdgeReport:
         Parents; -1 for a root. ``predicted[i] = i`` when the diagonal wins.
     best_key : ndarray of int64, shape (T,)
         The largest entry j <= i of each row, whatever its value.
+    best_rival : ndarray of int64, shape (T,)
+        Child rows: the largest entry j <= i beside the parent, the diagonal included. Root rows: -1.
     margin : ndarray, shape (T,)
-        Child rows: the score of the parent minus that of its best rival j <= i, the diagonal included. Root rows:
-        NaN.
+        Child rows: the score of the parent minus that of its best rival. Root rows: NaN.
     margin_error : ndarray, shape (T,)
         Error bar of the margin: sum of both bars for exact methods, root of the sum of squares for Monte Carlo.
 
@@ -159,29 +162,35 @@ class EdgeReport:
         return np.array([int(np.argmax(value[i, : i + 1])) for i in range(len(value))])
 
     @cached_property
-    def _margins(self) -> tuple[Array, Array]:
+    def _margins(self) -> tuple[NDArray[np.int64], Array, Array]:
         value, error = _split(self.scores)
         sampled = isinstance(self.scores, Estimate) and self.scores.method == "monte_carlo"
+        best = np.full(len(value), ROOT, dtype=np.int64)
         margin = np.full(len(value), np.nan)
         bars = np.full(len(value), np.nan)
         for i in np.flatnonzero(self.true >= 0):
             parent = self.true[i]
             rivals = np.delete(np.arange(i + 1), parent)
-            rival = rivals[np.argmax(value[i, rivals])]
+            rival = best[i] = rivals[np.argmax(value[i, rivals])]
             margin[i] = value[i, parent] - value[i, rival]
             pair = (error[i, parent], error[i, rival])
             bars[i] = np.hypot(*pair) if sampled else sum(pair)
-        return margin, bars
+        return best, margin, bars
+
+    @property
+    def best_rival(self) -> NDArray[np.int64]:
+        """The largest entry of each child row beside its parent (T,), -1 for roots."""
+        return self._margins[0]
 
     @property
     def margin(self) -> Array:
         """Score of the parent minus that of its best rival (T,), NaN for roots."""
-        return self._margins[0]
+        return self._margins[1]
 
     @property
     def margin_error(self) -> Array:
         """Error bar of the margin (T,), NaN for roots."""
-        return self._margins[1]
+        return self._margins[2]
 
     @property
     def significant(self) -> NDArray[np.bool_]:
@@ -230,3 +239,57 @@ class EdgeReport:
             f"EdgeReport(length={len(self.true)}, precision={self.precision:.3f}, recall={self.recall:.3f}, "
             f"smallest_margin={self.smallest_margin:.3g}, exact_match={self.exact_match})"
         )
+
+    def _repr_html_(self) -> str:
+        correct, claimed, edges = self._counts
+        wrong = [i for i in range(len(self.true)) if self.predicted[i] != self.true[i]]
+        undecided = int((~self.significant & (self.true >= 0)).sum())
+        summary: dict[str, object] = {
+            "recall": f"{self.recall:.3f} ({correct} of {count(edges, 'edge')})" if edges else "no edges",
+            "precision": f"{self.precision:.3f} ({correct} of {claimed} predicted)" if claimed else "none predicted",
+        }
+        if edges:
+            least = int(np.nanargmin(self.margin))
+            text = with_error(self.margin[least], self.margin_error[least], 4)
+            summary["smallest margin"] = f"{text}, at position {least}"
+            children = self.true >= 0
+            best = int((self.best_key[children] == self.true[children]).sum())
+            summary["best key is the parent"] = f"in {best} of {count(edges, 'row')}"
+        if undecided:
+            summary["margins within two error bars"] = f"{undecided}, undecided"
+        whole = facts(f"Edge report: {self._verdict}", summary)
+        return block(whole, *([self._drawing(), self._wrong_rows(wrong)] if wrong else []))
+
+    @property
+    def _verdict(self) -> str:
+        correct, claimed, edges = self._counts
+        if self.exact_match:
+            return f"the graph is recovered ({count(edges, 'edge')})" if edges else "no edge, and none is predicted"
+        return f"{edges - correct} of {count(edges, 'edge')} lost, {claimed - correct} false ones"
+
+    def _wrong_rows(self, wrong: list[int]) -> str:
+        names = {ROOT: "none"}
+        rows = []
+        for i in wrong:
+            true, predicted = int(self.true[i]), int(self.predicted[i])
+            found = "itself" if predicted == i else names.get(predicted, str(predicted))
+            rival, margin = "", ""
+            if true >= 0:
+                rival = "itself" if self.best_rival[i] == i else str(self.best_rival[i])
+                margin = with_error(self.margin[i], self.margin_error[i], 4)
+            rows.append([i, names.get(true, str(true)), found, rival, margin])
+        header = ["position", "parent", "predicted", "best rival", "margin over it"]
+        note = "A positive margin beside the prediction none: the score of the edge is below the threshold."
+        below = any(self.predicted[i] == ROOT and self.margin[i] > 0.0 for i in wrong)
+        return table("Positions that are not as in the graph", header, rows) + (paragraph(note) if below else "")
+
+    def _drawing(self) -> str:
+        missed = [(int(self.true[i]), i) for i in np.flatnonzero(self.true >= 0).tolist() if not self._found(i)]
+        false = [
+            (int(parent), i) for i, parent in enumerate(self.predicted) if 0 <= parent < i and parent != self.true[i]
+        ]
+        drawing = draw_graph(self.graph, missed=missed, false=false)
+        return figure(drawing.markup, drawing.legend, width=drawing.width)
+
+    def _found(self, i: int) -> bool:
+        return bool(self.predicted[i] == self.true[i])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.chains import closed_classes, stationary_distribution, stationary_distributions
 from causal_theory.errors import TaskError, TransitionError
 from causal_theory.graphs import CausalGraph
+from causal_theory.notebook import block, count, facts, table
 from causal_theory.priors import PointPrior, Prior
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
 
@@ -16,6 +17,10 @@ __all__ = ["InContextTask", "RootLaw", "Sample"]
 
 RootLaw = Literal["stationary", "uniform"]
 """The law of a root: the stationary law of the drawn transition matrix, or uniform."""
+
+
+SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
+"""Sequences, tokens and symbols that a notebook shows of a sample."""
 
 
 class Sample(NamedTuple):
@@ -34,6 +39,21 @@ class Sample(NamedTuple):
     tokens: NDArray[np.int64]
     targets: NDArray[np.float64]
     transitions: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        """Return one line with the sizes."""
+        sequences = count(len(self.tokens), "sequence")
+        return f"Sample({sequences} of {self.tokens.shape[1]} tokens over {self.targets.shape[1]} symbols)"
+
+    def _repr_html_(self) -> str:
+        more = ", …" if self.targets.shape[1] > SHOWN_SYMBOLS else ""
+        shown = [
+            [i, _join(tokens[:-1]), int(tokens[-1]), ", ".join(f"{p:.3f}" for p in target[:SHOWN_SYMBOLS]) + more]
+            for i, (tokens, target) in enumerate(zip(self.tokens[:SHOWN], self.targets, strict=False))
+        ]
+        header = ["", "context", "query", "law of the next token"]
+        first = f", the first {SHOWN}" if len(self.tokens) > SHOWN else ""
+        return block(table(f"{self!r}{first}", header, shown))
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,19 @@ class InContextTask:
                     'root_law must be "uniform" for a matrix without a unique stationary law, got "stationary" '
                     f"and {len(classes)} closed classes of symbols: {', '.join(map(str, classes))}"
                 )
+
+    def _repr_html_(self) -> str:
+        roots = "uniform" if self.root_law == "uniform" else "stationary law of the transition matrix"
+        whole = facts(
+            "In-context task",
+            {
+                "tokens T": self.length,
+                "symbols S": self.vocab_size,
+                "roots": roots,
+                "query": "independent and uniform" if self.graph.has_query else "none",
+            },
+        )
+        return block(whole, self.graph._repr_html_(), self.prior._repr_html_())
 
     @property
     def length(self) -> int:
@@ -246,6 +279,12 @@ class InContextTask:
         if self.root_law == "uniform":
             return np.full(matrices.shape[:2], 1.0 / self.vocab_size)
         return stationary_distributions(matrices)
+
+
+def _join(tokens: NDArray[np.int64]) -> str:
+    """Return the tokens of a context, a long one by its end."""
+    dots = "… " if len(tokens) > SHOWN_TOKENS else ""
+    return dots + " ".join(map(str, tokens[-SHOWN_TOKENS:].tolist()))
 
 
 def _cumulative(laws: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import parent_attention_loss
 from causal_theory.progress import track
@@ -50,6 +51,34 @@ class LearningCurve:
     vocab_size: int
     exponent: float
     exponent_error: float
+
+    def __repr__(self) -> str:
+        """Return one line: the lengths, the range of the excess and the exponent."""
+        first, last = self.normalised_excess[[0, -1]]
+        return (
+            f"LearningCurve(T = {self.lengths[0]} to {self.lengths[-1]}, normalised excess {first:.4g} to {last:.4g} "
+            f"nats, exponent {self._slope_text})"
+        )
+
+    def _repr_html_(self) -> str:
+        columns = [
+            same_decimals(column.tolist())
+            for column in (self.epsilons, self.losses, self.floors, self.excess, self.normalised_excess, self.multiples)
+        ]
+        header = ["T", "epsilon", "best loss", "floor", "excess", "normalised excess", "A2 = b I at b ="]
+        rows = [
+            [length, *(Cell(column[i], right=True) for column in columns)]
+            for i, length in enumerate(self.lengths.tolist())
+        ]
+        exponent = f"Exponent of the normalised excess against T: {self._slope_text.replace('+-', '±')}"
+        return block(table("Learning curve, losses in nats", header, rows), paragraph(exponent))
+
+    @property
+    def _slope_text(self) -> str:
+        if np.isnan(self.exponent):
+            return "undefined"
+        bar = "" if np.isnan(self.exponent_error) else f" +- {self.exponent_error:.2g}"
+        return f"{self.exponent:.3f}{bar}"
 
     @property
     def excess(self) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.notebook import array_block, block, count, facts, figure, number, settings_table, sparkline
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
@@ -56,6 +57,9 @@ class Stage2:
         check_positive("learning_rate", self.learning_rate)
         check_choice("path", self.path, get_args(Path))
 
+    def _repr_html_(self) -> str:
+        return block(settings_table("Settings of stage 2", self))
+
 
 @dataclass(frozen=True, eq=False)
 class Stage2Run:
@@ -80,6 +84,36 @@ class Stage2Run:
     trajectory: Array
     status: Status
     diverged_at: int = -1
+
+    def __repr__(self) -> str:
+        """Return one line: how it ended, losses and the strength of copying."""
+        found = ", ".join(f"{name} {fact}" for name, fact in self._facts().items())
+        return f"Stage2Run({self._ending}, {found})"
+
+    def _repr_html_(self) -> str:
+        parts = [facts(f"Stage 2: {self._ending}", self._facts())]
+        drawn = sparkline(self.losses, "Loss against steps")
+        if drawn:
+            words = f"Loss from {number(self.losses[0])} to {number(self.losses[-1])} nats"
+            parts.append(figure(drawn, f"{words}, over {count(len(self.losses) - 1, 'step')}."))
+        return block(
+            *parts, array_block("Second attention matrix A2: key symbols in rows, query symbols in columns", self.A2)
+        )
+
+    @property
+    def _ending(self) -> str:
+        if self.status == "diverged":
+            return f"diverged at step {self.diverged_at}"
+        return f"{self.status} after {count(max(len(self.losses) - 1, 0), 'step')}"
+
+    def _facts(self) -> dict[str, object]:
+        if not len(self.losses):
+            return {"symbols": len(self.A2), "loss": "none recorded"}
+        return {
+            "symbols": len(self.A2),
+            "loss": f"{self.losses[0]:.4f} to {self.losses[-1]:.4f} nats",
+            "copying": f"{self.copying[0]:.3g} to {self.copying[-1]:.3g}",
+        }
 
     @property
     def copying(self) -> Array:

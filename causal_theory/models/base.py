@@ -1,13 +1,14 @@
 """What a model that can be trained offers, whatever its shape: parameters in one flat vector, and a batch gradient."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.notebook import block, count, facts
 from causal_theory.validation import check_matrix
 
 __all__ = ["TrainableModel"]
@@ -17,6 +18,25 @@ Array = NDArray[np.float64]
 
 class TrainableModel(ABC):
     """A transformer on sequences of ``length`` tokens over ``vocab_size`` symbols."""
+
+    def __repr__(self) -> str:
+        """Return one line with the shape."""
+        shape = ", ".join(f"{name}={_as_given(value)!r}" for name, value in self.describe().items() if name != "kind")
+        return f"{type(self).__name__}({shape}, {count(len(self.parameters), 'parameter')})"
+
+    def _repr_html_(self) -> str:
+        flat = self.parameters
+        parts = (f"{name}: {part.stop - part.start}" for name, part in self.groups.items())
+        rows: dict[str, object] = {
+            **{name: str(_as_given(value)) for name, value in self.describe().items() if name != "kind"},
+            "parameters": f"{len(flat)} ({', '.join(parts)})",
+            "largest absolute value": float(np.abs(flat).max(initial=0.0)),
+        }
+        return block(facts(type(self).__name__, rows), *self._matrices())
+
+    def _matrices(self) -> Sequence[str]:
+        """Return markup of the matrices that a notebook shows."""
+        return ()
 
     @property
     @abstractmethod
@@ -214,3 +234,8 @@ class TrainableModel(ABC):
         if batch.size == 0 or batch.min() < 0 or batch.max() >= self.vocab_size:
             raise InvalidArgumentError(f"tokens must hold at least one sequence of symbols 0..{self.vocab_size - 1}")
         return np.ascontiguousarray(batch, dtype=np.int64)
+
+
+def _as_given(value: object) -> object:
+    """Return what became a list on its way to JSON as the tuple that it was."""
+    return tuple(value) if isinstance(value, list) else value

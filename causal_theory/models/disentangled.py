@@ -18,6 +18,7 @@ from causal_theory.kernels._jit import get_num_threads
 from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
+from causal_theory.notebook import array_block
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_positive
 
 __all__ = ["DisentangledTransformer"]
@@ -324,9 +325,6 @@ class DisentangledTransformer(TrainableModel):
         )
         return losses, predicted, attended
 
-    def __repr__(self) -> str:
-        """Return one line with the shape."""
-        return (
-            f"DisentangledTransformer(length={self._length}, vocab_size={self._size}, heads={self._heads}, "
-            f"{len(self._flat)} parameters)"
-        )
+    def _matrices(self) -> Sequence[str]:
+        caption = "Layer 1, head {}: causal softmax of the position-position block"
+        return [array_block(caption.format(h + 1), head) for h, head in enumerate(self.position_attention)]

@@ -9,7 +9,7 @@ For tokens ``s_0 .. s_{T-1}`` with the query ``q = s_{T-1}``::
     loss = -sum_b y_b log(f_b + eps)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.kernels.reduced import reduced_batch
 from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
+from causal_theory.notebook import array_block
 from causal_theory.validation import check_matrix, check_positive, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
@@ -74,7 +75,7 @@ def key_scores(A2: Array) -> Array:
     return np.ascontiguousarray((A2 - A2.max(axis=0)).T)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)  # the representation of all models, which does not print the matrices
 class ReducedTransformer(TrainableModel):
     """The reduced transformer with fixed parameters.
 
@@ -109,6 +110,12 @@ class ReducedTransformer(TrainableModel):
         object.__setattr__(self, "A1", check_attention_matrix("A1", self.A1, first[0]))
         object.__setattr__(self, "A2", check_matrix("A2", self.A2, (second[0], second[0])))
         object.__setattr__(self, "epsilon", check_positive("epsilon", self.epsilon))
+
+    def _matrices(self) -> Sequence[str]:
+        return (
+            array_block("Attention of layer 1: query positions in rows, key positions in columns", self.attention),
+            array_block("A2: key symbols in rows, query symbols in columns", self.A2),
+        )
 
     @property
     def attention(self) -> Array:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.notebook import array_block, block, facts
 from causal_theory.validation import SeedLike, check_transition_matrix
 
 __all__ = ["MatrixPrior", "Prior"]
@@ -15,6 +16,13 @@ SHOWN = 4
 
 class Prior(ABC):
     """A law of the transition matrix ``pi``. Priors are immutable and compare by identity."""
+
+    def _repr_html_(self) -> str:
+        return block(facts(repr(self), {"symbols S": self.vocab_size} | self._facts()))
+
+    def _facts(self) -> dict[str, object]:
+        """Return what a notebook shows beside the number of symbols: names and values."""
+        return {}
 
     @property
     @abstractmethod
@@ -69,6 +77,13 @@ class MatrixPrior(Prior):
         if size <= SHOWN:
             shown = "[" + ", ".join("[" + ", ".join(f"{p:.4g}" for p in row) + "]" for row in self._transition) + "]"
         return f"{type(self).__name__}({shown})"
+
+    def _repr_html_(self) -> str:
+        return block(array_block(f"{type(self).__name__}: {self._description()}", self._transition))
+
+    def _description(self) -> str:
+        """Return what the matrix is for, in words."""
+        return "rows are laws of the child of a symbol"
 
     @property
     def transition(self) -> NDArray[np.float64]:

@@ -65,6 +65,10 @@ class DirichletPrior(Prior):
         floor = f", floor={self._floor:g}" if self._floor else ""
         return f"DirichletPrior({self._vocab_size}, {self._concentration:g}{floor})"
 
+    def _facts(self) -> dict[str, object]:
+        floor = f"{self._floor:g} (every entry is at least {self._floor / self._vocab_size:.3g})" if self._floor else 0
+        return {"law": "independent Dirichlet rows", "concentration": f"{self._concentration:g}", "floor": floor}
+
     @property
     def vocab_size(self) -> int:
         """S, the number of symbols."""

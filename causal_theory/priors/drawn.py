@@ -56,6 +56,9 @@ class DrawnPrior(Prior):
         """Show the prior and the number of draws."""
         return f"{type(self).__name__}({self._prior!r}, {len(self._matrices)})"
 
+    def _facts(self) -> dict[str, object]:
+        return {"law": f"all relabelings of {len(self._matrices)} draws from {self._prior!r}"}
+
     @property
     def vocab_size(self) -> int:
         """S, the number of symbols."""

@@ -39,6 +39,9 @@ class OrbitPrior(MatrixPrior):
     [[0.8, 0.2], [0.1, 0.9]]
     """
 
+    def _description(self) -> str:
+        return f"all {self.permutations_count} relabelings of this transition matrix, equally likely"
+
     @property
     def permutations_count(self) -> int:
         """S!, the number of relabelings, equal ones counted separately."""

@@ -31,6 +31,9 @@ class PointPrior(MatrixPrior):
     (5, 2, 2)
     """
 
+    def _description(self) -> str:
+        return "always this transition matrix"
+
     @property
     def mean(self) -> NDArray[np.float64]:
         """The matrix itself, read-only, shape (S, S)."""

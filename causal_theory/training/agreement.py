@@ -1,5 +1,6 @@
 """Whether sampled gradients have the exact gradient as their mean."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.models import ReducedTransformer
+from causal_theory.notebook import block, facts, number, table
 from causal_theory.population.loss import population_gradient
 from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.tasks import InContextTask
@@ -20,6 +22,9 @@ BATCHES = 256
 """Batches whose means give the standard errors: enough for a t law that is all but normal."""
 
 METHODS = ("enumerate", "first_order")
+
+SHOWN = 5
+"""Entries that a notebook names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,36 @@ class GradientAgreement:
     names: list[str]
     samples: int
     method: str
+
+    def __repr__(self) -> str:
+        """Return one line: the largest z-score and how likely it is by chance."""
+        if not len(self.z):
+            return f"GradientAgreement(no entry varies, {self.samples} sequences, {self.method})"
+        return (
+            f"GradientAgreement({len(self.z)} entries, largest |z| = {self.largest:.2f} (by chance with probability "
+            f"{self._chance:.2g}), mean z^2 = {self.chi_square:.2f}, {self.samples} sequences, {self.method})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, object] = {
+            "entries compared": len(self.z),
+            "sequences": self.samples,
+            "exact gradient": "sum over all sequences" if self.method == "enumerate" else "first order",
+        }
+        if not len(self.z):
+            return block(facts("Sampled and exact gradient: no entry varies", rows))
+        rows["mean square of z"] = f"{number(self.chi_square)} (near 1 for a correct gradient)"
+        rows["largest |z|"] = (
+            f"{number(self.largest)} (by chance one as large has probability {number(self._chance, 2)})"
+        )
+        order = np.argsort(-np.abs(self.z), kind="stable")[:SHOWN].tolist()
+        worst = table("Largest differences", ["entry", "z"], [[self.names[k], float(self.z[k])] for k in order])
+        return block(facts("Sampled and exact gradient", rows), worst)
+
+    @property
+    def _chance(self) -> float:
+        """Probability that the largest of as many independent normal variables is as large."""
+        return -math.expm1(len(self.z) * math.log1p(-min(math.erfc(self.largest / math.sqrt(2.0)), 1.0 - 1e-16)))
 
     @property
     def largest(self) -> float:

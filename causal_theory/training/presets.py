@@ -8,6 +8,7 @@ import numpy as np
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import DisentangledTransformer
+from causal_theory.notebook import block, count, facts, settings_table
 from causal_theory.priors import DirichletPrior
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
@@ -49,6 +50,24 @@ class Preset:
     concentration: float
     heads: tuple[int, ...]
     settings: TrainingSettings
+
+    def __repr__(self) -> str:
+        """Return one line with name and sizes."""
+        return (
+            f"Preset({self.name!r}: {self.title}, length={self.length}, vocab_size={self.vocab_size}, "
+            f"{count(self.graphs, 'graph')}, {self.settings.steps} steps)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, object] = {
+            "name": self.name,
+            "graphs": self.graphs,
+            "tokens T": self.length,
+            "symbols S": self.vocab_size,
+            "prior": repr(DirichletPrior(self.vocab_size, self.concentration)),
+            "heads per layer": ", ".join(map(str, self.heads)),
+        }
+        return block(facts(f"Published experiment: {self.title}", rows), settings_table("Its training", self.settings))
 
     def tasks(self, rng: SeedLike = None) -> tuple[InContextTask, ...]:
         """Return the tasks.

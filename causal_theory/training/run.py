@@ -9,12 +9,21 @@ from numpy.typing import NDArray
 from causal_theory.estimate import Estimate
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import TrainableModel
+from causal_theory.notebook import array_block, block, count, details, facts, figure, number, settings_table, sparkline
 from causal_theory.training.settings import TrainingSettings
 
 __all__ = ["TrainingRun", "TrainingStatus", "parent_attention"]
 
 Array = NDArray[np.float64]
 TrainingStatus = Literal["finished", "diverged"]
+
+NAMES = {
+    "floor": "entropy floor",
+    "counts": "counting along the edges",
+    "unigram": "counting tokens",
+    "uniform": "uniform guess",
+}
+"""What the baselines are."""
 
 
 def parent_attention(attention: Array, graph: CausalGraph) -> Array:
@@ -109,10 +118,44 @@ class TrainingRun:
 
     def __repr__(self) -> str:
         """Return one line: status, loss beside its baselines, attention on the parents."""
-        on_parents = self.attention_on_parents
-        seen = f"{np.nanmean(on_parents):.3f}" if np.isfinite(on_parents).any() else "none"
-        return (
-            f"TrainingRun({self.status} after {int(self.snapshot_steps[-1])} steps, test loss "
-            f"{self.test_losses[-1]:.4f} +- {self.test_errors[-1]:.1g} (floor {self.baselines['floor']:.4f}, counts "
-            f"{self.baselines['counts']:.4f}), mean attention on parents {seen})"
+        return f"TrainingRun({self._ending}, {self._losses_text}, mean attention on parents {self._mean_attention})"
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, object] = {"model": repr(self.model)}
+        if len(self.test_losses):
+            rows["loss on held-out sequences"] = self.test_loss._text()
+        rows |= {NAMES.get(name, name): float(loss) for name, loss in self.baselines.items()}
+        rows["mean attention on parents"] = self._mean_attention
+        parts = [facts(f"Training: {self._ending}; losses in nats", rows)]
+        drawn = sparkline(
+            self.losses,
+            "Loss of training against steps, with the entropy floor and the loss of counting along the edges",
+            lines=[self.baselines["floor"], self.baselines["counts"]],
         )
+        if drawn:
+            words = f"Loss of training from {number(self.losses[0])} to {number(self.losses[-1])}"
+            parts.append(figure(drawn, f"{words}. Dashed: entropy floor; dotted: counting along the edges."))
+        if len(self.attention):
+            heads = self.attention[-1]
+            shown = [array_block(f"Attention of the first layer, head {h + 1}", head) for h, head in enumerate(heads)]
+            parts.append(details("Attention at the end", *shown))
+        return block(*parts, details("Settings", settings_table("Settings of training", self.settings)))
+
+    @property
+    def _ending(self) -> str:
+        if self.status == "diverged":
+            return f"diverged at step {self.diverged_at}"
+        return f"{self.status} after {count(int(self.snapshot_steps[-1]) if len(self.snapshot_steps) else 0, 'step')}"
+
+    @property
+    def _losses_text(self) -> str:
+        baselines = f"(floor {self.baselines['floor']:.4f}, counts {self.baselines['counts']:.4f})"
+        if not len(self.test_losses):
+            return f"no test loss {baselines}"
+        return f"test loss {self.test_losses[-1]:.4f} +- {self.test_errors[-1]:.1g} {baselines}"
+
+    @property
+    def _mean_attention(self) -> str:
+        on_parents = self.attention_on_parents if len(self.attention) else np.zeros(0)
+        seen = on_parents[np.isfinite(on_parents)]
+        return f"{seen.mean():.3f}" if seen.size else "none"

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.notebook import block, settings_table
 from causal_theory.validation import check_choice, check_integer, check_positive, check_real
 
 __all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
@@ -94,6 +95,17 @@ class TrainingSettings:
             raise InvalidArgumentError(
                 f"first_steps must be less than steps = {self.steps} in two stages, got {self.first_steps}"
             )
+
+    def __repr__(self) -> str:
+        """Show what differs from the defaults; evaluating it gives the settings back."""
+        shown = (f"{field.name}={getattr(self, field.name)!r}" for field in fields(self) if self._is_set(field))
+        return f"TrainingSettings({', '.join(shown)})"
+
+    def _is_set(self, field: "Field[Any]") -> bool:
+        return bool(getattr(self, field.name) != field.default)
+
+    def _repr_html_(self) -> str:
+        return block(settings_table("Settings of training", self))
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step.

@@ -13,6 +13,7 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.descent import balanced_pairs
 from causal_theory.kernels.flow import flow_times
 from causal_theory.models import check_attention_matrix
+from causal_theory.notebook import block, facts, number
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import check_positive
@@ -39,6 +40,22 @@ class FlowTimes:
 
     children: Array
     roots: Array
+
+    def __repr__(self) -> str:
+        """Return one line with the marks."""
+        return f"FlowTimes({', '.join(f'{name} {fact}' for name, fact in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        return block(facts("Times of the flow of stage 1, in units of learning_rate beta0 / T", self._facts()))
+
+    def _facts(self) -> dict[str, object]:
+        slowest = f"{self.slowest_child:.4g}" if self.converges else "never (a parent's score is not the largest)"
+        root = self.fastest_root
+        found: dict[str, object] = {
+            "slowest child": slowest,
+            "fastest root": f"{root:.4g}" if math.isfinite(root) else "never",
+        }
+        return found if math.isnan(self.window_ratio) else found | {"window ratio": number(self.window_ratio, 3)}
 
     @property
     def slowest_child(self) -> float:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from causal_theory.notebook import block, settings_table
 from causal_theory.validation import check_choice, check_integer, check_positive
 
 __all__ = ["Stage1", "Stage1Method"]
@@ -58,6 +59,9 @@ class Stage1:
         check_choice("method", self.method, get_args(Stage1Method))
         check_positive("leave", self.leave)
         check_integer("records", self.records, 2)
+
+    def _repr_html_(self) -> str:
+        return block(settings_table("Settings of stage 1", self))
 
     def rate(self, length: int) -> float:
         """Return what one step adds to the time of the flow.
