@@ -91,6 +91,17 @@ def test_edges_are_marked():
     assert [len(marks.get_paths()) for marks in plain.collections] == [0, 0]
 
 
+@pytest.mark.parametrize(("length", "outside"), [(8, False), (30, False), (100, True)])
+def test_outlines_do_not_hide_the_cells(length, outside):
+    """Inside of large cells, around small ones; either way the middle of the cell stays free."""
+    ax = plot_matrix(np.eye(length), graph=CausalGraph.chain(length))
+    cell = np.diff(ax.transData.transform([(0.0, 0.0), (1.0, 0.0)])[:, 0])[0] * 72.0 / ax.figure.dpi
+    for marks in ax.collections:
+        side = marks.get_paths()[0].get_extents().width
+        assert (side > 1.0) == outside
+        assert side * cell - marks.get_linewidth()[0] > 0.6 * cell
+
+
 def test_scores_leave_out_the_entry_of_the_query(task):
     scores = edge_scores(task, epsilon=0.01)
     shown = image_of(plot_scores(scores, graph=task.graph)).get_array()

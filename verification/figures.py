@@ -74,9 +74,9 @@ def _draw_families(target: Path, seed: int) -> list[Figure]:
     canvas = Canvas(figsize=(17.0, 3.6 * len(names)), layout="compressed")
     for row, (name, task) in zip(canvas.subplots(len(names), len(MEASURES)), tasks.items(), strict=True):
         for ax, measure in zip(row, MEASURES, strict=True):
-            unit = " (nats)" if measure == "kl" else ""
+            unit = "nats" if measure == "kl" else "dimensionless"
             values = np.tril(pairwise_information(task, measure).value, k=-1)
-            plot_matrix(values, ax=ax, title=f"{name}: {measure}", label=f"information{unit}", graph=task.graph)
+            plot_matrix(values, ax=ax, title=f"{name}: {measure}", label=f"information ({unit})", graph=task.graph)
     title = "The four informations of all pairs of tokens"
     path = _save(canvas, target / "informations")
     description = "One row per graph family, one column per information; squares mark the true edges."
@@ -89,10 +89,10 @@ def _draw_family(target: Path, name: str, task: InContextTask) -> Figure:
     scores, limit = edge_scores(task, epsilon=EPSILON).value, limit_edge_scores(task).value
     information = np.tril(pairwise_information(task, "chi2").value, k=-1) / task.vocab_size
     panels = (
-        ("true graph", task.graph.adjacency, "edge"),
-        (f"edge scores G, eps = {EPSILON}", _without_query(scores), "score"),
-        ("limit scores, eps = 0", _without_query(limit), "score"),
-        ("chi-square information / S", information, "information / S"),
+        ("true graph", task.graph.adjacency, "edge (0 or 1)"),
+        (f"edge scores G, eps = {EPSILON}", _without_query(scores), "score (dimensionless)"),
+        ("limit scores, eps = 0", _without_query(limit), "score (dimensionless)"),
+        ("chi-square information / S", information, "information / S (dimensionless)"),
     )
     for ax, (title, matrix, label) in zip(axes, panels, strict=True):
         plot_matrix(matrix, ax=ax, title=title, label=label, graph=None if title == "true graph" else task.graph)

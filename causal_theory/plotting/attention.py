@@ -10,7 +10,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
 from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, MARKERS
-from causal_theory.plotting.curves import note
+from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
 from causal_theory.training import TrainingRun
 
@@ -42,6 +42,7 @@ def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -124,7 +126,7 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
     ax.set_xlabel("position")
     ax.set_ylabel("weight (0 to 1)")
     ax.grid(visible=True, alpha=0.3)
-    legend_beside(ax)
+    legend_beside(ax, markerscale=6.0 / mark_size(len(positions)))
     return ax
 
 
@@ -134,15 +136,14 @@ def _draw_heads(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> N
     if not children.any():
         note(ax, "no child rows")
         return
-    heads = len(attention)
+    heads, size = len(attention), mark_size(len(positions))
     for h, weights in enumerate(attention):
         places = positions[children] + 0.5 * ((h + 0.5) / heads - 0.5)
         colour = COLOURS[h % len(COLOURS)]
-        ax.vlines(places, 0.0, weights[children], color=colour, linewidth=1.2, alpha=0.6)
+        ax.vlines(places, 0.0, weights[children], color=colour, linewidth=0.2 * size, alpha=0.6)
+        style: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[h % len(MARKERS)], "markersize": size}
         label = f"head {h + 1}" if heads > 1 else "child rows"
-        ax.plot(
-            places, weights[children], linestyle="none", marker=MARKERS[h % len(MARKERS)], color=colour, label=label
-        )
+        ax.plot(places, weights[children], color=colour, label=label, **style)
 
 
 def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> None:
@@ -160,7 +161,7 @@ def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> 
     bars = [attention[seen[:, i], i].std(ddof=1) for i in several]
     style: dict[str, Any] = {"color": COLOURS[0], "linestyle": "none"}
     ax.errorbar(several, means[np.isin(some, several)], bars, capsize=2.5, label="standard deviation", **style)
-    ax.plot(some, means, marker="o", label="mean over runs", **style)
+    ax.plot(some, means, marker="o", markersize=mark_size(len(positions)), label="mean over runs", **style)
 
 
 def _check_runs(run: TrainingRun | Sequence[TrainingRun]) -> list[TrainingRun]:

@@ -26,7 +26,7 @@ def is_geometric(values: Array) -> bool:
     if len(values) < 3 or values[0] <= 0.0:
         return False
     spread = [np.std(steps) / np.mean(steps) for steps in (np.diff(np.log(values)), np.diff(values))]
-    return bool(spread[0] < spread[1] - 1e-9)  # two equally even spacings, up to roundoff: take the values as they are
+    return bool(spread[0] < spread[1])
 
 
 def cell_borders(values: Array, *, geometric: bool) -> Array:

@@ -12,7 +12,7 @@ from causal_theory.validation import check_real
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_levels", "draw_levels", "mark_divergence", "marks", "note"]
+__all__ = ["check_levels", "draw_levels", "mark_divergence", "mark_size", "marks", "note"]
 
 MARKED_POINTS = 9
 LEVEL_COLOURS = (*COLOURS[1:], COLOURS[0])
@@ -33,7 +33,7 @@ def draw_levels(ax: "Axes", levels: Mapping[str, float]) -> None:
     for k, value in enumerate(levels.values()):
         ax.axhline(value, color=LEVEL_COLOURS[k % 6], linestyle=DASHES[1:][k % 5], linewidth=1.4, zorder=1)
     low, high = ax.get_ylim()
-    gap = 0.055 * (high - low)
+    gap = 0.065 * (high - low)
     places: list[float] = []
     for value in sorted(levels.values()):
         places.append(max(value, places[-1] + gap) if places else value)
@@ -65,6 +65,11 @@ def mark_divergence(ax: "Axes", diverged_at: int) -> None:
 def marks(points: int) -> int:
     """Return the number of points from one marker to the next."""
     return max(1, points // MARKED_POINTS)
+
+
+def mark_size(positions: int) -> float:
+    """Return the size in points of marks over that many positions, smaller where they would run into each other."""
+    return 6.0 if positions <= 40 else 4.0 if positions <= 150 else 2.8
 
 
 def note(ax: "Axes", text: str) -> None:

@@ -40,6 +40,7 @@ def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "A
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -89,6 +90,7 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -152,6 +154,7 @@ def plot_losses(
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------

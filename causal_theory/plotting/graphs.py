@@ -46,6 +46,7 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_square", "draw_heatmap", "plot_information", "plot_matrix", "plot_scores"]
 
+SMALL_CELL = 5.0
+"""Points below which the outline of a cell would hide the cell."""
+
 MARKED_EDGES = 400
 """Beyond this many edges the marks would hide the matrix."""
 
@@ -53,6 +56,7 @@ def plot_matrix(
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -121,12 +125,17 @@ def check_square(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
-    """Outline the cells of the edges, light outside and dark inside: one of the two shows on every colour."""
+    """Outline the cells of the edges, light and dark: one of the two shows on every colour.
+
+    Small cells are outlined from outside, so that their own colour stays.
+    """
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    width = max(0.4, min(1.6, 32.0 / length))
-    for side, colour in ((0.98, "white"), (0.80, "black")):
+    cell = min(ax.get_window_extent().size) * 72.0 / ax.figure.dpi / length
+    inside = cell >= SMALL_CELL
+    width = float(np.clip(0.16 * cell, 0.4, 1.6))
+    for side, colour in ((0.98, "white"), (0.80, "black")) if inside else ((1.6, "white"), (2.2, "black")):
         cells = [Rectangle((j - side / 2, i - side / 2), side, side) for j, i in graph.edges]
         ax.add_collection(PatchCollection(cells, facecolor="none", edgecolor=colour, linewidth=width), autolim=False)
 
@@ -146,6 +155,7 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -188,6 +198,7 @@ def plot_information(
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------

@@ -34,6 +34,7 @@ def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" 
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------

@@ -32,6 +32,7 @@ def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
@@ -68,7 +69,8 @@ def plot_layer(matrix: ArrayLike, length: int, vocab_size: int, *, ax: "Axes | N
     Parameters
     ----------
     matrix : array_like, shape (d, d)
-        An entry of :attr:`DisentangledTransformer.layers`, one head; d is a multiple of ``vocab_size + length``.
+        One head of an entry of ``layers`` of a :class:`causal_theory.DisentangledTransformer`; d is a multiple of
+        ``vocab_size + length``.
     length, vocab_size : int
         T and S.
     ax : matplotlib Axes, optional
@@ -77,6 +79,7 @@ def plot_layer(matrix: ArrayLike, length: int, vocab_size: int, *, ax: "Axes | N
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------

@@ -77,6 +77,7 @@ def plot_phase_diagram(
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------

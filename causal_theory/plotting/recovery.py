@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS
-from causal_theory.plotting.curves import note
+from causal_theory.plotting.curves import mark_size, note
 from causal_theory.recovery import ERROR_BARS, ROOT, EdgeReport
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
         raise InvalidArgumentError(f"report must be an EdgeReport, got {type(report).__name__}")
     verdicts = _verdicts(report)  # before a figure is opened: some graphs have no single parents
     ax = axes_or_new(ax, (7.0, 4.6))
-    size = 6.0 if len(report.true) <= 40 else 4.0 if len(report.true) <= 150 else 2.8
+    size = mark_size(len(report.true))
     _draw_margins(ax, report, verdicts, size)
     _draw_parents(ax, report, verdicts, size)
     exact = "exact match" if report.exact_match else "no exact match"

@@ -50,6 +50,7 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     matplotlib Axes
+        The axes drawn on.
 
     Raises
     ------
