@@ -118,21 +118,15 @@ def _verdicts(report: EdgeReport) -> list[Verdict]:
 
 def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size: float) -> None:
     """Draw stems with error bars in the upper part of the axes, and nothing in the lower one."""
-    positions, margin = np.arange(len(report.true)), report.margin
+    positions, margin, child = np.arange(len(report.true)), report.margin, report.true != ROOT
     bars = ERROR_BARS * report.margin_error
-    child = report.true != ROOT
-    ends = np.concatenate([[0.0], (margin - bars)[child], (margin + bars)[child]])
-    low, high = float(ends.min()), float(ends.max())
-    if high == low:
-        high = low + 1.0
-    pad = 0.1 * (high - low)
-    low, high = low - pad, high + pad
+    low, high = _set_limits(ax, np.concatenate([margin - bars, margin + bars]))
     ax.axhline(0.0, color=GREY, linewidth=1.0, zorder=1)
+    stem: dict[str, Any] = {"linewidth": 0.25 * size, "alpha": 0.7, "zorder": 2}
     for verdict in verdicts:
-        stems = verdict.rows & child & (verdict.label != "diagonal wins")
-        ax.vlines(
-            positions[stems], 0.0, margin[stems], color=verdict.colour, linewidth=0.25 * size, alpha=0.7, zorder=2
-        )
+        # A row whose diagonal wins has a stem already if it is a child, and no margin if it is a root.
+        stems = positions[verdict.rows & child & (verdict.label != "diagonal wins")]
+        ax.vlines(stems, 0.0, margin[stems], color=verdict.colour, **stem)
         if verdict.rows.any():
             heights = np.where(child, margin, 0.0)[verdict.rows]
             label = f"{verdict.label} ({int(verdict.rows.sum())})"
@@ -148,21 +142,34 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
     else:
         note(ax, "no child rows")
     if not child.all():
-        label = f"root row, no margin ({int((~child).sum())})"
+        roots = positions[~child]
         ticks: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 1.5 * size, "color": GREY}
-        ax.plot(positions[~child], np.zeros(int((~child).sum())), markeredgewidth=0.35 * size, label=label, **ticks)
-    if (margin[child] < 0.0).any():
-        label = f"margin below 0: edge lost ({int((margin[child] < 0.0).sum())})"
-        ax.axhspan(low, 0.0, facecolor=COLOURS[1], alpha=0.12, linewidth=0.0, zorder=0, label=label)
-    ax.set_ylim(low - (high - low) * PARENTS_SHARE / (1.0 - PARENTS_SHARE), high)
-    ax.locator_params(axis="y", nbins=9)
-    # None so low that its label meets one of the parents.
-    ax.set_yticks([tick for tick in ax.get_yticks() if low + 0.05 * (high - low) <= tick <= high])
-    ax.set_ylim(low - (high - low) * PARENTS_SHARE / (1.0 - PARENTS_SHARE), high)
+        label = f"root row, no margin ({len(roots)})"
+        ax.plot(roots, np.zeros(len(roots)), markeredgewidth=0.35 * size, label=label, **ticks)
+    lost = int((margin[child] < 0.0).sum())
+    if lost:
+        band: dict[str, Any] = {"facecolor": COLOURS[1], "alpha": 0.12, "linewidth": 0.0, "zorder": 0}
+        ax.axhspan(low, 0.0, label=f"margin below 0: edge lost ({lost})", **band)
     ax.set_xlim(-0.7, positions[-1] + 0.7)
     whole_numbers(ax, "x")
     ax.set_xlabel("position i")
     ax.set_ylabel("margin (dimensionless)", y=(1.0 + PARENTS_SHARE) / 2.0)
+
+
+def _set_limits(ax: "Axes", ends: Array) -> tuple[float, float]:
+    """Leave the lower part of the axes to the parents, put ticks above it, and return the range of the margins."""
+    ends = np.append(ends[np.isfinite(ends)], 0.0)
+    low, high = float(ends.min()), float(ends.max())
+    if high == low:
+        high = low + 1.0
+    pad = 0.1 * (high - low)
+    low, high = low - pad, high + pad
+    ax.set_ylim(low - (high - low) * PARENTS_SHARE / (1.0 - PARENTS_SHARE), high)
+    ax.locator_params(axis="y", nbins=9)
+    # None so low that its label meets one of the parents.
+    ax.set_yticks([tick for tick in ax.get_yticks() if low + 0.05 * (high - low) <= tick <= high])
+    ax.set_autoscaley_on(False)
+    return low, high
 
 
 def _draw_parents(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size: float) -> None:
@@ -181,8 +188,8 @@ def _draw_parents(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
             rows = positions[verdict.rows]
             below.vlines(rows, true[rows], keys, color=verdict.colour, linewidth=0.2 * size, zorder=3)
     below.text(0.012, 0.95, "j > i", color=GREY, fontsize=8, va="top", transform=below.transAxes)
-    below.set_ylim(-0.09 * len(true), len(true) - 1.0 + max(0.6, 0.03 * len(true)))
-    whole_numbers(below, "y", most=4)
+    below.set_ylim(-0.09 * len(true), len(true) - 0.4)
+    whole_numbers(below, "y", most=5)
     below.tick_params(axis="x", labelbottom=False, bottom=False)
     below.set_ylabel("parent j")
 
