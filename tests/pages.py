@@ -178,7 +178,7 @@ def first_missing(shown: Sequence[str], output: str) -> str | None:
         wanted = " ".join(entry.split())
         if wanted in ("", "..."):
             continue
-        pattern = re.compile(".*".join(map(re.escape, wanted.split("..."))))
+        pattern = re.compile(".*".join(map(re.escape, re.split(r" ?\.\.\. ?", wanted))))
         if not any(pattern.fullmatch(candidate) for candidate in remaining):
             return entry
     return None
