@@ -7,6 +7,7 @@ array([-1,  0,  1,  2,  3,  4,  5, -1])
 """
 
 from causal_theory._version import __version__
+from causal_theory.certificates import Certificate, certify_edge_scores, verify_certificate
 from causal_theory.chains import stationary_distribution
 from causal_theory.dynamics import (
     LearningCurve,
@@ -37,6 +38,7 @@ from causal_theory.training import GradientAgreement, TrainingRun, TrainingSetti
 __all__ = [
     "CausalGraph",
     "CausalTheoryError",
+    "Certificate",
     "DirichletPrior",
     "DisentangledTransformer",
     "EdgeReport",
@@ -55,6 +57,7 @@ __all__ = [
     "TrainingRun",
     "TrainingSettings",
     "__version__",
+    "certify_edge_scores",
     "check_assumptions",
     "counts_rule_loss",
     "edge_scores",
@@ -77,4 +80,5 @@ __all__ = [
     "train_population",
     "train_sgd",
     "unigram_loss",
+    "verify_certificate",
 ]
