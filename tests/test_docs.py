@@ -160,6 +160,7 @@ GOOD = "\n".join(
 )  # fmt: skip
 
 
+@pytest.mark.compiled
 def test_a_page_without_mistakes_has_no_problems(tmp_path):
     assert run(GOOD, tmp_path) == []
 
@@ -249,6 +250,7 @@ def test_later_blocks_run_after_a_mistake(tmp_path):
     assert len(run(fenced("python", ">>> 1", "2") + fenced("python", ">>> 3", "4"), tmp_path)) == 2
 
 
+@pytest.mark.compiled
 def test_shown_lines_must_occur_in_their_order(tmp_path):
     command = "$ causal-theory scores --length 5 --symbols 2"
     shown = ["...position...", "precision..."]
