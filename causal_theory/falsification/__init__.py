@@ -1,0 +1,3 @@
+"""Where statements of the theory stop: a search for counterexamples, each proved in rational arithmetic."""
+
+__all__: list[str] = []
