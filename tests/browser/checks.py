@@ -3,6 +3,7 @@
 The page's own scripts are never asked: each check measures what the browser has laid out.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,45 +39,47 @@ class Visit:
             self.complaints.append(f"{message.type}: {message.text}")
 
 
-def too_wide(page: "Page") -> list[str]:
-    """Whether the page scrolls sideways, and which elements reach beyond the window outside of any scroll box."""
+def too_wide(page: "Page", *, boxes: str = ":not(*)") -> list[str]:
+    """What is wider than its room: elements that reach beyond the window, and boxes that scroll sideways or cut text.
+
+    ``boxes`` selects the boxes that are meant to scroll; what they hold may have any width.
+    """
     return page.evaluate(
-        """() => {
+        """(boxes) => {
             const root = document.documentElement;
-            const inBox = (element) => {
-                for (let box = element.parentElement; box && box !== root; box = box.parentElement)
-                    if (getComputedStyle(box).overflowX !== "visible" && box !== document.body) return true;
+            const shown = (one) => one.checkVisibility({ visibilityProperty: true }) && one.clientWidth > 1;
+            const clips = (one) => getComputedStyle(one).overflowX !== "visible";
+            const shortens = (one) => getComputedStyle(one).textOverflow === "ellipsis";
+            const all = [...document.body.querySelectorAll("*")].filter((one) => !one.parentElement.closest(boxes));
+            const inBox = (one) => {
+                for (let box = one.parentElement; box && box !== document.body; box = box.parentElement)
+                    if (clips(box)) return true;
                 return false;
             };
-            const found = [...document.body.querySelectorAll("*")]
+            const found = all
+                .filter((one) => shown(one) && clips(one) && !one.matches(boxes) && !shortens(one))
+                .filter((one) => one.scrollWidth > one.clientWidth + 1)
+                .map((one) => `${one.outerHTML.slice(0, 120)} holds ${one.scrollWidth} in ${one.clientWidth}`);
+            found.push(...all
                 .map((one) => [one, one.getClientRects().length ? one.getBoundingClientRect().right : 0])
                 .filter(([one, end]) => end > root.clientWidth + 1 && !inBox(one))
-                .map(([one, end]) => `${one.outerHTML.slice(0, 120)} ends at ${end}`);
+                .map(([one, end]) => `${one.outerHTML.slice(0, 120)} ends at ${end}`));
             const { scrollWidth, clientWidth } = document.scrollingElement;
             if (scrollWidth > clientWidth) found.push(`the page is ${scrollWidth} wide in a window of ${clientWidth}`);
             return found;
-        }"""
+        }""",
+        boxes,
     )
 
 
-def cut_off(page: "Page") -> list[str]:
-    """Boxes with more content than room, to be read only by scrolling sideways."""
-    return page.evaluate(
-        """() => [...document.body.querySelectorAll("*")]
-            .filter((one) => one.clientWidth > 1 && one.scrollWidth > one.clientWidth + 1)
-            .filter((one) => getComputedStyle(one).display !== "inline")
-            .map((one) => `${one.outerHTML.slice(0, 120)}: ${one.scrollWidth} in ${one.clientWidth}`)"""
-    )
-
-
-def barriers(page: "Page", *, rules: list[str] | None = None, without: list[str] | None = None) -> list[str]:
-    """What axe finds: violations of its rules (all, or only the named ones), outside of some elements."""
+def barriers(page: "Page", *, without: Sequence[str] = (), ignored: Sequence[str] = ()) -> list[str]:
+    """What axe finds, outside of the elements that ``without`` selects and by all but the ``ignored`` rules."""
     from axe_playwright_python.sync_playwright import Axe
 
-    options = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    options = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in ignored}}
     context = {"exclude": [[selector] for selector in without]} if without else None
-    found = Axe().run(page, context=context, options={"resultTypes": ["violations"], **options}).response
-    return [f"{rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]]
+    found = Axe().run(page, context=context, options=options).response["violations"]
+    return [f"{rule['id']}: {node['html'][:200]}" for rule in found for node in rule["nodes"]]
 
 
 def pale_text(page: "Page") -> list[str]:

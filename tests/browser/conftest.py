@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +19,7 @@ from verification.profiles import QUICK
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -27,12 +30,17 @@ def do_without(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def need(*modules: str) -> None:
+    """Do without, unless these modules can be imported."""
+    for module in modules:
+        if find_spec(module) is None:
+            do_without(f"{module} is not installed")
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator["Browser"]:
     """One for all tests here; closed before other folders run, because it keeps an event loop in this thread."""
-    for module in ("playwright", "axe_playwright_python"):
-        if find_spec(module) is None:
-            do_without(f"pages are opened and judged with the help of {module}, which is not installed")
+    need("playwright", "axe_playwright_python")
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         do_without(f"pages are opened in one of {', '.join(NAMES)}; none is installed")
@@ -81,3 +89,18 @@ def report(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("report")
     run_job(CLAIMS, QUICK, out, seed=0, jobs=1, families=False)
     return out / "report.html"
+
+
+@pytest.fixture(scope="package")
+def documentation(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages; made from a copy, because the build writes stubs of the reference beside its sources."""
+    need("sphinx", "myst_parser", "numpydoc", "pydata_sphinx_theme", "sphinx_copybutton", "sphinx_design")
+    folder = tmp_path_factory.mktemp("documentation")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_build", "generated", "__pycache__"))
+    for path in ROOT.iterdir():  # pages include files from outside of their folder
+        if path.name != "docs" and not path.name.startswith("."):
+            (folder / path.name).symlink_to(path)
+    command = [sys.executable, "-m", "sphinx", "-q", "-j", "auto", str(folder / "docs"), str(folder / "html")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "html"

@@ -13,8 +13,14 @@ GOOD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Good
 <div class="box" tabindex="0" role="region" aria-label="wide"><div class="outer">wide</div></div>
 <math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>{body}</main></body></html>"""
 PIXEL = "data:image/svg+xml," + quote('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
+
+
+def too_wide(page):
+    return checks.too_wide(page, boxes=".box")
+
+
 CHECKS = (
-    checks.too_wide,
+    too_wide,
     checks.barriers,
     checks.pale_text,
     checks.broken_images,
@@ -43,9 +49,9 @@ def test_nothing_is_found_on_a_good_page(page_with):
 @pytest.mark.parametrize(
     ("check", "body", "word"),
     [
-        (checks.too_wide, '<table><tr><td style="min-width: 500px">x</td></tr></table>', "500"),
-        (checks.too_wide, "<p>" + "word" * 100 + "</p>", "the page is"),
-        (checks.too_wide, '<p style="position: relative; left: 380px">x</p>', "the page is"),
+        (too_wide, '<table><tr><td style="min-width: 500px">x</td></tr></table>', "500"),
+        (too_wide, "<p>" + "word" * 100 + "</p>", "the page is"),
+        (too_wide, '<p style="position: relative; left: 380px">x</p>', "the page is"),
         (checks.barriers, f'<img src="{PIXEL}">', "image-alt"),
         (checks.barriers, '<p style="color: #999999">pale</p>', "color-contrast"),
         (checks.barriers, "<button></button>", "button-name"),
@@ -67,9 +73,20 @@ def test_a_fault_is_found(page_with, check, body, word):
     assert any(word in one for one in check(page_with(body, width=390).page))
 
 
-def test_cut_off_boxes_are_found(page_with):
-    (found,) = checks.cut_off(page_with(width=390).page)
-    assert found.startswith('<div class="box"')
+def test_boxes_that_are_not_meant_to_scroll_are_found(page_with):
+    page = page_with('<p style="overflow: hidden; white-space: nowrap">' + "word " * 100 + "</p>", width=390).page
+    wide, cut = checks.too_wide(page)
+    assert wide.startswith('<div class="box"')
+    assert cut.startswith('<p style="overflow: hidden')
+    assert len(checks.too_wide(page, boxes=".box")) == 1
+    assert checks.too_wide(page, boxes=".box, p") == []
+
+
+def test_axe_passes_over_what_is_excluded(page_with):
+    page = page_with('<nav aria-label="n"><button class="theirs"></button></nav><button class="ours"></button>').page
+    (found,) = checks.barriers(page, without=["nav .theirs"])
+    assert "ours" in found
+    assert checks.barriers(page, ignored=["button-name"]) == []
 
 
 @pytest.mark.parametrize(
