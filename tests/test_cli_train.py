@@ -10,7 +10,6 @@ import sys
 import time
 from csv import DictReader
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -374,7 +373,7 @@ class TestPresets:
         assert "not as published: steps 3 instead of 16384, batch_size 8 instead of 1024" in result.output
 
     def test_repeating_the_task_is_no_contradiction(self):
-        arguments = ("--preset", "paper-random", "--graph", "random-forest", "--root-probability", 0.5, "--length", 20)
+        arguments = ("--preset", "paper-random", "--graph", "recursive-forest", "--length", 20)
         arguments += ("--prior", "dirichlet", "--symbols", 10, "--concentration", 0.1, "--floor", 0)
         content = run_json("train", *arguments, "--steps", 1, "--batch-size", 4, "--test-size", 4)
         assert content["preset"] == "paper-random"
@@ -390,7 +389,8 @@ class TestPresets:
         [
             ("paper-chain", ("--graph", "pairs"), "graph must be chain or left out .* paper-chain, got pairs"),
             ("paper-pairs", ("--length", "21"), "length must be 20 or left out"),
-            ("paper-random", ("--root-probability", "0.4"), "root-probability must be 0.5 or left out"),
+            ("paper-random", ("--graph", "random-forest"), "graph must be recursive-forest or left out"),
+            ("paper-many-graphs", ("--root-probability", "0.4"), "root-probability must be 0.5 or left out"),
             ("paper-chain", ("--root-probability", "0.5"), "root-probability must not be given together with --preset"),
             ("paper-many-graphs", ("--symbols", "10"), "symbols must be 3 or left out"),
             ("paper-chain", ("--concentration", "1"), "concentration must be 0.1 or left out"),
@@ -732,24 +732,15 @@ MISTAKES = [
 ]
 
 
-class TestReadme:
-    TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-
-    def test_example(self, folder):
+class TestExample:
+    def test_of_the_help(self, folder):
         """A chain is learned: most attention of every child row is on its parent."""
-        (line,) = re.findall(r"^ +causal-theory (train .+)$", self.TEXT, flags=re.MULTILINE)
-        assert f"causal-theory {line}" == train.EXAMPLES[0]
-        summary = run_json(*shlex.split(line))["summary"]
+        name, *arguments = shlex.split(train.EXAMPLES[0])
+        assert name == "causal-theory"
+        summary = run_json(*arguments)["summary"]
         assert summary["edges"] == 10
         assert summary["mean_attention"] > 0.6
         assert (folder / "train.png").exists()
-
-    def test_file_of_settings(self, folder):
-        (text,) = re.findall(r"```toml\n(.+?)```", self.TEXT, flags=re.DOTALL)
-        (folder / "run.toml").write_text(text, encoding="utf-8")
-        content = run_json("train", "--config", "run.toml", "--steps", 2, "--batch-size", 8, "--test-size", 8)
-        assert content["model"]["heads"] == [2, 1]
-        assert content["settings"]["optimizer"] == "adamw"
 
 
 class TestMistakes:

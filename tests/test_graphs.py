@@ -144,7 +144,7 @@ class TestBadInput:
         with pytest.raises(GraphError, match="target_parents must be"):
             CausalGraph.from_parents([-1, 0], target_parents=targets)
 
-    @pytest.mark.parametrize("family", ["chain", "pairs", "star", "binary_tree", "random_forest"])
+    @pytest.mark.parametrize("family", ["chain", "pairs", "star", "binary_tree", "random_forest", "recursive_forest"])
     @pytest.mark.parametrize("length", [1, 0, -3, 2.0, "5", True])
     def test_length(self, family, length):
         with pytest.raises(InvalidArgumentError, match="length must be an integer of at least 2"):
@@ -184,7 +184,7 @@ class TestFamilies:
         assert CausalGraph.star(8) == CausalGraph.from_parents([-1, 0, 0, 0, 0, 0, 0])
         assert CausalGraph.binary_tree(8) == CausalGraph.from_parents([-1, 0, 0, 1, 1, 2, 2])
 
-    @pytest.mark.parametrize("family", ["chain", "pairs", "star", "binary_tree", "random_forest"])
+    @pytest.mark.parametrize("family", ["chain", "pairs", "star", "binary_tree", "random_forest", "recursive_forest"])
     @pytest.mark.parametrize("length", [2, 3, 4, 11])
     def test_all_have_a_query(self, family, length):
         graph = getattr(CausalGraph, family)(length)
@@ -198,6 +198,17 @@ class TestFamilies:
         assert CausalGraph.random_forest(30, 0.0, rng=0).roots == (0, 29)
         assert CausalGraph.random_forest(30, 0.5, rng=3) == CausalGraph.random_forest(30, 0.5, np.random.default_rng(3))
         assert CausalGraph.random_forest(30, 0.5, rng=3) != CausalGraph.random_forest(30, 0.5, rng=4)
+
+    def test_recursive_forest_has_the_stated_law(self):
+        """Each of the i + 1 choices of position i has the same frequency, within five standard errors."""
+        rng = np.random.default_rng(5)
+        draws = np.array([CausalGraph.recursive_forest(7, rng).parent_array[:-1] for _ in range(4000)])
+        assert (draws[:, 0] == -1).all()
+        for i in range(1, 6):
+            counts = np.bincount(draws[:, i] + 1, minlength=i + 1)
+            assert len(counts) == i + 1
+            chance = 1 / (i + 1)
+            assert np.abs(counts / 4000 - chance).max() < 5 * np.sqrt(chance * (1 - chance) / 4000)
 
     def test_random_forest_has_the_stated_law(self):
         """Chi-square test over all 24 forests of three choices; false alarm probability 1e-6, fixed seed."""

@@ -56,6 +56,7 @@ class GraphName(StrEnum):
     STAR = "star"
     BINARY_TREE = "binary-tree"
     RANDOM_FOREST = "random-forest"
+    RECURSIVE_FOREST = "recursive-forest"
 
 
 class PriorName(StrEnum):
@@ -128,7 +129,7 @@ Floor = Annotated[
 RootLaws = Annotated[RootName, typer.Option("--root-law", help="Law of a root.", rich_help_panel=PRIOR)]
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
 Draws = Annotated[int, typer.Option(help="Matrices drawn from a Dirichlet prior with more than two symbols.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the random forest, then of all draws.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of a random graph, then of all draws.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON to standard output, and nothing else.", rich_help_panel=OUTPUT)
 ]
@@ -166,6 +167,8 @@ def build_graph(
         chance = ROOT_PROBABILITY if root_probability is None else root_probability
         return CausalGraph.random_forest(size, chance, rng)
     _refuse({"root-probability": root_probability}, "without --graph random-forest")
+    if name is GraphName.RECURSIVE_FOREST:
+        return CausalGraph.recursive_forest(size, rng)
     makers = {
         GraphName.CHAIN: CausalGraph.chain,
         GraphName.PAIRS: CausalGraph.pairs,

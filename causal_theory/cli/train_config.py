@@ -298,8 +298,7 @@ def _make_task(task: Values, rng: np.random.Generator) -> InContextTask:
 
 def _check_task(task: Values, preset: Preset) -> None:
     """Refuse what contradicts the task of a preset; repeating it is no contradiction."""
-    families = {"paper-chain": options.GraphName.CHAIN, "paper-pairs": options.GraphName.PAIRS}
-    family = families.get(preset.name, options.GraphName.RANDOM_FOREST)
+    family = options.GraphName(preset.family)
     fixed: Values = {
         "graph": family,
         "length": preset.length,

@@ -4,7 +4,7 @@ import numpy as np
 
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_probability
 
-__all__ = ["binary_tree", "chain", "pairs", "random_forest", "star"]
+__all__ = ["binary_tree", "chain", "pairs", "random_forest", "recursive_forest", "star"]
 
 MINIMUM_LENGTH = 2
 """A context of at least one token, and the query."""
@@ -42,3 +42,9 @@ def random_forest(length: int, root_probability: float, rng: SeedLike) -> list[i
     parents = generator.integers(0, np.arange(1, size))
     roots = generator.random(size - 1) < probability
     return [-1, *(int(p) for p in np.where(roots, -1, parents))]
+
+
+def recursive_forest(length: int, rng: SeedLike) -> list[int]:
+    """Draw each parent uniformly from "none" and the earlier positions."""
+    size = _context_size(length)
+    return as_generator(rng).integers(-1, np.arange(size)).tolist()

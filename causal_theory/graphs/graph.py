@@ -267,6 +267,32 @@ class CausalGraph:
         return cls.from_parents(families.random_forest(length, root_probability, rng))
 
     @classmethod
+    def recursive_forest(cls, length: int, rng: SeedLike = None) -> Self:
+        """Draw a random recursive forest.
+
+        The parent of position i is uniform over "none" and the i earlier positions, so that i is a root with
+        probability 1/(i + 1): about log T trees. The random graph of the published experiments on one graph.
+
+        Parameters
+        ----------
+        length : int
+            T >= 2, the query included.
+        rng : seed or numpy Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``length`` is not an integer of at least 2.
+
+        Examples
+        --------
+        >>> CausalGraph.recursive_forest(8, rng=0).parents
+        ((), (0,), (0,), (1,), (0,), (0,), (), ())
+        """
+        return cls.from_parents(families.recursive_forest(length, rng))
+
+    @classmethod
     def from_adjacency(cls, adjacency: ArrayLike, *, target_parents: Iterable[int] | None = None) -> Self:
         """Build a graph from its adjacency matrix.
 

@@ -27,6 +27,8 @@ class Preset:
     ----------
     name, title : str
         Name on the command line, and what it is.
+    family : str
+        Name of the graph family, as on the command line.
     make_graph : callable
         Maps a length and a generator to a graph.
     graphs : int
@@ -43,6 +45,7 @@ class Preset:
 
     name: str
     title: str
+    family: str
     make_graph: GraphMaker
     graphs: int
     length: int
@@ -61,7 +64,7 @@ class Preset:
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {
             "name": self.name,
-            "graphs": self.graphs,
+            "graphs": f"{self.graphs} ({self.family})",
             "tokens T": self.length,
             "symbols S": self.vocab_size,
             "prior": repr(DirichletPrior(self.vocab_size, self.concentration)),
@@ -106,21 +109,28 @@ def _pairs(length: int, _: np.random.Generator) -> CausalGraph:
 
 
 def _random(length: int, rng: np.random.Generator) -> CausalGraph:
+    return CausalGraph.recursive_forest(length, rng)
+
+
+def _sparse(length: int, rng: np.random.Generator) -> CausalGraph:
     return CausalGraph.random_forest(length, 0.5, rng)
 
 
 _LONG = TrainingSettings(steps=2**17, batch_size=1024, learning_rate=1.0, schedule="cosine")
 _SHORT = TrainingSettings(steps=2**14, batch_size=1024, learning_rate=1.0)
 _FIGURES = (
-    ("paper-chain", "chain: the induction head", _chain),
-    ("paper-pairs", "pairs: in-context learning", _pairs),
-    ("paper-random", "a random forest", _random),
+    ("paper-chain", "chain: the induction head", "chain", _chain),
+    ("paper-pairs", "pairs: in-context learning", "pairs", _pairs),
+    ("paper-random", "a random recursive forest", "recursive-forest", _random),
 )
 
 PRESETS: Mapping[str, Preset] = {
-    **{name: Preset(name, title, maker, 1, 20, 10, 0.1, (1, 1), _LONG) for name, title, maker in _FIGURES},
+    **{
+        name: Preset(name, title, family, maker, 1, 20, 10, 0.1, (1, 1), _LONG)
+        for name, title, family, maker in _FIGURES
+    },
     "paper-many-graphs": Preset(
-        "paper-many-graphs", "20 random forests, one run each", _random, 20, 20, 3, 0.1, (1, 1), _SHORT
+        "paper-many-graphs", "20 random forests, one run each", "random-forest", _sparse, 20, 20, 3, 0.1, (1, 1), _SHORT
     ),
 }
 """Published settings by name."""
