@@ -101,7 +101,7 @@ Steps2 = Annotated[int, typer.Option(help="Steps.", rich_help_panel=SECOND)]
 LearningRate2 = Annotated[
     float,
     typer.Option(
-        help="Step size in units of S, the symbols: at rate r the strength of copying b, A2 = b I, moves by -r dL/db.",
+        help="Step size in units of S, the symbols: at rate r the diagonal of A2 = b I moves by -r dL/db.",
         rich_help_panel=SECOND,
     ),
 ]

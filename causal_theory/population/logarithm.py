@@ -2,8 +2,8 @@
 
     log x - log y = integral_0^inf (exp(-t y) - exp(-t x)) dt / t,      1 / x = integral_0^inf exp(-t x) dt
 
-With ``t = exp(v - exp(-v)) / scale`` both integrands decay doubly exponentially at the left and exponentially at the
-right, so the trapezoid rule in ``v`` converges exponentially in the number of nodes.
+With ``t = exp(v - exp(-v)) / scale`` both integrands decay doubly exponentially in ``v`` on both sides, so the
+trapezoid rule in ``v`` converges exponentially in the number of nodes.
 """
 
 from dataclasses import dataclass

@@ -207,7 +207,7 @@ def _evidence(profile: Profile, context: Context, *, right_law: bool) -> Evidenc
         notes=(
             "The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores converge: "
             "that it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda "
-            "the second singular value of B, grows on every family but the star.",
+            "the largest singular value of B, grows on every family but the star.",
             "The mixing length is an average over tokens, the largest gap belongs to the token with the most "
             "neighbours. Where they differ the gap falls more slowly than 1 over the mixing length: on the binary tree "
             "under a slowly mixing matrix (lambda = 0.9) it tracks T / max_i sum_j lambda^d(i,j), the column 'worst "

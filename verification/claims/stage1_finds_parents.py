@@ -308,8 +308,9 @@ def _evidence(
         notes=(
             "A row of the flow starts at equal logits and keeps them in the order of its scores, so it converges to "
             "its parent exactly when the parent has the strictly largest score: stage 1 succeeds if and only if claim "
-            "5 does. How long it takes is another matter: the last step from a constant to 1 - 1/T takes a time of "
-            "about T over twice the margin.",
+            "5 does. How long it takes is another matter: against a single rival the last stretch to 1 - 1/T takes a "
+            "time of about T over twice the margin; against many it takes T over the margin, and leaving uniform "
+            "attention as long again, so that the slowest child needs about twice T over its margin.",
             "The root statement is asymptotic, and not uniform over positions. A short root row sees few keys, whose "
             "scores differ by order 1/T when eps = 1/T: it leaves uniform attention after a time of order T, and the "
             "slowest child needs as long. More length does not help these rows; a longer row divides its drift by its "
