@@ -23,6 +23,7 @@ def attend(row, attention):
 
 @jit
 def distance_from_uniform(attention):
+    """Return the largest distance of an attention weight from ``1 / n``."""
     largest = 0.0
     for j in range(attention.shape[0]):
         largest = max(largest, abs(attention[j] - 1.0 / attention.shape[0]))

@@ -97,6 +97,7 @@ def collect(parents, pi, symbols, nodes, below, message, evidence):
 
 @jit
 def root_mass(root_law, below, lane):
+    """Return the message into a root, averaged over the law of its symbol."""
     mass = 0.0
     for c in range(root_law.shape[0]):
         mass += root_law[c] * below[c, lane]

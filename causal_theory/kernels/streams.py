@@ -38,6 +38,7 @@ def _rotated(word, shift):
 
 @jit_inline
 def next_word(state):
+    """Advance the state, and return 64 random bits."""
     result = _rotated(state[0] + state[3], 23) + state[0]
     shifted = state[1] << np.uint64(17)
     state[2] ^= state[0]

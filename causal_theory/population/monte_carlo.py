@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 
 def sample_batches(task: InContextTask, samples: int, rng: SeedLike) -> Iterator[Sample]:
+    """Draw ``samples`` sequences, in batches that fit into memory."""
     generator = as_generator(rng)
     sums = max(2, BATCH_ENTRIES // (16 * task.length**2))
     sequences = max(2, BATCH_ENTRIES // max(task.length, task.vocab_size**2))
