@@ -30,10 +30,15 @@ verify: $(READY) ## check every claim of the theory: PROFILE=quick (default) or 
 
 test: lint types check ## lint, types and tests
 
-lint: $(READY) ## style, formatting and import contracts
+lint: $(READY) ## style, formatting, import contracts, dependencies and the shape of the repository
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	@# The package itself gets along with what a plain installation brings, and plot.
+	$(BIN)/deptry causal_theory --optional-dependencies-dev-groups verify,test,dev,docs,autodiff \
+		--per-rule-ignores DEP004=causal_theory --ignore DEP002
+	$(BIN)/repo-review --show err .
 
 types: $(READY) ## static types
 	$(BIN)/mypy
