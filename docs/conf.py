@@ -77,11 +77,14 @@ html_title = "causal_theory"
 html_static_path = ["_static"]
 html_css_files = ["causal_theory.css"]
 html_show_sourcelink = False
+# Pages without pages below them have nothing to navigate to.
+html_sidebars = {name: [] for name in ("changelog", "exact", "tutorial/index", "where-the-theorem-stops")}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
     "navbar_align": "left",
+    "header_links_before_dropdown": 8,
     "secondary_sidebar_items": ["page-toc"],
 }
