@@ -11,6 +11,7 @@ from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
 from causal_theory.graphs.files import write_text_atomically
+from verification.evidence import OUTSIDE
 from verification.figures import Figure
 from verification.report import ASSUMPTIONS, REACHED, cell_text
 
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         "part_rows": _part_rows,
         "assumption_rows": _assumption_rows,
         "assumptions_met": _assumptions_met,
+        "limits": _limits,
         "snippet": _snippet,
     }
     return environment
@@ -114,6 +116,23 @@ def _assumptions_met(claim: Node) -> str:
         return "needs none"
     satisfied, checked = sum(one["satisfied"] for one in needed), sum(one["checked"] for one in needed)
     return "yes" if satisfied == checked else f"{satisfied} of {checked}"
+
+
+def _limits(claims: Sequence[Node]) -> list[tuple[Node, str, str]]:
+    """Return what was measured outside the assumptions, and the regimes that were not reached, claim by claim."""
+    found = []
+    for claim in claims:
+        if claim["evidence"] is None:
+            continue
+        found += [
+            (claim, part["name"], part["measured"]["text"])
+            for part in claim["evidence"]["parts"]
+            if part["verdict"] == OUTSIDE
+        ]
+        regime = claim["evidence"]["regime"]
+        if regime["reached"] is False:
+            found.append((claim, "regime not reached", regime["text"]))
+    return found
 
 
 def _snippet(claim: Node) -> str:

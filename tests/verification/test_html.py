@@ -69,6 +69,13 @@ def test_says_what_was_found(page):
     assert "Does not pass: the claim's verdict is 'fails'" in found.words
 
 
+def test_says_where_it_stops(page):
+    """Parts outside the assumptions are listed at the top, by claim; without any, the page says so."""
+    found = page([made_up.claim(1), made_up.claim(2, run=made_up.holds_in_part, declared_outside=("beyond",))])
+    assert "Where it stops Claim 2, beyond: something" in found.words
+    assert "Nothing outside the assumptions" in page([made_up.claim(1)]).words
+
+
 def test_stands_by_itself(page):
     """No address is fetched: images are part of the page, styles and the script too."""
     found = page([made_up.claim(1)])
