@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from causal_theory._version import __version__
-from causal_theory.cli import assumptions, dynamics, information, sample, scores, train
+from causal_theory.cli import assumptions, dynamics, falsify, information, sample, scores, train
 from causal_theory.errors import CausalTheoryError
 
 __all__ = ["app", "main"]
@@ -21,6 +21,7 @@ COMMANDS = {
     "train": train,
     "sample": sample,
     "assumptions": assumptions,
+    "falsify": falsify,
 }
 
 app = typer.Typer(
