@@ -167,8 +167,9 @@ def concentration_map(
     Examples
     --------
     >>> from causal_theory.falsification import concentration_map
-    >>> concentration_map("chain", [5, 10], [0.1, 1.0], measure="mean", draws=16).recovered.all()
-    np.True_
+    >>> found = concentration_map("chain", [5, 10], [0.1, 1.0], draws=16)
+    >>> (found.values[:, 1] > found.values[:, 0]).tolist()  # rows nearer to uniform, more edges
+    [True, True]
     """
     check_choice("measure", measure, ("share", "mean"))
     make, sizes = graph_maker(graph_family), _lengths(lengths)
