@@ -30,6 +30,10 @@ DENOMINATORS = (*range(1, 41), *(times * 10**power for power in (1, 2, 3, 4, 5, 
 """Common denominators that are tried, simplest first."""
 
 
+SMALLEST = 5e-7
+"""Entries below this become zero."""
+
+
 @dataclass(frozen=True)
 class ExactCheck:
     """An assumption on one matrix, decided in rational arithmetic.
@@ -144,7 +148,8 @@ def _largest(matrix: Matrix, law: Sequence[Fraction], seen: Sequence[int]) -> fl
 def fractions_near(matrix: Array, space: SearchSpace) -> Iterator[Matrix]:
     """Yield matrices of fractions near one of floats that satisfy all that a space keeps, simplest first.
 
-    Each has one common denominator; entries are rounded so that rows, the trace and the lower bound are exact.
+    Entries are rounded to one common denominator so that rows, the trace and the lower bound are exact. For each
+    denominator there is a second matrix, in which entries too small for it are powers of ten instead of zero.
 
     Parameters
     ----------
@@ -161,15 +166,30 @@ def fractions_near(matrix: Array, space: SearchSpace) -> Iterator[Matrix]:
     tried = set()
     for denominator in DENOMINATORS:
         rounded = _rounded(matrix, denominator, space)
-        if rounded is None or rounded in tried:
-            continue
-        tried.add(rounded)
-        try:
-            checks = exact_checks(rounded, space)
-        except TransitionError:
-            continue
-        if all(check.holds for check in checks if check.kept):
-            yield rounded
+        for candidate in () if rounded is None else (rounded, _with_tiny(rounded, matrix, denominator)):
+            if candidate in tried:
+                continue
+            tried.add(candidate)
+            try:
+                checks = exact_checks(candidate, space)
+            except TransitionError:
+                continue
+            if all(check.holds for check in checks if check.kept):
+                yield candidate
+
+
+def _with_tiny(rounded: Matrix, matrix: Array, denominator: int) -> Matrix:
+    """Put powers of ten where entries off the diagonal were lost; the largest other one of the row pays for them."""
+    rows = [list(row) for row in rounded]
+    for a, row in enumerate(rows):
+        payer = max((b for b in range(len(row)) if b != a), key=row.__getitem__)
+        for b, entry in enumerate(matrix[a]):
+            if row[b] == 0 and b != a and SMALLEST < entry < 0.5 / denominator:
+                row[b] = Fraction(1, 10 ** round(-np.log10(entry)))
+                row[payer] -= row[b]
+        if row[payer] < 0:
+            return rounded
+    return tuple(map(tuple, rows))
 
 
 def _rounded(matrix: Array, denominator: int, space: SearchSpace) -> Matrix | None:

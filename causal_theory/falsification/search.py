@@ -19,7 +19,7 @@ CHOICES_PER_ROUND = 60
 
 
 def find_counterexample(
-    claim: str | FalsifiableClaim, search_space: SearchSpace, budget: int, rng: SeedLike
+    claim: str | FalsifiableClaim, search_space: SearchSpace, budget: int, rng: SeedLike, *, progress: bool = True
 ) -> SearchResult:
     r"""Search for an instance on which a claim fails, make it small, and prove it.
 
@@ -43,6 +43,8 @@ def find_counterexample(
         The few evaluations that make a matrix rational come on top.
     rng : seed or numpy Generator
         Source of randomness; the same seed gives the same result.
+    progress : bool, default True
+        Whether a search of more than a second shows a bar on the terminal of standard error, if there is one.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def find_counterexample(
         raise InvalidArgumentError(f"search_space must be a SearchSpace, got {type(search_space).__name__}")
     most = check_integer("budget", budget, 1)
     seed = int(as_generator(rng).integers(2**63))
-    with closing(_ticks(most, f"counterexamples to {statement.name}")) as ticks:
+    with closing(_ticks(most, f"counterexamples to {statement.name}" if progress else None)) as ticks:
         search = Search(statement, search_space, most, seed, ticks)
         try:
             counterexample = _rounds(search)
@@ -97,9 +99,9 @@ def find_counterexample(
     )
 
 
-def _ticks(budget: int, text: str) -> Generator[int, None, None]:
-    """Show progress: one item for each evaluation."""
-    yield from track(range(budget + 1), text)
+def _ticks(budget: int, text: str | None) -> Generator[int, None, None]:
+    """Yield once for each evaluation, and show progress when there is a text for it."""
+    yield from range(budget + 1) if text is None else track(range(budget + 1), text)
 
 
 def _rounds(search: Search) -> Counterexample | None:
