@@ -75,6 +75,8 @@ class Profile:
         Steps where it is not.
     many_graphs : int
         Random forests that the full model is trained on.
+    search_evaluations : int
+        Matrices that a search for a counterexample may try.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Profile:
     published_training: bool
     short_training_steps: int
     many_graphs: int
+    search_evaluations: int
 
 
 QUICK = Profile(
@@ -146,6 +149,7 @@ QUICK = Profile(
     published_training=False,
     short_training_steps=2500,
     many_graphs=2,
+    search_evaluations=4000,
 )
 """Under a minute on two cores."""
 
@@ -183,6 +187,7 @@ FULL = Profile(
     published_training=True,
     short_training_steps=2500,
     many_graphs=20,
+    search_evaluations=60_000,
 )
 """Larger samples, longer sequences."""
 

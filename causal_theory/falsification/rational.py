@@ -30,8 +30,8 @@ DENOMINATORS = (*range(1, 41), *(times * 10**power for power in (1, 2, 3, 4, 5, 
 """Common denominators that are tried, simplest first."""
 
 
-SMALLEST = 5e-7
-"""Entries below this become zero."""
+CUTOFFS = (5e-5, 5e-6, 5e-7)
+"""Entries below become zero, however fine the denominator of the others: simplest first."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def fractions_near(matrix: Array, space: SearchSpace) -> Iterator[Matrix]:
     """Yield matrices of fractions near one of floats that satisfy all that a space keeps, simplest first.
 
     Entries are rounded to one common denominator so that rows, the trace and the lower bound are exact. For each
-    denominator there is a second matrix, in which entries too small for it are powers of ten instead of zero.
+    denominator there are others, in which entries too small for it are powers of ten instead of zero.
 
     Parameters
     ----------
@@ -166,7 +166,9 @@ def fractions_near(matrix: Array, space: SearchSpace) -> Iterator[Matrix]:
     tried = set()
     for denominator in DENOMINATORS:
         rounded = _rounded(matrix, denominator, space)
-        for candidate in () if rounded is None else (rounded, _with_tiny(rounded, matrix, denominator)):
+        if rounded is None:
+            continue
+        for candidate in (rounded, *(_with_tiny(rounded, matrix, denominator, cutoff) for cutoff in CUTOFFS)):
             if candidate in tried:
                 continue
             tried.add(candidate)
@@ -178,13 +180,13 @@ def fractions_near(matrix: Array, space: SearchSpace) -> Iterator[Matrix]:
                 yield candidate
 
 
-def _with_tiny(rounded: Matrix, matrix: Array, denominator: int) -> Matrix:
+def _with_tiny(rounded: Matrix, matrix: Array, denominator: int, cutoff: float) -> Matrix:
     """Put powers of ten where entries off the diagonal were lost; the largest other one of the row pays for them."""
     rows = [list(row) for row in rounded]
     for a, row in enumerate(rows):
         payer = max((b for b in range(len(row)) if b != a), key=row.__getitem__)
         for b, entry in enumerate(matrix[a]):
-            if row[b] == 0 and b != a and SMALLEST < entry < 0.5 / denominator:
+            if row[b] == 0 and b != a and cutoff < entry < 0.5 / denominator:
                 row[b] = Fraction(1, 10 ** round(-np.log10(entry)))
                 row[payer] -= row[b]
         if row[payer] < 0:

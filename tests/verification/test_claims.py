@@ -51,6 +51,7 @@ TINY = replace(
     agreement_sequences=20_000,
     trajectory_batches=(32, 512),
     trajectory_repeats=4,
+    search_evaluations=300,
 )
 
 CLAIMS = discover()
