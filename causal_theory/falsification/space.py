@@ -177,6 +177,16 @@ class SearchSpace:
             seed % FOREST_SEEDS if self.families[family] == RANDOM_FOREST else 0,
         )
 
+    def numbers(self, choice: Choice) -> tuple[int, ...]:
+        """Return the numbers that stand for a choice."""
+        return (
+            choice.length - self.lengths[0],
+            choice.symbols - self.symbols[0],
+            choice.family,
+            choice.epsilon,
+            choice.seed,
+        )
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many values each number of a choice has."""
