@@ -9,6 +9,7 @@ orbit                 one evaluation when ``f`` does not depend on the names of 
 Dirichlet, S = 2      product quadrature over the two free entries, refined until it settles
 Dirichlet, S > 2      independent draws with a standard error, each averaged over names where that has a closed form
 drawn                 the same with draws that were fixed once
+your own              independent draws with a standard error, whose names are kept
 ====================  =======================================================================================
 """
 
@@ -76,8 +77,9 @@ def average_over_prior(
         return average_relabelings(prior, evaluate)
     if isinstance(prior, DirichletPrior) and prior.vocab_size == 2:
         return _average_binary(prior, evaluate, label_invariant)
-    if symmetrise is not None:
-        # The names carry no information under these priors: averaging over them is exact and takes away noise.
+    if symmetrise is not None and isinstance(prior, DirichletPrior | DrawnPrior):
+        # The names carry no information under these priors: averaging over them is exact and takes away noise. Of a
+        # prior of somebody's own that is not known.
         evaluate = _at_all_names(evaluate, symmetrise)
     if isinstance(prior, DrawnPrior):
         matrices = prior.matrices

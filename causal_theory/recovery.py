@@ -57,9 +57,9 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
         Edge scores, attention, or any matrix with query positions in rows and key positions in columns; entries above
         the diagonal are ignored.
     threshold : float, optional
-        Default: a third of the largest score of an earlier key in any row, at least ``1 / (4 T)``, plus two error
-        bars of the entry (none for a plain array). With stationary roots all edges share one limit score, the
-        chi-square information over S, and scores between different trees tend to zero like 1/T: the third leaves
+        Default: a third of the largest score of an earlier key in any row but the query's, at least ``1 / (4 T)``,
+        plus two error bars of the entry (none for a plain array). With stationary roots all edges share one limit
+        score, the chi-square information over S, and scores between different trees tend to zero like 1/T: the third leaves
         room for the spread of the edges at finite length, and the floor keeps a graph without edges empty. Edges
         that carry less information than the floor are not found; uniform roots, whose edges differ, may need a lower
         threshold.
@@ -86,7 +86,8 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
     if threshold is not None and np.isnan(threshold):
         raise InvalidArgumentError("threshold must be a number or None, got nan")
     if threshold is None:
-        highest = value[np.tril_indices(length, k=-1)].max()
+        # The row of the query repeats the diagonal, which a prior of large trace lifts above every edge.
+        highest = value[:-1][np.tril_indices(length - 1, k=-1)].max(initial=0.0)
         bar = max(SHARE * highest, FLOOR / length) + ERROR_BARS * error
     else:
         bar = np.full_like(value, float(threshold))

@@ -6,9 +6,18 @@ import mpmath
 import numpy as np
 import pytest
 
-from causal_theory import DirichletPrior, OrbitPrior, PointPrior
+from causal_theory import (
+    CausalGraph,
+    DirichletPrior,
+    InContextTask,
+    OrbitPrior,
+    PointPrior,
+    pairwise_joint,
+    parent_attention_gradient,
+)
 from causal_theory.averaging import average_over_prior, average_relabelings
 from causal_theory.errors import InvalidArgumentError, TooLargeError
+from causal_theory.priors import Prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
 from causal_theory.priors.drawn import DrawnPrior
 from tests import oracles
@@ -205,3 +214,27 @@ class TestFixedDraws:
         assert len(calls) == 4
         assert_close(result, orbits.mean(axis=0), rtol=1e-13)
         assert_close(result.error, orbits.std(axis=0, ddof=1) / 2, rtol=1e-12)
+
+
+class TestYourOwnPrior:
+    """A law that knows the names of the symbols is not averaged over them."""
+
+    class Fixed(Prior):
+        vocab_size = 2
+        mean = np.array([[0.9, 0.1], [0.4, 0.6]])
+
+        def sample(self, size, rng=None):
+            return np.broadcast_to(self.mean, (size, 2, 2))
+
+    def test_keeps_its_names(self):
+        graph = CausalGraph.chain(4)
+        own, point = (InContextTask(graph, prior) for prior in (self.Fixed(), PointPrior(self.Fixed.mean)))
+        found, expected = pairwise_joint(own, draws=4, rng=0), pairwise_joint(point)
+        assert_close(found.value, expected.value, rtol=1e-14)
+        A2 = np.array([[1.0, -0.5], [0.25, 2.0]])
+        gradients = [
+            parent_attention_gradient(task, A2, epsilon=0.1, **options)
+            for task, options in ((own, {"draws": 4, "rng": 0}), (point, {}))
+        ]
+        assert_close(gradients[0].value, gradients[1].value, rtol=1e-12)
+        assert abs(expected.value - expected.value[:, :, ::-1, ::-1]).max() > 0.1

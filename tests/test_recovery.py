@@ -207,3 +207,12 @@ class TestOnScores:
         # Every child attends to itself or, in the middle of the chain, to nothing that counts.
         assert all(found in (-1, i) for i, found in enumerate(report.predicted.tolist()))
         assert np.count_nonzero(report.predicted >= 0) > 6
+
+
+def test_the_row_of_the_query_does_not_set_the_threshold():
+    """Under a prior of large trace that row repeats a high diagonal, which is no edge."""
+    scores = edge_scores(InContextTask(CausalGraph.chain(8), PointPrior(0.7 * np.eye(3) + 0.1)), epsilon=0.01).value
+    changed = np.array(scores)
+    changed[-1] = 1000.0
+    assert recover_graph(changed)[:-1].tolist() == recover_graph(scores)[:-1].tolist()
+    assert recover_graph(scores)[1] == 1

@@ -47,4 +47,4 @@ def random_forest(length: int, root_probability: float, rng: SeedLike) -> list[i
 def recursive_forest(length: int, rng: SeedLike) -> list[int]:
     """Draw each parent uniformly from "none" and the earlier positions."""
     size = _context_size(length)
-    return as_generator(rng).integers(-1, np.arange(size)).tolist()
+    return [int(parent) for parent in as_generator(rng).integers(-1, np.arange(size))]
