@@ -59,8 +59,8 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
     threshold : float, optional
         Default: a third of the largest score of an earlier key in any row but the query's, at least ``1 / (4 T)``,
         plus two error bars of the entry (none for a plain array). With stationary roots all edges share one limit
-        score, the chi-square information over S, and scores between different trees tend to zero like 1/T: the third leaves
-        room for the spread of the edges at finite length, and the floor keeps a graph without edges empty. Edges
+        score, the chi-square information over S, and scores between different trees tend to zero like 1/T: the third
+        leaves room for the spread of the edges at finite length, and the floor keeps a graph without edges empty. Edges
         that carry less information than the floor are not found; uniform roots, whose edges differ, may need a lower
         threshold.
 

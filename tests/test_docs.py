@@ -21,7 +21,7 @@ SMALLER = {
         "--steps 5 --batch-size 16 --test-size 64",
         "20 runs of 16,384 steps",
     ),
-    r"causal-theory train --graph-file random\.json .*--steps 131072\b.*": (
+    r"causal-theory train --graph random-forest .*--steps 131072\b.*": (
         "--steps 20 --batch-size 32 --test-size 64",
         "131,072 steps: a quarter of an hour",
     ),

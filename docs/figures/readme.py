@@ -22,7 +22,9 @@ def main() -> None:
     learned = causal_softmax(train_population(task, epsilon=EPSILON).stage1.A1)
     figure, axes = pyplot.subplots(1, 3, figsize=(12.5, 3.6), width_ratios=[1.25, 1, 1], layout="constrained")
     plot_graph(graph, ax=axes[0]).set_title("a latent causal graph")
-    plot_scores(edge_scores(task, epsilon=EPSILON), graph=graph, ax=axes[1]).set_title("exact edge scores, edges marked")
+    plot_scores(edge_scores(task, epsilon=EPSILON), graph=graph, ax=axes[1]).set_title(
+        "exact edge scores, edges marked"
+    )
     plot_matrix(learned, graph=graph, ax=axes[2], title="attention learned from them", label="attention (probability)")
     figure.savefig(Path(__file__).parent / "readme.svg", metadata={"Date": None, "Creator": None})
 
