@@ -6,7 +6,10 @@ import pytest
 
 from tests.browser import checks
 
-pytestmark = pytest.mark.slow  # the build takes up to a minute
+pytestmark = [
+    pytest.mark.slow,  # the build takes up to a minute
+    pytest.mark.compiled,  # and draws figures
+]
 
 SCROLL = "div.math, pre, .pst-scrollable-table-container, .visually-hidden"
 """Boxes that are meant to scroll, and labels for screen readers."""
