@@ -1,0 +1,34 @@
+"""CONTRIBUTING.md says where changes go: its layers are those of the import contract, its folders exist."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def text():
+    return (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_layers_are_those_of_the_contract(text):
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = (one["layers"] for one in contracts if one.get("containers") == ["causal_theory"])
+    enforced = [sorted(re.findall(r"\w+", layer)) for layer in reversed(layers)]
+    (diagram,) = re.findall(r"```\n(errors.*?)```", text, flags=re.DOTALL)
+    told = [re.findall(r"\w+", layer) for layer in diagram.split("<")]
+    assert told == [*enforced, ["verification"]]
+
+
+def test_named_files_and_commands_exist(text):
+    names = re.findall(r"`([\w./-]+/[\w./-]*|[\w.-]+\.(?:py|md|toml|txt))`", text)
+    assert {"docs/how-to/", "tests/browser/", "constraints.txt"} <= set(names)
+    missing = [name for name in names if not (ROOT / name).exists() and not (ROOT / "causal_theory" / name).exists()]
+    assert missing == []
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
