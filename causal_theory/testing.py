@@ -1,6 +1,6 @@
 """Hypothesis strategies for property tests of code that works with causal graphs and transition matrices.
 
-The module needs Hypothesis, which the extra ``test`` installs; the rest of the package does not.
+The rest of the package imports Hypothesis only to search for counterexamples.
 
 All probabilities drawn here are multiples of a power of two, and rows sum to exactly one in floating point as well as
 in rational arithmetic: ``fractions.Fraction`` gives the same matrix without rounding.

@@ -9,6 +9,9 @@ import os
 import pytest
 from hypothesis import settings
 
+# Needs JAX, which is an extra of its own.
+collect_ignore = ["benchmarks/alternatives.py"]
+
 settings.register_profile("default", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)
 # For the coverage run, where kernels are plain Python and a hundred times slower.
