@@ -51,6 +51,11 @@ MATRICES: dict[str, Rows] = {
     # A cycle of two symbols that is never left, reached from two others: no mixing, and no lower bound.
     "periodic": _rows("1 2 1 0; 1 3 0 0; 0 0 0 4; 0 0 4 0", 4),
     "periodic-uneven": _rows("3 0 1 1; 1 2 1 1; 0 0 0 5; 0 0 5 0", 5),
+    # Three common symbols that are nearly independent, and two rare ones that follow each other and carry nearly all of
+    # the dependence: zeros, but trace 1, ||B|| >= gamma and mixing.
+    "rare-pair": _rows(
+        "150 1350 1497 3 0; 300 1350 1350 0 0; 300 1200 1500 0 0; 400 400 400 0 1800; 1000 1000 1000 0 0", 3000
+    ),
     # All assumptions hold, with the mass on one symbol.
     "top-heavy": _rows("6 2 2; 5 2 3; 5 3 2", 10),
     "top-heavy-four": _rows("9 2 2 2; 6 2 5 2; 6 2 2 5; 6 5 2 2", 15),
@@ -124,6 +129,7 @@ def _lost() -> Iterator[Instance]:
     yield from (_make(family, 12, "nearly-independent") for family in GROWING)
     yield from (_make(family, 12, "periodic") for family in ("chain", "binary tree"))
     yield _make("chain", 20, "periodic-uneven")
+    yield from (_make(family, 10, "rare-pair") for family in ("chain", "binary tree"))
     yield from (_make("star", length, "star-breaker") for length in (12, 20))
     yield _make("star", 16, "star-breaker-four")
     yield from (_make(family, 10, "top-heavy-four", "10") for family in GROWING)
