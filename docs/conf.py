@@ -79,6 +79,7 @@ html_css_files = ["causal_theory.css"]
 html_show_sourcelink = False
 # Pages without pages below them have nothing to navigate to.
 html_sidebars = {name: [] for name in ("changelog", "exact", "tutorial/index", "where-the-theorem-stops")}
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
