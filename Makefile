@@ -43,8 +43,8 @@ lint: $(READY) ## style, formatting, import contracts, dependencies and the shap
 types: $(READY) ## static types
 	$(BIN)/mypy
 
-check: $(READY) ## tests and doctests
-	$(BIN)/python -m pytest
+check: $(READY) ## tests and doctests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=40
 
 docs: $(READY) ## the documentation, docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build/html
