@@ -42,6 +42,11 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "SA01", "GL01", "GL02", "GL
 RECORDS = (
     "AssumptionCheck",
     "AssumptionReport",
+    "Certificate",
+    "Counterexample",
+    "CriticalLength",
+    "ExactCheck",
+    "ExactMargin",
     "FlowTimes",
     "Generalisation",
     "Gradient",
@@ -50,10 +55,13 @@ RECORDS = (
     "PopulationRun",
     "PredictionError",
     "Preset",
+    "RecoveryMap",
     "Sample",
+    "SearchResult",
     "Stage1Run",
     "Stage2Run",
     "TrainingRun",
+    "Verification",
 )
 numpydoc_validation_exclude = {
     *(rf"\.{name}$" for name in RECORDS),

@@ -78,6 +78,7 @@ def write_certificate(certificate: Certificate, path: str | os.PathLike[str]) ->
     Parameters
     ----------
     certificate : Certificate
+        What to write.
     path : path
         An existing file is replaced.
 
@@ -100,6 +101,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
     Returns
     -------
     Certificate
+        What the file says.
 
     Raises
     ------

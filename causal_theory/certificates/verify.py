@@ -55,12 +55,12 @@ def verify_certificate(certificate: Certificate) -> Verification:
 
     Up to 3000 sequences everything is summed by definition. Beyond, the scores are computed from values of the
     generating polynomials at T whole numbers, with numbers instead of polynomials and another order of elimination
-    than :func:`certify_edge_scores` uses, and informations from joint laws that are carried along paths.
+    than :func:`causal_theory.certify_edge_scores` uses, and informations from joint laws that are carried along paths.
 
     Parameters
     ----------
     certificate : Certificate
-        From :func:`certify_edge_scores` or :func:`read_certificate`.
+        From :func:`causal_theory.certify_edge_scores` or :func:`causal_theory.certificates.read_certificate`.
 
     Returns
     -------

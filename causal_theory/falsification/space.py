@@ -153,18 +153,51 @@ class SearchSpace:
         return tuple(name for name in names if getattr(self, name))
 
     def epsilon_values(self, length: int) -> tuple[Fraction, ...]:
-        """Return the values of epsilon at a length, in the order in which they count as simpler."""
+        """Return the values of epsilon at a length, in the order in which they count as simpler.
+
+        Parameters
+        ----------
+        length : int
+            T.
+
+        Returns
+        -------
+        tuple of Fraction
+            Each value once.
+        """
         values = [*self.epsilons, *(times / length for times in self.epsilons_times_length)]
         if self.epsilon_range is not None:
             values += _decades(*self.epsilon_range)
         return tuple(dict.fromkeys(values))
 
     def graph(self, choice: Choice) -> CausalGraph:
-        """Return the graph of a choice."""
+        """Return the graph of a choice.
+
+        Parameters
+        ----------
+        choice : Choice
+            Its family, length and seed count.
+
+        Returns
+        -------
+        CausalGraph
+            The same one every time.
+        """
         return FAMILIES[self.families[choice.family]](choice.length, choice.seed)
 
     def choice(self, length: int, symbols: int, family: int, epsilon: int, seed: int) -> Choice:
-        """Return the choice that these numbers stand for; each may be any non-negative integer."""
+        """Return the choice that these numbers stand for; each may be any non-negative integer.
+
+        Parameters
+        ----------
+        length, symbols, family, epsilon, seed : int
+            Counted from the least of each range; what is beyond a range starts anew at its least.
+
+        Returns
+        -------
+        Choice
+            A member of the space.
+        """
         low, high = self.lengths
         fewest, most = self.symbols
         length = low + length % (high - low + 1)
@@ -178,7 +211,18 @@ class SearchSpace:
         )
 
     def numbers(self, choice: Choice) -> tuple[int, ...]:
-        """Return the numbers that stand for a choice."""
+        """Return the numbers that stand for a choice.
+
+        Parameters
+        ----------
+        choice : Choice
+            A member of the space.
+
+        Returns
+        -------
+        tuple of int
+            The arguments of :meth:`choice` that lead back to it.
+        """
         return (
             choice.length - self.lengths[0],
             choice.symbols - self.symbols[0],

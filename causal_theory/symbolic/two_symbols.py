@@ -21,6 +21,15 @@ EPSILON = sp.Symbol("epsilon", nonnegative=True)
 class TwoSymbols:
     """Closed forms in the symbols ``a``, ``b``, ``epsilon`` and the distance ``k``.
 
+    Parameters
+    ----------
+    a, b : sympy Symbol
+        The chances to leave the first and the second symbol.
+    k : sympy Symbol
+        The distance of two tokens in their tree.
+    epsilon : sympy Symbol
+        The constant inside the logarithm of the loss.
+
     Examples
     --------
     >>> form = TwoSymbols()
@@ -86,6 +95,7 @@ class TwoSymbols:
         Returns
         -------
         dict of str to sympy expression
+            The difference of both sides by the name of the identity.
 
         Examples
         --------
@@ -130,13 +140,14 @@ def parent_wins(eigenvalue: sp.Rational, distances: tuple[int, ...]) -> bool:
     Parameters
     ----------
     eigenvalue : sympy number
-        lambda, from -1 to 1.
+        The second eigenvalue, lambda, from -1 to 1.
     distances : tuple of int
         Distances of the keys of the row in the tree of the child, the parent (1) and the diagonal (0) left out.
 
     Returns
     -------
     bool
+        Whether it has.
 
     Examples
     --------
