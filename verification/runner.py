@@ -145,6 +145,8 @@ def _in_processes(claims: Sequence[Claim], profile: Profile, seed: int, jobs: in
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+        # A step can arrive after the outcome of its claim: a worker hands over all of them before it ends.
+        _forward(steps, on_step)
 
 
 def _outcome_of(future: "Future[Outcome]", claim: Claim) -> Outcome:
