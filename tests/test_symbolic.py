@@ -162,6 +162,19 @@ class TestBadInput:
         with pytest.raises(InvalidArgumentError, match="length must be an integer of at least 2, got"):
             first_order_residual(length, 0, (0, 1))
 
+    @pytest.mark.parametrize(
+        ("query", "tokens", "words"),
+        [
+            (2, (0, 1), "query must be at most 1, got 2"),
+            (-1, (0, 1), "query must be an integer"),
+            (0, (0, 1, 1), "tokens must be 2 symbols"),
+            (0, (0, 2), "tokens must be 2 symbols"),
+        ],
+    )
+    def test_sequence(self, query, tokens, words):
+        with pytest.raises(InvalidArgumentError, match=words):
+            first_order_residual(2, query, tokens)
+
 
 def test_names_are_symbols_of_the_module():
     assert (FORM.a, FORM.b, FORM.k, FORM.epsilon) == (two_symbols.A, two_symbols.B, two_symbols.K, two_symbols.EPSILON)

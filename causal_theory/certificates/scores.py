@@ -47,7 +47,7 @@ class _Field:
                 self.messages[node] = _apply(self.matrix, self.inside[node])
         self.totals = {r: self._total(self.inside[r]) for r in range(len(parents)) if parents[r] < 0}
         self.everything = prod(self.totals.values())
-        self.marginals = self._marginals(range(len(parents)), self.inside, self.messages, {})
+        self.marginals = self._marginals(range(len(parents)), self.inside, self.messages)
 
     def _inside(self, node: int, messages: Mapping[int, Vector]) -> Vector:
         """Return the tilt of a node times what its children say."""
@@ -62,9 +62,8 @@ class _Field:
         nodes: Sequence[int],
         inside: Mapping[int, Vector],
         messages: Mapping[int, Vector],
-        clamp: Mapping[int, int],
     ) -> dict[int, Vector]:
-        """Return for each node of whole trees, and each of its symbols, the polynomial of its tree."""
+        """Return for each node, and each of its symbols, the polynomial of its tree; parents come before children."""
         outside: dict[int, Vector] = {}
         for node in nodes:
             parent = self.parents[node]
@@ -74,16 +73,17 @@ class _Field:
             siblings = [messages[other] for other in self.children[parent] if other != node]
             known = [
                 prod((message[x] for message in siblings), start=outside[parent][x] * weight)
-                if clamp.get(parent, x) == x
-                else 0
                 for x, weight in enumerate(self.weight)
             ]
             outside[node] = _apply(self.columns, known)
         return {node: [o * m for o, m in zip(outside[node], inside[node], strict=True)] for node in nodes}
 
     def clamped(self, node: int) -> Iterator[tuple[int, Vector]]:
-        """Yield each position up to ``node`` with its polynomials by its symbol, where ``node`` has the symbol."""
-        tree = [k for k, root in enumerate(self.root) if root == self.root[node]]
+        """Yield each position up to ``node`` with its polynomials by its symbol, where ``node`` has the symbol.
+
+        Only what ``node`` tells its ancestors differs from the free field: its descendants come later.
+        """
+        tree = [k for k in range(node + 1) if self.root[k] == self.root[node]]
         inside, messages = dict(self.inside), dict(self.messages)
         inside[node] = [m if s == self.symbol else 0 for s, m in enumerate(self.inside[node])]
         below = node
@@ -92,7 +92,7 @@ class _Field:
             below = self.parents[below]
             inside[below] = self._inside(below, messages)
         mine = self._total(inside[self.root[node]])
-        joint = self._marginals(tree, inside, messages, {node: self.symbol})
+        joint = self._marginals(tree, inside, messages)
         rest = self.everything // self.totals[self.root[node]]
         for other in range(node + 1):
             if self.root[other] == self.root[node]:

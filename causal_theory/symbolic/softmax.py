@@ -5,6 +5,7 @@ from typing import Any
 
 import sympy as sp
 
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.validation import check_integer
 
 __all__ = ["first_order_residual", "softmax_jacobian_residual"]
@@ -76,7 +77,7 @@ def first_order_residual(length: int, query: int, tokens: tuple[int, ...]) -> sp
     Raises
     ------
     InvalidArgumentError
-        If ``length`` is not an integer of at least 2.
+        If ``length`` is not an integer of at least 2, ``query`` no position, or ``tokens`` not T symbols 0 or 1.
 
     Examples
     --------
@@ -86,6 +87,10 @@ def first_order_residual(length: int, query: int, tokens: tuple[int, ...]) -> sp
     [0]])
     """
     check_integer("length", length, 2)
+    if check_integer("query", query, 0) >= length:
+        raise InvalidArgumentError(f"query must be at most {length - 1}, got {query}")
+    if len(tokens) != length or not set(tokens) <= {0, 1}:
+        raise InvalidArgumentError(f"tokens must be {length} symbols 0 or 1, got {tokens!r}")
     epsilon, beta, chance = sp.symbols("epsilon beta0 y0", positive=True)
     targets = (chance, 1 - chance)
     logits = [sp.symbols(f"theta{i}_0:{i + 1}", real=True) for i in range(length)]
