@@ -322,7 +322,7 @@ def _check_task(task: Values, preset: Preset) -> None:
 
 
 def _make_model(model: Values, preset: Preset | None) -> ModelPlan:
-    kind = model.get("kind", ModelName.DISENTANGLED)
+    kind = model.get("kind", ModelName.DISENTANGLED if preset is None else ModelName(preset.kind))
     foreign = ("epsilon", "beta0") if kind is ModelName.DISENTANGLED else ("heads", "scale")
     for name in foreign:
         if name in model:
@@ -332,8 +332,8 @@ def _make_model(model: Values, preset: Preset | None) -> ModelPlan:
     for name in ("epsilon", "beta0"):
         if name in model:
             check_positive(name, model[name])
-    scale = model.get("scale", SCALE)
+    scale = model.get("scale", preset.scale if preset is not None and kind == preset.kind else SCALE)
     if not (math.isfinite(scale) and scale >= 0.0):
         raise InvalidArgumentError(f"scale must be a finite number of at least 0, got {scale}")
     heads = HEADS if preset is None else preset.heads
-    return ModelPlan(**({"kind": kind, "heads": heads} | model))
+    return ModelPlan(**({"kind": kind, "heads": heads, "scale": scale} | model))

@@ -145,7 +145,7 @@ class TrainReport:
             "heads": list(model.heads),
             "scale": model.scale,
         } | self.plan.settings.as_dict()
-        published = {"model": str(ModelName.DISENTANGLED), "heads": list(preset.heads), "scale": 0.0}
+        published = {"model": preset.kind, "heads": list(preset.heads), "scale": preset.scale}
         published |= preset.settings.as_dict()
         names = [name for name in published if name not in MEASUREMENTS]
         return {name: (own[name], published[name]) for name in names if own[name] != published[name]}

@@ -7,7 +7,7 @@ import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
-from causal_theory.models import DisentangledTransformer
+from causal_theory.models import DisentangledTransformer, TrainableModel
 from causal_theory.notebook import block, count, facts, settings_table
 from causal_theory.priors import DirichletPrior
 from causal_theory.tasks import InContextTask
@@ -17,6 +17,7 @@ from causal_theory.validation import SeedLike, as_generator
 __all__ = ["PRESETS", "Preset", "find_preset"]
 
 GraphMaker = Callable[[int, np.random.Generator], CausalGraph]
+ModelMaker = Callable[["Preset", np.random.Generator], TrainableModel]
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,13 @@ class Preset:
     concentration : float
         Of the Dirichlet prior.
     heads : tuple of int
-        Heads per layer of the disentangled transformer, which starts at zero.
+        Heads per layer.
     settings : TrainingSettings
         As published.
+    kind : str
+        Name of the model, as on the command line.
+    scale : float
+        Standard deviation of its attention matrices at the start; 0 starts them at zero.
     """
 
     name: str
@@ -53,6 +58,8 @@ class Preset:
     concentration: float
     heads: tuple[int, ...]
     settings: TrainingSettings
+    kind: str = "disentangled"
+    scale: float = 0.0
 
     def __repr__(self) -> str:
         """Return one line with name and sizes."""
@@ -68,7 +75,9 @@ class Preset:
             "tokens T": self.length,
             "symbols S": self.vocab_size,
             "prior": repr(DirichletPrior(self.vocab_size, self.concentration)),
+            "model": self.kind,
             "heads per layer": ", ".join(map(str, self.heads)),
+            "attention matrices at the start": f"Gaussian, {self.scale:g}" if self.scale else "zero",
         }
         return block(facts(f"Published experiment: {self.title}", rows), settings_table("Its training", self.settings))
 
@@ -89,15 +98,27 @@ class Preset:
         prior = DirichletPrior(self.vocab_size, self.concentration)
         return tuple(InContextTask(self.make_graph(self.length, generator), prior) for _ in range(self.graphs))
 
-    def model(self) -> DisentangledTransformer:
+    def model(self, rng: SeedLike = None) -> TrainableModel:
         """Return the model at its start.
+
+        Parameters
+        ----------
+        rng : int or Generator, optional
+            Source of the parameters that start at random; nothing is drawn for a model that starts at zero.
 
         Returns
         -------
-        DisentangledTransformer
-            All parameters are zero.
+        TrainableModel
+            A model of the named kind.
         """
-        return DisentangledTransformer(self.length, self.vocab_size, self.heads)
+        return _MODELS[self.kind](self, as_generator(rng))
+
+
+def _disentangled(preset: Preset, rng: np.random.Generator) -> TrainableModel:
+    return DisentangledTransformer(preset.length, preset.vocab_size, preset.heads, scale=preset.scale, rng=rng)
+
+
+_MODELS: Mapping[str, ModelMaker] = {"disentangled": _disentangled}
 
 
 def _chain(length: int, _: np.random.Generator) -> CausalGraph:
