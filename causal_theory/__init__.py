@@ -21,8 +21,14 @@ from causal_theory.dynamics import (
 from causal_theory.errors import CausalTheoryError
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.graphs import CausalGraph
-from causal_theory.information import pairwise_information, pairwise_joint
-from causal_theory.models import DisentangledTransformer, ReducedTransformer
+from causal_theory.information import (
+    best_subset,
+    pairwise_information,
+    pairwise_joint,
+    subset_information,
+    subset_informations,
+)
+from causal_theory.models import DisentangledTransformer, ReducedTransformer, StandardTransformer
 from causal_theory.population.baselines import counts_rule_loss, loss_floor, unigram_loss
 from causal_theory.population.excess import excess_loss
 from causal_theory.population.limit import limit_edge_scores
@@ -57,6 +63,7 @@ __all__ = [
     "TrainingRun",
     "TrainingSettings",
     "__version__",
+    "best_subset",
     "certify_edge_scores",
     "check_assumptions",
     "counts_rule_loss",
@@ -77,6 +84,8 @@ __all__ = [
     "prediction_error",
     "recover_graph",
     "stationary_distribution",
+    "subset_information",
+    "subset_informations",
     "train_population",
     "train_sgd",
     "unigram_loss",

@@ -13,8 +13,9 @@ your own              independent draws with a standard error, whose names are k
 ====================  =======================================================================================
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import factorial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,14 @@ from causal_theory.priors.binary_rule import binary_dirichlet_rule
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
-__all__ = ["DEFAULT_DRAWS", "Evaluation", "average_over_prior", "average_relabelings"]
+__all__ = [
+    "DEFAULT_DRAWS",
+    "Evaluation",
+    "KernelEvaluation",
+    "average_over_kernels",
+    "average_over_prior",
+    "average_relabelings",
+]
 
 DEFAULT_DRAWS = 256
 """Draws of the transition matrix for a Dirichlet prior with more than two symbols."""
@@ -36,8 +44,14 @@ QUADRATURE_NODES = (10, 15, 23, 35, 52)
 QUADRATURE_TOLERANCE = 2e-14
 
 Array = NDArray[np.float64]
+Drawn = TypeVar("Drawn")
+"""A matrix, or kernels by number of parents."""
+
 Evaluation = Callable[[Array], tuple[Array, Array]]
 """A function of the transition matrix: value and error bound, two arrays of one shape."""
+
+KernelEvaluation = Callable[[Mapping[int, Array]], tuple[Array, Array]]
+"""The same for a kernel for each number of parents."""
 
 
 def average_over_prior(
@@ -88,24 +102,84 @@ def average_over_prior(
     return _average_draws(matrices, evaluate)
 
 
+def average_over_kernels(
+    prior: Prior,
+    in_degrees: Sequence[int],
+    evaluate: KernelEvaluation,
+    *,
+    label_invariant: bool,
+    symmetrise: Callable[[Array], Array] | None = None,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+) -> Estimate:
+    """Return the expectation of a function of the kernels for several numbers of parents.
+
+    The kernels of point and orbit priors are averaged as their matrices are; all others are drawn, except that a single
+    parent is left to :func:`average_over_prior`.
+
+    Parameters
+    ----------
+    prior : Prior
+        Law of the kernels.
+    in_degrees : sequence of int
+        Numbers of parents whose kernels ``evaluate`` needs.
+    evaluate : callable
+        Maps kernels by number of parents to a value and a bound on its error.
+    label_invariant, symmetrise, draws, rng
+        As for :func:`average_over_prior`.
+    """
+    prior.require_kernels(in_degrees)
+    if tuple(in_degrees) == (1,):
+        return average_over_prior(
+            prior,
+            lambda matrix: evaluate({1: matrix}),
+            label_invariant=label_invariant,
+            symmetrise=symmetrise,
+            draws=draws,
+            rng=rng,
+        )
+    kernels = prior.representative_kernels
+    if kernels is not None:
+        if isinstance(prior, OrbitPrior) and not label_invariant and symmetrise is None:
+            check_relabelings(prior)
+            weight = 1.0 / prior.permutations_count
+            elements = ((element, weight) for element in prior.kernel_relabelings(in_degrees))
+            return Estimate(*_weighted_sum(evaluate, elements), "exact")
+        value, error = evaluate(kernels)
+        if isinstance(prior, OrbitPrior) and not label_invariant and symmetrise is not None:
+            value, error = symmetrise(value), symmetrise(error)
+        return Estimate(value, error, "exact")
+    if symmetrise is not None and isinstance(prior, DirichletPrior):
+        evaluate = _at_all_names(evaluate, symmetrise)
+    drawn = prior.sample_kernels(check_integer("draws", draws, 2), in_degrees, as_generator(rng))
+    return _average_draws(({k: drawn[k][n] for k in in_degrees} for n in range(draws)), evaluate)
+
+
 def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
     """Average over all S! relabelings of the matrix of an orbit prior."""
-    count = factorial(prior.vocab_size)
-    if count > MAX_RELABELINGS:
-        raise TooLargeError(
-            f"prior must have at most {MAX_RELABELINGS} relabelings for a quantity that depends on the names of the "
-            f"symbols, got {prior.vocab_size}! = {count}; use parameters in the span of I and 11^T, or Monte Carlo"
-        )
-    weight = 1.0 / count
-    value, error = _weighted_sum(evaluate, prior.relabelings(), (weight for _ in range(count)))
+    check_relabelings(prior)
+    weight = 1.0 / prior.permutations_count
+    value, error = _weighted_sum(evaluate, ((matrix, weight) for matrix in prior.relabelings()))
     return Estimate(value, error, "exact")
 
 
-def _weighted_sum(evaluate: Evaluation, matrices: Iterable[Array], weights: Iterable[float]) -> tuple[Array, Array]:
+def check_relabelings(prior: OrbitPrior) -> None:
+    """Refuse an orbit with too many relabelings to sum over."""
+    if prior.permutations_count > MAX_RELABELINGS:
+        raise TooLargeError(
+            f"prior must have at most {MAX_RELABELINGS} relabelings for a quantity that depends on the names of the "
+            f"symbols, got {prior.vocab_size}! = {prior.permutations_count}; use parameters in the span of I and 11^T, "
+            "or Monte Carlo"
+        )
+
+
+def _weighted_sum(
+    evaluate: Callable[[Drawn], tuple[Array, Array]], elements: Iterable[tuple[Drawn, float]]
+) -> tuple[Array, Array]:
     value: Array | None = None
     error: Array | None = None
-    for matrix, weight in zip(matrices, weights, strict=True):
-        one_value, one_error = evaluate(matrix)
+    for element, weight in elements:
+        one_value, one_error = evaluate(element)
         if value is None or error is None:
             value, error = weight * one_value, weight * one_error
         else:
@@ -124,7 +198,7 @@ def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant
         matrices, weights = binary_dirichlet_rule(
             prior.concentration, prior.floor, nodes, label_invariant=label_invariant
         )
-        value, error = _weighted_sum(evaluate, matrices, weights)
+        value, error = _weighted_sum(evaluate, zip(matrices, weights, strict=True))
         if coarse is not None:
             step = np.abs(value - coarse)
             error = error + _remaining(step, before)
@@ -148,22 +222,25 @@ def _remaining(step: Array, before: Array | None) -> Array:
     return remaining
 
 
-def _at_all_names(evaluate: Evaluation, symmetrise: Callable[[Array], Array]) -> Evaluation:
+def _at_all_names(
+    evaluate: Callable[[Drawn], tuple[Array, Array]], symmetrise: Callable[[Array], Array]
+) -> Callable[[Drawn], tuple[Array, Array]]:
     """Return the evaluation averaged over relabelings."""
 
-    def averaged(transition: Array) -> tuple[Array, Array]:
-        value, error = evaluate(transition)
+    def averaged(drawn: Drawn) -> tuple[Array, Array]:
+        value, error = evaluate(drawn)
         return symmetrise(value), symmetrise(error)
 
     return averaged
 
 
-def _average_draws(matrices: Array, evaluate: Evaluation) -> Estimate:
-    draws = len(matrices)
+def _average_draws(elements: Iterable[Drawn], evaluate: Callable[[Drawn], tuple[Array, Array]]) -> Estimate:
+    draws = 0
     mean: Array | None = None
     spread: Array | None = None
-    for k, matrix in enumerate(matrices):
-        value, _ = evaluate(matrix)
+    for k, element in enumerate(elements):
+        value, _ = evaluate(element)
+        draws += 1
         if mean is None or spread is None:
             mean, spread = value.astype(np.float64), np.zeros_like(value)
             continue

@@ -1,4 +1,4 @@
-"""The in-context task: a causal graph, a law of the transition matrix, a law of the roots, and an exact sampler."""
+"""The in-context task: a causal graph, a law of the kernels, a law of the roots, and an exact sampler."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -11,6 +11,7 @@ from causal_theory.errors import TaskError, TransitionError
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import block, count, facts, table
 from causal_theory.priors import PointPrior, Prior
+from causal_theory.priors.base import MatrixPrior
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
 
 __all__ = ["InContextTask", "RootLaw", "Sample"]
@@ -23,6 +24,13 @@ SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 """Sequences, tokens and symbols that a notebook shows of a sample."""
 
 
+SEVERAL_PARENTS = (
+    "For other graphs, and a prior with their kernels, there are pairwise_information, subset_information, "
+    "parent_attention_loss, counts_rule_loss, sampling and train_sgd"
+)
+"""The remedy in messages of functions for forests."""
+
+
 class Sample(NamedTuple):
     """Independent sequences.
 
@@ -31,9 +39,10 @@ class Sample(NamedTuple):
     tokens : ndarray of int64, shape (n, T)
         Symbols 0..S-1; the query is the last column.
     targets : ndarray of shape (n, S)
-        The soft label: the row of ``pi`` at the target's parent, the query.
-    transitions : ndarray of shape (n, S, S)
-        The transition matrix of each sequence; for a point prior a read-only view of one matrix.
+        The soft label: the row of the kernel at the target's parents.
+    transitions : ndarray of shape (n, S, S), or (n, S, ..., S, S)
+        The kernel that the target of each sequence follows: with one parent, the query, the transition matrix. For a
+        point prior a read-only view.
     """
 
     tokens: NDArray[np.int64]
@@ -64,19 +73,25 @@ class InContextTask:
     ``pi[parent]``. A last position that is a root is the query: uniform whatever the root law, and independent of
     all else. The target is the soft label ``y = pi[query]``.
 
+    With several parents there is a kernel for each number of parents in place of ``pi``: a child with the parents
+    ``p_1, ..., p_k`` is drawn from ``kernel_k[s_p1, ..., s_pk]``, roots are uniform, and the target is
+    ``y = kernel_k[tokens at target_parents]``.
+
     Parameters
     ----------
     graph : CausalGraph
         The latent graph on T positions.
     prior : Prior
         The law of the transition matrix on S symbols.
-    root_law : {"stationary", "uniform"}, default "stationary"
-        The law of the roots.
+    root_law : {"stationary", "uniform"}, optional
+        The law of the roots. By default ``"stationary"`` when every position and the target have at most one parent,
+        else ``"uniform"``; also ``"uniform"`` when the prior was given as a mapping from numbers of parents.
 
     Raises
     ------
     TaskError
-        If ``graph`` or ``prior`` has the wrong type.
+        If ``graph`` or ``prior`` has the wrong type, a mapping has no kernel for a number of parents in the graph, or
+        roots shall be stationary although a position has several parents.
     InvalidArgumentError
         If ``root_law`` is unknown.
     TransitionError
@@ -91,11 +106,13 @@ class InContextTask:
     >>> sample = task.sample(5, rng=0)
     >>> sample.tokens.shape, sample.targets.shape, sample.transitions.shape
     ((5, 8), (5, 3), (5, 3, 3))
+    >>> InContextTask(CausalGraph.ngram(8, 2), DirichletPrior(3, 1.0)).sample(5, rng=0).transitions.shape
+    (5, 3, 3, 3)
     """
 
     graph: CausalGraph
     prior: Prior
-    root_law: RootLaw = "stationary"
+    root_law: RootLaw | None = None
 
     def __post_init__(self) -> None:
         """Check the arguments."""
@@ -105,7 +122,19 @@ class InContextTask:
             raise TaskError(
                 f"prior must be a PointPrior, OrbitPrior or DirichletPrior, got {type(self.prior).__name__}"
             )
+        mapped = isinstance(self.prior, MatrixPrior) and self.prior.given_as_mapping
+        if mapped:
+            # A plain matrix may stand for a graph with several parents where only the graph matters.
+            self.prior.require_kernels(self.graph.in_degrees)
+        if self.root_law is None:
+            chosen = "stationary" if self.is_single_parent and not mapped else "uniform"
+            object.__setattr__(self, "root_law", chosen)
         check_choice("root_law", self.root_law, ("stationary", "uniform"))
+        if self.root_law == "stationary" and not self.is_single_parent:
+            raise TaskError(
+                'root_law must be "uniform" for a graph with several parents, whose kernels have no stationary law, '
+                f'got "stationary" for {self.graph!r}'
+            )
         matrix = self.prior.representative
         if self.root_law == "stationary" and matrix is not None:
             classes = closed_classes(matrix)
@@ -117,13 +146,16 @@ class InContextTask:
 
     def _repr_html_(self) -> str:
         roots = "uniform" if self.root_law == "uniform" else "stationary law of the transition matrix"
+        query = "independent and uniform" if self.graph.has_query else "none"
+        if not self.is_single_parent:
+            query = f"the tokens at {', '.join(map(str, self.graph.target_parents))}, which the target follows"
         whole = facts(
             "In-context task",
             {
                 "tokens T": self.length,
                 "symbols S": self.vocab_size,
                 "roots": roots,
-                "query": "independent and uniform" if self.graph.has_query else "none",
+                "query": query,
             },
         )
         return block(whole, self.graph._repr_html_(), self.prior._repr_html_())
@@ -137,6 +169,11 @@ class InContextTask:
     def vocab_size(self) -> int:
         """S, the number of symbols."""
         return self.prior.vocab_size
+
+    @property
+    def is_single_parent(self) -> bool:
+        """Whether every position and the target have at most one parent: the setting of the theorem."""
+        return max(self.graph.in_degrees) <= 1
 
     def root_distribution(self, pi: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the law of a root of the context.
@@ -193,7 +230,7 @@ class InContextTask:
         if several:
             raise TaskError(
                 f"{method_name} needs a graph in which every position has at most one parent; "
-                f"position {several[0]} has the parents {self.graph.parents[several[0]]}"
+                f"position {several[0]} has the parents {self.graph.parents[several[0]]}. {SEVERAL_PARENTS}"
             )
 
     def require_query(self, method_name: str) -> None:
@@ -219,7 +256,7 @@ class InContextTask:
             raise TaskError(
                 f"{method_name} needs an independent query: a last position without parents, and a target that "
                 f"depends on it alone; position {self.length - 1} has the parents {self.graph.parents[-1]} "
-                f"and target_parents is {self.graph.target_parents}"
+                f"and target_parents is {self.graph.target_parents}. {SEVERAL_PARENTS}"
             )
 
     def sample(self, size: int, rng: SeedLike = None) -> Sample:
@@ -242,43 +279,36 @@ class InContextTask:
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         TaskError
-            If a position or the target has several parents.
+            If the prior has no kernel for a number of parents in the graph.
         TransitionError
             If roots are stationary and a drawn matrix has several closed classes in floating point.
         """
-        self._require_single_parents()
         count = check_integer("size", size, 1)
         generator = as_generator(rng)
-        transitions = self.prior.sample(count, generator)
+        kernels = self.prior.sample_kernels(count, self.graph.in_degrees, generator)
         shared = isinstance(self.prior, PointPrior)
-        matrices = transitions[:1] if shared else transitions
+        used = {k: kernel[:1] if shared else kernel for k, kernel in kernels.items()}
         owner = np.zeros(count, dtype=np.intp) if shared else np.arange(count)
-        steps = _cumulative(matrices)
-        roots = _cumulative(self._root_laws(matrices))
+        steps = {k: _cumulative(kernel) for k, kernel in used.items()}
+        roots = _cumulative(self._root_laws(used))
         tokens = np.empty((count, self.length), dtype=np.int64)
-        for i, parent in enumerate(self.graph.parent_array.tolist()):
-            if parent >= 0:
-                tokens[:, i] = _draw(steps[owner, tokens[:, parent]], generator)
+        for i, parents in enumerate(self.graph.parents):
+            if parents:
+                tokens[:, i] = _draw(steps[len(parents)][owner, *(tokens[:, parent] for parent in parents)], generator)
             elif i == self.length - 1:
                 tokens[:, i] = generator.integers(self.vocab_size, size=count)
             else:
                 tokens[:, i] = _draw(roots[owner], generator)
-        targets = matrices[owner, tokens[:, self.graph.target_parents[0]]]
-        return Sample(tokens, targets, transitions)
+        degree = len(self.graph.target_parents)
+        targets = used[degree][owner, *(tokens[:, parent] for parent in self.graph.target_parents)]
+        return Sample(tokens, targets, kernels[degree])
 
-    def _require_single_parents(self) -> None:
-        several = not self.graph.is_forest or len(self.graph.target_parents) > 1
-        if several:
-            raise TaskError(
-                "sample needs a graph in which every position and the target have at most one parent, "
-                f"got {self.graph!r}"
-            )
-
-    def _root_laws(self, matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Laws of a root under each matrix, shape (n, S)."""
+    def _root_laws(self, kernels: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Laws of a root under each draw, shape (n, S)."""
         if self.root_law == "uniform":
-            return np.full(matrices.shape[:2], 1.0 / self.vocab_size)
-        return stationary_distributions(matrices)
+            count = len(next(iter(kernels.values())))
+            return np.full((count, self.vocab_size), 1.0 / self.vocab_size)
+        return stationary_distributions(kernels[1])
 
 
 def _join(tokens: NDArray[np.int64]) -> str:

@@ -13,6 +13,7 @@ __all__ = [
     "as_generator",
     "check_choice",
     "check_integer",
+    "check_kernel",
     "check_matrix",
     "check_positive",
     "check_probability",
@@ -100,21 +101,45 @@ def check_matrix(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray
 
 def check_transition_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Return ``value`` as a contiguous (S, S) float64 array when it is a row-stochastic matrix with S >= 2."""
-    try:
-        matrix = np.array(check_real(name, value), dtype=np.float64, order="C")
-    except InvalidArgumentError as error:
-        raise TransitionError(str(error)) from error
+    matrix = _own_array(name, value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
         raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got shape {matrix.shape}")
-    bad = ~(np.isfinite(matrix) & (matrix >= 0.0))
+    _check_laws(name, matrix)
+    return matrix
+
+
+def check_kernel(name: str, value: ArrayLike, parents: int) -> NDArray[np.float64]:
+    """Return ``value`` as a contiguous array (S,) * (parents + 1) when its last axis holds laws and S >= 2."""
+    if parents == 1:
+        return check_transition_matrix(name, value)
+    kernel = _own_array(name, value)
+    if kernel.ndim != parents + 1 or len(set(kernel.shape)) != 1 or kernel.shape[0] < 2:
+        raise TransitionError(
+            f"{name} must have {parents + 1} axes of one length S >= 2, one for each of {parents} parents and the last "
+            f"for the child, got shape {kernel.shape}"
+        )
+    _check_laws(name, kernel)
+    return kernel
+
+
+def _own_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    try:
+        return np.array(check_real(name, value), dtype=np.float64, order="C")
+    except InvalidArgumentError as error:
+        raise TransitionError(str(error)) from error
+
+
+def _check_laws(name: str, kernel: NDArray[np.float64]) -> None:
+    """Raise unless every row along the last axis is a law."""
+    bad = ~(np.isfinite(kernel) & (kernel >= 0.0))
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
-        raise TransitionError(f"{name} must have finite entries of at least 0, got {float(matrix[where])!r} at {where}")
-    sums = matrix.sum(axis=1)
+        raise TransitionError(f"{name} must have finite entries of at least 0, got {float(kernel[where])!r} at {where}")
+    sums = kernel.sum(axis=-1)
     off = np.abs(sums - 1.0)
     if off.max() > ROW_SUM_TOLERANCE:
-        row = int(off.argmax())
+        row = tuple(int(k) for k in np.unravel_index(int(off.argmax()), off.shape))
+        shown = row[0] if len(row) == 1 else row
         raise TransitionError(
-            f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {float(sums[row])!r} in row {row}"
+            f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {float(sums[row])!r} in row {shown}"
         )
-    return matrix

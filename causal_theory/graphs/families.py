@@ -1,10 +1,26 @@
-"""The graph families: each function returns one parent (-1 for a root) per context position."""
+"""The graph families.
+
+Those of one parent return one parent (-1 for a root) per context position; the query follows as a root. Those of
+several parents return the parents of all T positions, and then those of the target.
+"""
 
 import numpy as np
 
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_probability
 
-__all__ = ["binary_tree", "chain", "pairs", "random_forest", "recursive_forest", "star"]
+__all__ = [
+    "binary_tree",
+    "binary_tree_and_previous",
+    "chain",
+    "ngram",
+    "pairs",
+    "random_dag",
+    "random_forest",
+    "recursive_forest",
+    "star",
+]
+
+Parents = list[tuple[int, ...]]
 
 MINIMUM_LENGTH = 2
 """A context of at least one token, and the query."""
@@ -42,6 +58,32 @@ def random_forest(length: int, root_probability: float, rng: SeedLike) -> list[i
     parents = generator.integers(0, np.arange(1, size))
     roots = generator.random(size - 1) < probability
     return [-1, *(int(p) for p in np.where(roots, -1, parents))]
+
+
+def ngram(length: int, order: int) -> tuple[Parents, tuple[int, ...]]:
+    """Position i follows the ``order`` positions before it, and so does the target."""
+    k = check_integer("order", order, 1)
+    size = check_integer("length", length, max(MINIMUM_LENGTH, k))
+    whole: Parents = [tuple(range(i - k, i)) if i >= k else () for i in range(size + 1)]
+    return whole[:-1], whole[-1]
+
+
+def binary_tree_and_previous(length: int) -> tuple[Parents, tuple[int, ...]]:
+    """Position i follows (i - 1) // 2 and i - 1, from i = 2 on, and so does the target at i = T."""
+    size = check_integer("length", length, MINIMUM_LENGTH)
+    whole: Parents = [((i - 1) // 2, i - 1) if i >= 2 else () for i in range(size + 1)]
+    return whole[:-1], whole[-1]
+
+
+def random_dag(length: int, parents: int, rng: SeedLike) -> tuple[Parents, tuple[int, ...]]:
+    """Draw a set of ``parents`` earlier positions, uniformly, for every position that has as many, and the target."""
+    k = check_integer("parents", parents, 1)
+    size = check_integer("length", length, max(MINIMUM_LENGTH, k))
+    generator = as_generator(rng)
+    whole: Parents = [() for _ in range(k)]
+    for i in range(k, size + 1):
+        whole.append(tuple(sorted(generator.choice(i, k, replace=False).tolist())))
+    return whole[:-1], whole[-1]
 
 
 def recursive_forest(length: int, rng: SeedLike) -> list[int]:

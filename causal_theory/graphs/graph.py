@@ -293,6 +293,85 @@ class CausalGraph:
         return cls.from_parents(families.recursive_forest(length, rng))
 
     @classmethod
+    def ngram(cls, length: int, order: int) -> Self:
+        """Position i follows the ``order`` positions before it: chains with a memory of ``order`` tokens.
+
+        The first ``order`` positions are roots. There is no independent query: the target follows the last ``order``
+        positions.
+
+        Parameters
+        ----------
+        length : int
+            T, at least 2 and at least ``order``.
+        order : int
+            k >= 1, the number of parents.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument is out of range.
+
+        Examples
+        --------
+        >>> graph = CausalGraph.ngram(4, 2)
+        >>> graph.parents, graph.target_parents
+        (((), (), (0, 1), (1, 2)), (2, 3))
+        """
+        return cls(*families.ngram(length, order))
+
+    @classmethod
+    def binary_tree_and_previous(cls, length: int) -> Self:
+        """Position i >= 2 follows (i - 1) // 2 and i - 1: the published graph with two parents.
+
+        Positions 0 and 1 are roots; the target follows the same rule at i = T.
+
+        Parameters
+        ----------
+        length : int
+            T >= 2.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``length`` is not an integer of at least 2.
+
+        Examples
+        --------
+        >>> graph = CausalGraph.binary_tree_and_previous(5)
+        >>> graph.parents, graph.target_parents
+        (((), (), (0, 1), (1, 2), (1, 3)), (2, 4))
+        """
+        return cls(*families.binary_tree_and_previous(length))
+
+    @classmethod
+    def random_dag(cls, length: int, parents: int, rng: SeedLike = None) -> Self:
+        """Draw ``parents`` distinct parents for every position, uniformly from the earlier ones.
+
+        The first ``parents`` positions are roots; the target draws its parents from all T positions.
+
+        Parameters
+        ----------
+        length : int
+            T, at least 2 and at least ``parents``.
+        parents : int
+            k >= 1, the number of parents of a position.
+        rng : seed or numpy Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument is out of range.
+
+        Examples
+        --------
+        >>> graph = CausalGraph.random_dag(6, 2, rng=0)
+        >>> graph.parents[2], len(graph.parents[5]), len(graph.target_parents)
+        ((0, 1), 2, 2)
+        """
+        return cls(*families.random_dag(length, parents, rng))
+
+    @classmethod
     def from_adjacency(cls, adjacency: ArrayLike, *, target_parents: Iterable[int] | None = None) -> Self:
         """Build a graph from its adjacency matrix.
 
@@ -384,6 +463,17 @@ class CausalGraph:
     def is_forest(self) -> bool:
         """Whether every position has at most one parent."""
         return all(len(entry) <= 1 for entry in self.parents)
+
+    @cached_property
+    def in_degrees(self) -> tuple[int, ...]:
+        """The numbers of parents that occur, that of the target included, sorted; roots do not count.
+
+        Examples
+        --------
+        >>> CausalGraph.chain(5).in_degrees, CausalGraph([(), (), (0, 1), (2,)], (1, 2, 3)).in_degrees
+        ((1,), (1, 2, 3))
+        """
+        return tuple(sorted({len(entry) for entry in (*self.parents, self.target_parents) if entry}))
 
     @property
     def has_query(self) -> bool:

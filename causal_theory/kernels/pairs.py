@@ -115,7 +115,7 @@ def _entropy_excess(r):
 
 
 @jit
-def _term(measure, deviation, error, joint, p, q, relative):
+def divergence_term(measure, deviation, error, joint, p, q, relative):
     """One term of a divergence and a bound on its error.
 
     Close to independence the deviation is the accurate number, far from it the joint probability is.
@@ -166,7 +166,7 @@ def _divergence(kind, chain, measure, relative):
     for a in range(size):
         for b in range(size):
             if p[a] > 0.0 and q[b] > 0.0:
-                value, off = _term(measure, deviation[a, b], error[a, b], joint[a, b], p[a], q[b], relative)
+                value, off = divergence_term(measure, deviation[a, b], error[a, b], joint[a, b], p[a], q[b], relative)
                 total += value
                 bound += off
     return total, bound + UNIT * size * size * abs(total)

@@ -1,14 +1,20 @@
 """What every prior offers, and what those built on one matrix share."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.errors import TaskError, TransitionError
 from causal_theory.notebook import array_block, block, facts
-from causal_theory.validation import SeedLike, check_transition_matrix
+from causal_theory.validation import SeedLike, check_integer, check_kernel
 
-__all__ = ["MatrixPrior", "Prior"]
+__all__ = ["Kernels", "MatrixPrior", "Prior"]
+
+Kernels = Mapping[int, NDArray[np.float64]]
+"""A kernel for each number of parents k: shape ``(S,) * k + (S,)``, the last axis a law of the child."""
 
 SHOWN = 4
 """Matrices with at most this many symbols are printed in full."""
@@ -39,6 +45,74 @@ class Prior(ABC):
         """The matrix at which every label-invariant quantity equals its expectation; None if there is none."""
         return None
 
+    @property
+    def representative_kernels(self) -> Kernels | None:
+        """Like ``representative``, for every number of parents that the prior has a kernel for."""
+        return None
+
+    @property
+    def in_degrees(self) -> tuple[int, ...] | None:
+        """The numbers of parents that the prior has a kernel for; None when it has one for every number."""
+        return (1,)
+
+    def require_kernels(self, in_degrees: Sequence[int]) -> None:
+        """Raise unless the prior has a kernel for each of some numbers of parents.
+
+        Parameters
+        ----------
+        in_degrees : sequence of int
+            Numbers of parents.
+
+        Raises
+        ------
+        TaskError
+            If one has no kernel.
+
+        Examples
+        --------
+        >>> from causal_theory import PointPrior
+        >>> PointPrior([[0.9, 0.1], [0.2, 0.8]]).require_kernels((1, 2))
+        Traceback (most recent call last):
+        causal_theory.errors.TaskError: prior must have a kernel for every number of parents in the graph, ...
+        """
+        known = self.in_degrees
+        missing = [] if known is None else [degree for degree in in_degrees if degree not in known]
+        if known is not None and missing:
+            raise TaskError(
+                f"prior must have a kernel for every number of parents in the graph, got none for "
+                f"{', '.join(map(str, missing))} (it has {', '.join(map(str, known))}); give PointPrior or OrbitPrior "
+                f"a mapping such as {{{missing[0]}: kernel}}, or use a DirichletPrior, which has them all"
+            )
+
+    def sample_kernels(
+        self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
+    ) -> dict[int, NDArray[np.float64]]:
+        """Draw independent kernels, one for each number of parents.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        in_degrees : sequence of int
+            Numbers of parents.
+        rng : seed or numpy Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        dict of int to ndarray
+            For k parents an array of shape ``(size,) + (S,) * k + (S,)``; possibly a read-only view.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        TaskError
+            If there is no kernel for one of the numbers.
+        """
+        self.require_kernels(in_degrees)
+        return {degree: self.sample(size, rng) for degree in in_degrees}
+
     @abstractmethod
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw independent matrices.
@@ -63,23 +137,50 @@ class Prior(ABC):
 
 
 class MatrixPrior(Prior):
-    """A prior given by one matrix, which is also its representative."""
+    """A prior given by one matrix, or one kernel for each number of parents, which are its representative too."""
 
-    def __init__(self, transition: ArrayLike) -> None:
-        matrix = check_transition_matrix("transition", transition)
-        matrix.setflags(write=False)
-        self._transition = matrix
+    def __init__(self, transition: ArrayLike | Mapping[int, ArrayLike]) -> None:
+        self._given_as_mapping = isinstance(transition, Mapping)
+        given = transition if isinstance(transition, Mapping) else {1: transition}
+        if not given:
+            raise TransitionError("transition must hold at least one kernel, got an empty mapping")
+        kernels: dict[int, NDArray[np.float64]] = {}
+        for parents in sorted(check_integer("numbers of parents in transition", key, 1) for key in given):
+            name = f"transition[{parents}]" if self._given_as_mapping else "transition"
+            kernel = check_kernel(name, given[parents], parents)
+            kernel.setflags(write=False)
+            kernels[parents] = kernel
+        sizes = {parents: len(kernel) for parents, kernel in kernels.items()}
+        if len(set(sizes.values())) > 1:
+            raise TransitionError(f"transition must have kernels on the same symbols, got S by parents: {sizes}")
+        self._kernels: Kernels = MappingProxyType(kernels)
+        self._size = next(iter(sizes.values()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the definition only."""
+        return type(self), (dict(self._kernels) if self._given_as_mapping else self._kernels[1],)
 
     def __repr__(self) -> str:
-        """Show a small matrix to four digits, the size of a larger one."""
+        """Show a small matrix to four digits, the size of a larger one and of kernels."""
         size = self.vocab_size
+        if self._given_as_mapping:
+            parts = (f"{parents}: {'x'.join([str(size)] * (parents + 1))} kernel" for parents in self._kernels)
+            return f"{type(self).__name__}({{{', '.join(parts)}}})"
         shown = f"{size}x{size} matrix"
         if size <= SHOWN:
-            shown = "[" + ", ".join("[" + ", ".join(f"{p:.4g}" for p in row) + "]" for row in self._transition) + "]"
+            rows = ("[" + ", ".join(f"{p:.4g}" for p in row) + "]" for row in self.transition)
+            shown = "[" + ", ".join(rows) + "]"
         return f"{type(self).__name__}({shown})"
 
     def _repr_html_(self) -> str:
-        return block(array_block(f"{type(self).__name__}: {self._description()}", self._transition))
+        caption = f"{type(self).__name__}: {self._description()}"
+        if not self._given_as_mapping:
+            return block(array_block(caption, self.transition))
+        blocks = (
+            array_block(f"{parents} {'parent' if parents == 1 else 'parents'}", kernel.reshape(-1, self.vocab_size))
+            for parents, kernel in self._kernels.items()
+        )
+        return block(facts(caption, {"symbols S": self.vocab_size}), *blocks)
 
     def _description(self) -> str:
         """Return what the matrix is for, in words."""
@@ -87,15 +188,46 @@ class MatrixPrior(Prior):
 
     @property
     def transition(self) -> NDArray[np.float64]:
-        """The matrix, read-only, shape (S, S)."""
-        return self._transition
+        """The matrix, read-only, shape (S, S): the kernel of one parent.
+
+        Raises
+        ------
+        TransitionError
+            If there is none.
+        """
+        if 1 not in self._kernels:
+            raise TransitionError(
+                f"a transition matrix is a kernel of one parent, got a prior with kernels for "
+                f"{', '.join(map(str, self._kernels))} parents only"
+            )
+        return self._kernels[1]
+
+    @property
+    def kernels(self) -> Kernels:
+        """The kernels by number of parents, read-only, shapes ``(S,) * k + (S,)``."""
+        return self._kernels
+
+    @property
+    def given_as_mapping(self) -> bool:
+        """Whether the prior was given as a mapping from numbers of parents to kernels."""
+        return self._given_as_mapping
+
+    @property
+    def in_degrees(self) -> tuple[int, ...]:
+        """The numbers of parents that the prior has a kernel for."""
+        return tuple(self._kernels)
 
     @property
     def vocab_size(self) -> int:
         """S, the number of symbols."""
-        return len(self._transition)
+        return self._size
 
     @property
-    def representative(self) -> NDArray[np.float64]:
-        """The matrix, read-only, shape (S, S)."""
-        return self._transition
+    def representative(self) -> NDArray[np.float64] | None:
+        """The matrix, read-only, shape (S, S); None when there are kernels of several parents only."""
+        return self._kernels.get(1)
+
+    @property
+    def representative_kernels(self) -> Kernels:
+        """The kernels."""
+        return self._kernels

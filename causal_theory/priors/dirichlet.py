@@ -1,5 +1,7 @@
 """Independent Dirichlet rows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ class DirichletPrior(Prior):
     .. math:: \pi_{ab} = \mathrm{floor} / S + (1 - \mathrm{floor}) D_{ab}, \qquad
               D_{a \cdot} \sim \mathrm{Dirichlet}(\alpha, \dots, \alpha)
 
+    Kernels of several parents have independent rows of the same law, one for each combination of parents.
     A positive ``floor`` makes every entry at least ``floor / S``, as the theory assumes; the plain Dirichlet law
     has no such bound.
 
@@ -75,6 +78,11 @@ class DirichletPrior(Prior):
         return self._vocab_size
 
     @property
+    def in_degrees(self) -> None:
+        """None: there is a kernel for every number of parents."""
+        return None
+
+    @property
     def concentration(self) -> float:
         """The Dirichlet parameter of every entry."""
         return self._concentration
@@ -115,14 +123,49 @@ class DirichletPrior(Prior):
         ``log G(alpha) = log G(alpha + 1) - E / alpha`` with E standard exponential, so that small concentrations
         do not underflow before the division.
         """
-        count = check_integer("size", size, 1)
-        generator = as_generator(rng)
-        shape = (count, self._vocab_size, self._vocab_size)
+        return self._rows((check_integer("size", size, 1), self._vocab_size), as_generator(rng))
+
+    def sample_kernels(
+        self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
+    ) -> dict[int, NDArray[np.float64]]:
+        """Draw independent kernels, one for each number of parents.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        in_degrees : sequence of int
+            Numbers of parents.
+        rng : int or Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        dict of int to ndarray
+            Shapes ``(size,) + (S,) * k + (S,)``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+
+        Examples
+        --------
+        >>> kernels = DirichletPrior(3, 1.0).sample_kernels(10, (1, 2), rng=0)
+        >>> kernels[1].shape, kernels[2].shape
+        ((10, 3, 3), (10, 3, 3, 3))
+        """
+        count, generator = check_integer("size", size, 1), as_generator(rng)
+        return {k: self._rows((count, *[self._vocab_size] * k), generator) for k in in_degrees}
+
+    def _rows(self, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
+        """Draw an array of independent rows."""
+        shape = (*shape, self._vocab_size)
         draws = np.log(generator.standard_gamma(self._concentration + 1.0, size=shape))
         draws -= generator.standard_exponential(size=shape) / self._concentration
-        draws -= draws.max(axis=2, keepdims=True)
+        draws -= draws.max(axis=-1, keepdims=True)
         np.exp(draws, out=draws)
-        draws /= draws.sum(axis=2, keepdims=True)
+        draws /= draws.sum(axis=-1, keepdims=True)
         if self._floor:
             draws *= 1.0 - self._floor
             draws += self._floor / self._vocab_size

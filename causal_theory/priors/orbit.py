@@ -1,6 +1,6 @@
-"""One transition matrix up to the names of its symbols."""
+"""One transition matrix, or one kernel for each number of parents, up to the names of the symbols."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from math import factorial
 
@@ -14,21 +14,22 @@ __all__ = ["OrbitPrior"]
 
 
 class OrbitPrior(MatrixPrior):
-    """Uniform over the S! relabelings of one transition matrix.
+    """Uniform over the S! relabelings of one transition matrix, or of one kernel for each number of parents.
 
-    A draw is ``P pi P^T`` with a uniform permutation matrix P. Every quantity that does not depend on the names of
-    the symbols takes the same value at every draw, so its expectation is its value at ``representative``: exact,
-    without averaging.
+    A draw is ``P pi P^T`` with a uniform permutation matrix P; kernels are relabelled along all axes, all of them
+    alike. Every quantity that does not depend on the names of the symbols takes the same value at every draw, so its
+    expectation is its value at ``representative``: exact, without averaging.
 
     Parameters
     ----------
-    transition : array_like of shape (S, S)
-        One matrix of the orbit. It is copied and never renormalised.
+    transition : array_like of shape (S, S), or mapping of int to array_like
+        One matrix of the orbit, or for each number of parents k a kernel of shape ``(S,) * k + (S,)``. Copied and never
+        renormalised.
 
     Raises
     ------
     TransitionError
-        If it is not a transition matrix with S >= 2.
+        If a matrix or kernel has the wrong shape, or rows along its last axis that are no laws.
 
     Examples
     --------
@@ -40,7 +41,8 @@ class OrbitPrior(MatrixPrior):
     """
 
     def _description(self) -> str:
-        return f"all {self.permutations_count} relabelings of this transition matrix, equally likely"
+        what = "these kernels" if self.given_as_mapping else "this transition matrix"
+        return f"all {self.permutations_count} relabelings of {what}, equally likely"
 
     @property
     def permutations_count(self) -> int:
@@ -56,14 +58,37 @@ class OrbitPrior(MatrixPrior):
             The S! matrices ``P pi P^T``, each with probability 1/S! under the prior, in lexicographic order.
         """
         for order in permutations(range(self.vocab_size)):
-            yield self._transition[np.ix_(order, order)]
+            yield self.transition[np.ix_(order, order)]
+
+    def kernel_relabelings(self, in_degrees: Sequence[int]) -> Iterator[dict[int, NDArray[np.float64]]]:
+        """Yield the kernels of all elements of the orbit.
+
+        Parameters
+        ----------
+        in_degrees : sequence of int
+            Numbers of parents.
+
+        Yields
+        ------
+        dict of int to ndarray
+            The kernels with their axes relabelled, S! times, in lexicographic order.
+
+        Examples
+        --------
+        >>> prior = OrbitPrior({2: [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]]})
+        >>> [kernels[2][0, 0].tolist() for kernels in prior.kernel_relabelings((2,))]
+        [[1.0, 0.0], [1.0, 0.0]]
+        """
+        self.require_kernels(in_degrees)
+        for order in permutations(range(self.vocab_size)):
+            yield {k: self.kernels[k][np.ix_(*[order] * (k + 1))] for k in in_degrees}
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """Average over all relabelings, shape (S, S): one value on the diagonal, one off it."""
         size = self.vocab_size
-        trace = float(np.trace(self._transition))
-        off = (float(self._transition.sum()) - trace) / (size * (size - 1))
+        trace = float(np.trace(self.transition))
+        off = (float(self.transition.sum()) - trace) / (size * (size - 1))
         result = np.full((size, size), off)
         np.fill_diagonal(result, trace / size)
         return result
@@ -88,8 +113,49 @@ class OrbitPrior(MatrixPrior):
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         """
+        order = self._draw_orders(size, rng)
+        drawn: NDArray[np.float64] = self.transition[order[:, :, np.newaxis], order[:, np.newaxis, :]]
+        return drawn
+
+    def sample_kernels(
+        self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
+    ) -> dict[int, NDArray[np.float64]]:
+        """Draw independent relabelings, the same for all kernels of a draw.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        in_degrees : sequence of int
+            Numbers of parents.
+        rng : int or Generator, optional
+            Source of randomness; fresh entropy when None.
+
+        Returns
+        -------
+        dict of int to ndarray
+            Shapes ``(size,) + (S,) * k + (S,)``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        TaskError
+            If there is no kernel for one of the numbers.
+        """
+        self.require_kernels(in_degrees)
+        order = self._draw_orders(size, rng)
+        drawn = {}
+        for k in in_degrees:
+            # Axis m of the result is indexed by the relabeled symbol of parent m, the last axis by that of the child.
+            axes = [
+                order.reshape(len(order), *([1] * axis), self.vocab_size, *([1] * (k - axis))) for axis in range(k + 1)
+            ]
+            drawn[k] = self.kernels[k][tuple(axes)]
+        return drawn
+
+    def _draw_orders(self, size: int, rng: SeedLike) -> NDArray[np.int64]:
+        """Return uniform permutations, shape (size, S)."""
         count = check_integer("size", size, 1)
         labels = np.tile(np.arange(self.vocab_size), (count, 1))
-        order = as_generator(rng).permuted(labels, axis=1)
-        drawn: NDArray[np.float64] = self._transition[order[:, :, np.newaxis], order[:, np.newaxis, :]]
-        return drawn
+        return as_generator(rng).permuted(labels, axis=1)

@@ -1,4 +1,6 @@
-"""One known transition matrix."""
+"""One known transition matrix, or one known kernel for each number of parents."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +12,19 @@ __all__ = ["PointPrior"]
 
 
 class PointPrior(MatrixPrior):
-    """The transition matrix is always the same.
+    """The transition matrix, or the kernel for each number of parents, is always the same.
 
     Parameters
     ----------
-    transition : array_like of shape (S, S)
-        The matrix, ``[a, b] = P(child = b | parent = a)``. It is copied and never renormalised.
+    transition : array_like of shape (S, S), or mapping of int to array_like
+        The matrix, ``[a, b] = P(child = b | parent = a)``; or for each number of parents k a kernel of shape
+        ``(S,) * k + (S,)``, ``[a_1, ..., a_k, b] = P(child = b | parents = a_1, ..., a_k)``, in the order in which the
+        graph lists the parents. A matrix is the kernel of one parent. Copied and never renormalised.
 
     Raises
     ------
     TransitionError
-        If it is not a transition matrix with S >= 2.
+        If a matrix or kernel has the wrong shape, or rows along its last axis that are no laws.
 
     Examples
     --------
@@ -29,15 +33,18 @@ class PointPrior(MatrixPrior):
     PointPrior([[0.9, 0.1], [0.2, 0.8]])
     >>> prior.sample(5).shape
     (5, 2, 2)
+    >>> import numpy as np
+    >>> PointPrior({2: np.full((3, 3, 3), 1 / 3)})
+    PointPrior({2: 3x3x3 kernel})
     """
 
     def _description(self) -> str:
-        return "always this transition matrix"
+        return "always these kernels" if self.given_as_mapping else "always this transition matrix"
 
     @property
     def mean(self) -> NDArray[np.float64]:
         """The matrix itself, read-only, shape (S, S)."""
-        return self._transition
+        return self.transition
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Return the matrix several times; nothing is drawn.
@@ -61,4 +68,35 @@ class PointPrior(MatrixPrior):
         """
         count = check_integer("size", size, 1)
         as_generator(rng)
-        return np.broadcast_to(self._transition, (count, *self._transition.shape))
+        return np.broadcast_to(self.transition, (count, *self.transition.shape))
+
+    def sample_kernels(
+        self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
+    ) -> dict[int, NDArray[np.float64]]:
+        """Return the kernels several times; nothing is drawn.
+
+        Parameters
+        ----------
+        size : int
+            Number of draws, at least 1.
+        in_degrees : sequence of int
+            Numbers of parents.
+        rng : int or Generator, optional
+            Not used.
+
+        Returns
+        -------
+        dict of int to ndarray
+            Read-only views, shapes ``(size,) + (S,) * k + (S,)``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``size`` is not a positive integer or ``rng`` is no seed.
+        TaskError
+            If there is no kernel for one of the numbers.
+        """
+        count = check_integer("size", size, 1)
+        as_generator(rng)
+        self.require_kernels(in_degrees)
+        return {k: np.broadcast_to(self.kernels[k], (count, *self.kernels[k].shape)) for k in in_degrees}

@@ -1,13 +1,15 @@
 """Joint laws and mutual informations of pairs of tokens, in closed form along the paths of a forest."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
 from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.information.any_graph import divergences_of_pairs, joints_of_pairs
 from causal_theory.kernels.pairs import (
     CHI2,
     HELLINGER,
@@ -58,7 +60,8 @@ def pairwise_information(
     Parameters
     ----------
     task : InContextTask
-        A task on a forest; any root law.
+        Any task. Forests, and graphs with a narrow frontier such as order-k chains, at any length; other graphs with
+        several parents where an elimination needs arrays of at most 2^25 entries.
     measure : {"chi2", "kl", "tv", "hellinger"}
         The divergence.
     draws : int
@@ -77,7 +80,9 @@ def pairwise_information(
     InvalidArgumentError
         If the measure is unknown.
     TaskError
-        If a position of the graph has several parents.
+        If the prior has no kernel for a number of parents in the graph.
+    TooLargeError
+        If a graph with several parents is too wide.
 
     Notes
     -----
@@ -100,7 +105,8 @@ def pairwise_information(
            [0.    , 0.    , 0.    , 1.    ]])
     """
     code = _CODES[check_choice("measure", measure, MEASURES)]
-    task.require_forest("pairwise_information")
+    if not _is_matrix_forest(task, "pairwise_information"):
+        return _information_of_any_graph(task, code, draws, rng)
     structure = pair_structure(task.graph, stationary=task.root_law == "stationary")
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
@@ -124,7 +130,8 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     Parameters
     ----------
     task : InContextTask
-        A task on a forest; any root law.
+        Any task. Forests, and graphs with a narrow frontier such as order-k chains, at any length; other graphs with
+        several parents where an elimination needs arrays of at most 2^25 entries.
     draws : int
         Transition matrices to draw when the prior has no exact average.
     rng : int or Generator, optional
@@ -138,9 +145,9 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     Raises
     ------
     TaskError
-        If a position of the graph has several parents.
+        If the prior has no kernel for a number of parents in the graph.
     TooLargeError
-        If the array would have more than 2^29 entries (4 GiB).
+        If the array would have more than 2^29 entries (4 GiB), or the graph is too wide.
 
     Examples
     --------
@@ -150,7 +157,6 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     array([[0.45, 0.05],
            [0.05, 0.45]])
     """
-    task.require_forest("pairwise_joint")
     size = task.vocab_size
     entries = task.length**2 * size**2
     if entries > MAX_JOINT_ENTRIES:
@@ -158,6 +164,8 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
             f"task must have at most {MAX_JOINT_ENTRIES} entries T^2 S^2 for pairwise_joint, got {entries}; "
             "pairwise_information does not need the joint laws"
         )
+    if not _is_matrix_forest(task, "pairwise_joint"):
+        return _joint_of_any_graph(task, draws, rng)
     structure = pair_structure(task.graph, stationary=task.root_law == "stationary")
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
@@ -165,14 +173,53 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
         joint = _spread_joint(structure, kind_joints(structure.kinds, tuple(chain)), laws)
         return joint, 2.0 * _roundoff(task) * joint
 
-    def symmetrise(joint: Array) -> Array:
-        diagonal = np.trace(joint, axis1=2, axis2=3)[..., None, None]
-        # Summed, not subtracted from the total: the rest can be tiny.
-        rest = joint.sum(axis=(2, 3), where=~np.eye(size, dtype=bool))[..., None, None] / (size * (size - 1))
-        mean: Array = np.where(np.eye(size, dtype=bool), diagonal / size, rest)
-        return mean
+    return average_over_prior(
+        task.prior, evaluate, label_invariant=False, symmetrise=_mean_over_names, draws=draws, rng=rng
+    )
 
-    return average_over_prior(task.prior, evaluate, label_invariant=False, symmetrise=symmetrise, draws=draws, rng=rng)
+
+def _mean_over_names(joint: Array) -> Array:
+    """Return the average of joint laws over relabelings of the symbols."""
+    size = joint.shape[-1]
+    diagonal = np.trace(joint, axis1=2, axis2=3)[..., None, None]
+    # Summed, not subtracted from the total: the rest can be tiny.
+    rest = joint.sum(axis=(2, 3), where=~np.eye(size, dtype=bool))[..., None, None] / (size * (size - 1))
+    mean: Array = np.where(np.eye(size, dtype=bool), diagonal / size, rest)
+    return mean
+
+
+def _is_matrix_forest(task: InContextTask, caller: str) -> bool:
+    """Whether all tokens follow one transition matrix along a forest; they must when the prior has nothing else."""
+    known = task.prior.in_degrees
+    if known == (1,):
+        task.require_forest(caller)
+    return task.graph.is_forest and (known is None or 1 in known)
+
+
+def _information_of_any_graph(task: InContextTask, code: int, draws: int, rng: SeedLike) -> Estimate:
+    relative = _roundoff(task)
+
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        return divergences_of_pairs(task, kernels, code, relative)
+
+    degrees = task.graph.in_degrees
+    return average_over_kernels(task.prior, degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _joint_of_any_graph(task: InContextTask, draws: int, rng: SeedLike) -> Estimate:
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        joint = joints_of_pairs(task, kernels)
+        return joint, 2.0 * _roundoff(task) * joint
+
+    return average_over_kernels(
+        task.prior,
+        task.graph.in_degrees,
+        evaluate,
+        label_invariant=False,
+        symmetrise=_mean_over_names,
+        draws=draws,
+        rng=rng,
+    )
 
 
 def _laws(task: InContextTask, structure: PairStructure, transition: Array) -> tuple[Chain, Array]:

@@ -1,0 +1,87 @@
+"""Pairs of tokens of any graph: along the frontier where that is narrow, by elimination otherwise."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.frontier import Frontier, find_frontier
+from causal_theory.kernels.frontier import joint_divergence, pair_divergences, pair_joints, state_laws
+from causal_theory.kernels.pairs import self_divergence
+from causal_theory.tasks import InContextTask
+from causal_theory.token_laws import joint_law
+from causal_theory.token_laws.tables import Sweep, TransferTables, law_rows, row_layout, transfer_tables
+
+__all__ = ["divergences_of_pairs", "joints_of_pairs"]
+
+Array = NDArray[np.float64]
+
+MAX_STATES = 2**16
+"""Up to this many states of the frontier all pairs are found by transfers."""
+
+
+def joints_of_pairs(task: InContextTask, kernels: Mapping[int, Array]) -> Array:
+    """Return the joint law of every pair of tokens under given kernels, shape (T, T, S, S)."""
+    if _is_narrow(task):
+        sweep, laws, states, marginals = _transfers(task, kernels)
+        joints: Array = pair_joints(sweep, laws, states, marginals)
+        return joints
+    length, size = task.length, task.vocab_size
+    joint = np.empty((length, length, size, size))
+    for i in range(length):
+        joint[i, i] = np.diag(joint_law(task, kernels, (i,)))
+        for j in range(i):
+            joint[i, j] = joint_law(task, kernels, (i, j))
+            joint[j, i] = joint[i, j].T
+    return joint
+
+
+def divergences_of_pairs(
+    task: InContextTask, kernels: Mapping[int, Array], code: int, relative: float
+) -> tuple[Array, Array]:
+    """Return a divergence for every pair of tokens under given kernels, and bounds on the errors, shapes (T, T)."""
+    if _is_narrow(task):
+        sweep, laws, states, marginals = _transfers(task, kernels)
+        values, errors = pair_divergences(sweep, laws, states, marginals, code, relative)
+    else:
+        joint = joints_of_pairs(task, kernels)
+        marginals = np.einsum("iiaa->ia", joint).copy()
+        values, errors = np.zeros((2, task.length, task.length))
+        for i in range(task.length):
+            for j in range(i):
+                p, q = marginals[i], marginals[j]
+                found = joint_divergence(joint[i, j] - np.outer(p, q), joint[i, j], p, q, code, relative)
+                values[i, j], errors[i, j] = found
+                values[j, i], errors[j, i] = found
+    diagonal = np.array([self_divergence(law, code) for law in marginals])
+    np.fill_diagonal(values, diagonal)
+    np.fill_diagonal(errors, 2.0 * relative * diagonal)
+    return values, errors
+
+
+@lru_cache(maxsize=32)
+def _sweep_of(graph: CausalGraph) -> Frontier:
+    return find_frontier(graph.parents, ())
+
+
+def _is_narrow(task: InContextTask) -> bool:
+    return bool(task.vocab_size ** _sweep_of(task.graph).width <= MAX_STATES)
+
+
+def _transfers(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Sweep, Array, Array, Array]:
+    """Return the sweep as the kernels take it, the laws of its rows, of its states, and of the tokens."""
+    layout = row_layout(task.vocab_size, sorted({len(entry) for entry in task.graph.parents if entry}))
+    tables = transfer_tables(_sweep_of(task.graph), layout, task.length)
+    laws = law_rows(task, layout, kernels)
+    states: Array = state_laws(tables.sweep, laws, tables.last)
+    return tables.sweep, laws, states, _marginals(tables, laws, states)
+
+
+def _marginals(tables: TransferTables, laws: Array, states: Array) -> Array:
+    out = np.empty((len(tables.kinds), laws.shape[1]))
+    for i, kind in enumerate(tables.kinds.tolist()):
+        run = slice(tables.offsets[kind], tables.offsets[kind] + tables.sizes[kind])
+        out[i] = states[i, : tables.sizes[kind]] @ laws[tables.rows[run]]
+    return out

@@ -1,0 +1,347 @@
+"""Sums over all sequences of a graph by transfers between the states of its frontier, many quantities side by side.
+
+A **state** is a combination of tokens on the frontier. Token c follows row ``rows[x]`` of ``laws`` from state x and
+leads to state ``following[x, c]``; steps of one kind share these tables, which the tuple ``sweep`` holds:
+``(kinds, offsets, sizes, rows, following)``. The innermost index runs over quadrature nodes or symbols (lanes).
+"""
+
+import numpy as np
+
+from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels.messages import TINY
+from causal_theory.kernels.pairs import divergence_term
+
+MODIFIED_CHI2 = 4
+"""Besides the codes of the divergences of pairs."""
+
+SMALL = 1e-3
+NEARLY_NOTHING = 1e-200
+
+
+@jit
+def _rescale(state, size, scale, logs):
+    """Keep the largest entry of every lane near one; what was taken out goes to ``scale`` and ``logs``."""
+    for lane in range(scale.shape[0]):
+        largest = 0.0
+        for x in range(size):
+            largest = max(largest, state[x, lane])
+        if largest < SMALL and largest > TINY:
+            inverse = 1.0 / largest
+            for x in range(size):
+                state[x, lane] *= inverse
+            scale[lane] *= largest
+            if scale[lane] < NEARLY_NOTHING:
+                logs[lane] += np.log(scale[lane])
+                scale[lane] = 1.0
+
+
+@jit
+def _gains(times, omega, shift, marked, shared, own):
+    """``exp(-t w e)`` for a token of weight w, and ``exp(-t w (1 + e))`` for one that equals the symbol."""
+    for r in range(omega.shape[0]):
+        for lane in range(times.shape[0]):
+            exponent = -times[lane] * omega[r]
+            shared[r, lane] = np.exp(exponent * shift)
+            own[r, lane] = np.exp(exponent * (1.0 + shift)) if marked else shared[r, lane]
+
+
+@jit
+def _step(before, after, size, size_after, offset, sweep, laws, symbol, gains):
+    """One transfer of all lanes."""
+    rows, following = sweep[3], sweep[4]
+    shared, own = gains
+    lanes = before.shape[1]
+    for x in range(size_after):
+        for lane in range(lanes):
+            after[x, lane] = 0.0
+    for x in range(size):
+        r = rows[offset + x]
+        for c in range(laws.shape[1]):
+            p = laws[r, c]
+            y = following[offset + x, c]
+            gain = own if c == symbol else shared
+            for lane in range(lanes):
+                after[y, lane] += p * gain[r, lane] * before[x, lane]
+
+
+@jit
+def _step_back(after, before, size, offset, sweep, laws, symbol, gains, marked):
+    """Take one step of the adjoint; ``marked`` becomes the part of it in which the token equals the symbol."""
+    rows, following = sweep[3], sweep[4]
+    shared, own = gains
+    lanes = before.shape[1]
+    for x in range(size):
+        r = rows[offset + x]
+        for lane in range(lanes):
+            before[x, lane] = 0.0
+            marked[x, lane] = 0.0
+        for c in range(laws.shape[1]):
+            p = laws[r, c]
+            y = following[offset + x, c]
+            if c == symbol:
+                for lane in range(lanes):
+                    marked[x, lane] = p * own[r, lane] * after[y, lane]
+            else:
+                for lane in range(lanes):
+                    before[x, lane] += p * after[y, lane]
+        for lane in range(lanes):
+            before[x, lane] = before[x, lane] * shared[r, lane] + marked[x, lane]
+
+
+@jit
+def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, masses, slopes):
+    """Compute the transforms of one block of lanes, and their derivatives by the logarithms of the weights."""
+    kinds, offsets, sizes, rows, _ = sweep
+    steps, width = kinds.shape[0], times.shape[0]
+    largest = max(sizes.max(), terminal.shape[0])
+    depth = steps + 1 if with_slopes else 2
+    states = np.empty((depth, largest, width))
+    gains = (np.empty((laws.shape[0], width)), np.empty((laws.shape[0], width)))
+    scale, logs = np.ones(width), np.zeros(width)
+    _gains(times, omega, shift, symbol >= 0, gains[0], gains[1])
+    states[0, 0, :] = 1.0
+    for i in range(steps):
+        kind = kinds[i]
+        size_after = sizes[kinds[i + 1]] if i + 1 < steps else terminal.shape[0]
+        before, after = states[i % depth], states[(i + 1) % depth]
+        _step(before, after, sizes[kind], size_after, offsets[kind], sweep, laws, symbol, gains)
+        _rescale(after, size_after, scale, logs)
+    final = states[steps % depth]
+    for lane in range(width):
+        mass = 0.0
+        for x in range(terminal.shape[0]):
+            mass += terminal[x] * final[x, lane]
+        masses[lane] = mass * scale[lane] * np.exp(logs[lane])
+    if not with_slopes:
+        return
+    slopes[:] = 0.0
+    back, previous, marked = np.empty((largest, width)), np.empty((largest, width)), np.empty((largest, width))
+    for x in range(terminal.shape[0]):
+        back[x, :] = terminal[x]
+    for i in range(steps - 1, -1, -1):
+        kind = kinds[i]
+        size = sizes[kind]
+        _step_back(back, previous, size, offsets[kind], sweep, laws, symbol, gains, marked)
+        forward = states[i]
+        for lane in range(width):
+            total, top = 0.0, 0.0
+            for x in range(size):
+                total += forward[x, lane] * previous[x, lane]
+                top = max(top, previous[x, lane])
+            # The product of the scales of both directions cancels against the total.
+            inverse = 1.0 / total if total > TINY else 0.0
+            lift = 1.0 / top if TINY < top < SMALL else 1.0
+            for x in range(size):
+                met = forward[x, lane] * (shift * previous[x, lane] + marked[x, lane])
+                slopes[rows[offsets[kind] + x], lane] += met * inverse
+                previous[x, lane] *= lift
+        back, previous = previous, back
+    for r in range(laws.shape[0]):
+        for lane in range(width):
+            slopes[r, lane] *= omega[r] * masses[lane]
+
+
+@jit_parallel
+def frontier_transforms(sweep, laws, omega, terminals, lanes, with_slopes):
+    """``E[v exp(-t X)]`` and ``E[v exp(-t X) dX / d log omega_r]`` with ``X = sum_i omega[row_i] ([s_i = b] + e)``.
+
+    Parameters
+    ----------
+    sweep : tuple
+        Tables of the sweep.
+    laws : (R, S)
+        Laws of a token, by row.
+    omega : (Q, R)
+        Weights of a position by the row that its token follows, for every group.
+    terminals : (V, X)
+        Non-negative values v of the states at the end.
+    lanes : five arrays
+        Times (blocks, width), and for each block its symbol b (-1: none), group, shift e and terminal.
+    with_slopes : bool
+        Whether derivatives are wanted.
+
+    Returns
+    -------
+    masses : (blocks, width)
+    slopes : (blocks, R, width)
+        Every block is independent of all others.
+    """
+    times, symbols, groups, shifts, ends = lanes
+    blocks, width = times.shape
+    masses = np.empty((blocks, width))
+    slopes = np.empty((blocks, laws.shape[0], width) if with_slopes else (blocks, 1, 1))
+    for block in prange(blocks):
+        _block(
+            sweep,
+            laws,
+            omega[groups[block]],
+            terminals[ends[block]],
+            times[block],
+            symbols[block],
+            shifts[block],
+            with_slopes,
+            masses[block],
+            slopes[block],
+        )
+    return masses, slopes
+
+
+@jit
+def state_laws(sweep, laws, last):
+    """Law of the state before every step and at the end, shape (n + 1, largest number of states)."""
+    kinds, offsets, sizes, rows, following = sweep
+    steps, size = kinds.shape[0], laws.shape[1]
+    out = np.zeros((steps + 1, max(sizes.max(), last)))
+    out[0, 0] = 1.0
+    for i in range(steps):
+        kind = kinds[i]
+        for x in range(sizes[kind]):
+            r = rows[offsets[kind] + x]
+            for c in range(size):
+                out[i + 1, following[offsets[kind] + x, c]] += out[i, x] * laws[r, c]
+    return out
+
+
+@jit
+def _follow(sweep, laws, states, marginals, j, joints, deviations):
+    """Joint laws of the token at j with all later ones, and their deviations from independence, lanes = symbols at j.
+
+    The deviations are centred after every step: their sum over states is zero, and roundoff must not build up in it.
+    """
+    kinds, offsets, sizes, rows, following = sweep
+    steps, symbols = kinds.shape[0], laws.shape[1]
+    largest = states.shape[1]
+    plain, off = np.zeros((largest, symbols)), np.zeros((largest, symbols))
+    next_plain, next_off = np.zeros((largest, symbols)), np.zeros((largest, symbols))
+    for i in range(j, steps):
+        kind = kinds[i]
+        offset = offsets[kind]
+        next_plain[:] = 0.0
+        next_off[:] = 0.0
+        for x in range(sizes[kind]):
+            r = rows[offset + x]
+            for c in range(symbols):
+                y = following[offset + x, c]
+                p = laws[r, c]
+                if i == j:
+                    reached = states[i, x] * p
+                    next_plain[y, c] += reached
+                    for lane in range(symbols):
+                        next_off[y, lane] += reached * ((1.0 if lane == c else 0.0) - marginals[j, lane])
+                    continue
+                for lane in range(symbols):
+                    joints[i, c, lane] += p * plain[x, lane]
+                    deviations[i, c, lane] += p * off[x, lane]
+                    next_plain[y, lane] += p * plain[x, lane]
+                    next_off[y, lane] += p * off[x, lane]
+        plain, next_plain = next_plain, plain
+        off, next_off = next_off, off
+        for lane in range(symbols):
+            excess = 0.0
+            for x in range(largest):
+                excess += off[x, lane]
+            for x in range(largest):
+                off[x, lane] -= excess * states[i + 1, x]
+
+
+@jit_parallel
+def pair_joints(sweep, laws, states, marginals):
+    """Joint laws of all pairs of positions, (n, n, S, S): ``[i, j, a, b]`` belongs to ``s_i = a, s_j = b``.
+
+    Parameters
+    ----------
+    sweep : tuple
+        Tables of a sweep over all positions.
+    laws : (R, S)
+        Laws of a token, by row.
+    states : (n + 1, X)
+        Output of `state_laws`.
+    marginals : (n, S)
+        Laws of the tokens.
+    """
+    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    out = np.zeros((steps, steps, symbols, symbols))
+    for j in prange(steps):
+        joints, deviations = np.zeros((steps, symbols, symbols)), np.zeros((steps, symbols, symbols))
+        _follow(sweep, laws, states, marginals, j, joints, deviations)
+        for a in range(symbols):
+            out[j, j, a, a] = marginals[j, a]
+        for i in range(j + 1, steps):
+            for a in range(symbols):
+                for b in range(symbols):
+                    out[i, j, a, b] = joints[i, a, b]
+                    out[j, i, b, a] = joints[i, a, b]
+    return out
+
+
+@jit_parallel
+def pair_divergences(sweep, laws, states, marginals, measure, relative):
+    """Divergences of all pairs of positions and bounds on their errors, (2, n, n), zero on the diagonal.
+
+    ``relative`` bounds the relative roundoff of a probability; the other arguments are those of `pair_joints`.
+    """
+    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    out = np.zeros((2, steps, steps))
+    for j in prange(steps):
+        joints, deviations = np.zeros((steps, symbols, symbols)), np.zeros((steps, symbols, symbols))
+        _follow(sweep, laws, states, marginals, j, joints, deviations)
+        for i in range(j + 1, steps):
+            value, bound = joint_divergence(deviations[i], joints[i], marginals[i], marginals[j], measure, relative)
+            out[0, i, j] = value
+            out[0, j, i] = value
+            out[1, i, j] = bound
+            out[1, j, i] = bound
+    return out
+
+
+@jit
+def modified_chi2(joint, p, q, relative):
+    """``sum_z q(z)^2 (sum_e P(e | z)^2 / p(e) - 1)`` with the square multiplied out, and a bound on its error."""
+    total, bound = 0.0, 0.0
+    for a in range(p.shape[0]):
+        if p[a] > 0.0:
+            for b in range(q.shape[0]):
+                off = joint[a, b] - p[a] * q[b]
+                error = relative * (joint[a, b] + p[a] * q[b])
+                value = off * off / p[a]
+                total += value
+                bound += (2.0 * abs(off) + error) * error / p[a] + 4.0 * relative * value
+    return total, bound
+
+
+@jit_parallel
+def law_divergences(joints, measure, relative):
+    """Divergences of joint laws (N, E, Z) from the products of their marginals, and bounds on the errors, (2, N)."""
+    count, first, second = joints.shape
+    out = np.empty((2, count))
+    for n in prange(count):
+        p, q = np.zeros(first), np.zeros(second)
+        for a in range(first):
+            for b in range(second):
+                p[a] += joints[n, a, b]
+                q[b] += joints[n, a, b]
+        if measure == MODIFIED_CHI2:
+            value, bound = modified_chi2(joints[n], p, q, relative)
+        else:
+            deviation = np.empty((first, second))
+            for a in range(first):
+                for b in range(second):
+                    deviation[a, b] = joints[n, a, b] - p[a] * q[b]
+            value, bound = joint_divergence(deviation, joints[n], p, q, measure, relative)
+        out[0, n] = value
+        out[1, n] = bound
+    return out
+
+
+@jit
+def joint_divergence(deviation, joint, p, q, measure, relative):
+    """Divergence of one joint law from the product of its marginals, and a bound on its error."""
+    total, bound = 0.0, 0.0
+    for a in range(p.shape[0]):
+        for b in range(q.shape[0]):
+            if p[a] > 0.0 and q[b] > 0.0:
+                error = relative * (joint[a, b] + p[a] * q[b])
+                value, one = divergence_term(measure, deviation[a, b], error, joint[a, b], p[a], q[b], relative)
+                total += value
+                bound += one
+    return total, bound
