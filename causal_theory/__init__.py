@@ -60,6 +60,7 @@ __all__ = [
     "ReducedTransformer",
     "Stage1",
     "Stage2",
+    "StandardTransformer",
     "TrainingRun",
     "TrainingSettings",
     "__version__",

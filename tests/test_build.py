@@ -114,7 +114,8 @@ def test_metadata(wheel):
     assert metadata["Version"] == causal_theory.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    assert set(metadata.get_all("Provides-Extra")) == {"plot", "verify", "test", "dev", "docs", "autodiff", "exact"}
+    extras = {"plot", "verify", "test", "dev", "docs", "autodiff", "exact", "torch"}
+    assert set(metadata.get_all("Provides-Extra")) == extras
     assert "Redistribution and use" in read(wheel, "LICENSE")
 
 

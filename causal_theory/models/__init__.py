@@ -1,4 +1,4 @@
-"""The two models: the reduced transformer of the theory, and the disentangled one of the experiments."""
+"""The models: the reduced transformer of the theory, the disentangled one of the experiments, and the standard one."""
 
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.disentangled import DisentangledTransformer
@@ -9,11 +9,13 @@ from causal_theory.models.reduced import (
     check_attention_matrix,
     key_scores,
 )
+from causal_theory.models.standard import StandardTransformer
 
 __all__ = [
     "SEQUENCES_PER_SUM",
     "DisentangledTransformer",
     "ReducedTransformer",
+    "StandardTransformer",
     "TrainableModel",
     "causal_softmax",
     "check_attention_matrix",

@@ -7,7 +7,7 @@ import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
-from causal_theory.models import DisentangledTransformer, TrainableModel
+from causal_theory.models import DisentangledTransformer, StandardTransformer, TrainableModel
 from causal_theory.notebook import block, count, facts, settings_table
 from causal_theory.priors import DirichletPrior
 from causal_theory.tasks import InContextTask
@@ -110,6 +110,11 @@ class Preset:
         -------
         TrainableModel
             A model of the named kind.
+
+        Raises
+        ------
+        ImportError
+            If it is the standard transformer, and PyTorch is not installed.
         """
         return _MODELS[self.kind](self, as_generator(rng))
 
@@ -118,7 +123,11 @@ def _disentangled(preset: Preset, rng: np.random.Generator) -> TrainableModel:
     return DisentangledTransformer(preset.length, preset.vocab_size, preset.heads, scale=preset.scale, rng=rng)
 
 
-_MODELS: Mapping[str, ModelMaker] = {"disentangled": _disentangled}
+def _standard(preset: Preset, rng: np.random.Generator) -> TrainableModel:
+    return StandardTransformer(preset.length, preset.vocab_size, preset.heads, scale=preset.scale, rng=rng)
+
+
+_MODELS: Mapping[str, ModelMaker] = {"disentangled": _disentangled, "standard": _standard}
 
 
 def _chain(length: int, _: np.random.Generator) -> CausalGraph:
@@ -139,6 +148,9 @@ def _sparse(length: int, rng: np.random.Generator) -> CausalGraph:
 
 _LONG = TrainingSettings(steps=2**17, batch_size=1024, learning_rate=1.0, schedule="cosine")
 _SHORT = TrainingSettings(steps=2**14, batch_size=1024, learning_rate=1.0)
+_ADAMW = TrainingSettings(
+    steps=2**12, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=2e-4
+)
 _FIGURES = (
     ("paper-chain", "chain: the induction head", "chain", _chain),
     ("paper-pairs", "pairs: in-context learning", "pairs", _pairs),
@@ -152,6 +164,9 @@ PRESETS: Mapping[str, Preset] = {
     },
     "paper-many-graphs": Preset(
         "paper-many-graphs", "20 random forests, one run each", "random-forest", _sparse, 20, 20, 3, 0.1, (1, 1), _SHORT
+    ),
+    "paper-standard": Preset(
+        "paper-standard", "chain: the standard transformer", "chain", _chain, 1, 20, 10, 0.1, (1, 1), _ADAMW, "standard"
     ),
 }
 """Published settings by name."""

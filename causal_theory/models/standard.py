@@ -1,0 +1,515 @@
+r"""The standard transformer: learned embeddings that are added, value matrices, and a network after each attention.
+
+Token ``s_i`` and position ``i`` enter as ``x_i = E[s_i] + P[i]`` of width ``d = S + T``. A layer attends with the heads
+``h`` and passes what it read through a network with one hidden layer of ``d`` rectified units::
+
+    r_i = sum_h sum_j a^h_ij V^h^T x_j,    a^h_i = softmax_j<=i(x_i^T A^h x_j)
+    N(r) = M2^T relu(M1^T r + sqrt(d) b1) + sqrt(d) b2
+
+    x_i -> x_i + N(r_i)                    residual="joint", as in the published experiment
+    x_i -> u_i + N(u_i),  u_i = x_i + r_i  residual="each"
+
+The prediction is ``softmax(W^T x_last)`` at the last position. PyTorch differentiates; it is loaded by the first model.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.models.base import TrainableModel
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_matrix, check_positive
+
+__all__ = ["Precision", "Residual", "StandardLayer", "StandardTransformer", "require_torch"]
+
+Array = NDArray[np.float64]
+Precision = Literal["float64", "float32"]
+Residual = Literal["joint", "each"]
+MAX_PARAMETERS = 50_000_000
+BLOCK = 1024
+"""Sequences that are held in memory together; fixed, so that sums do not depend on the memory of a machine."""
+
+
+def require_torch() -> Any:
+    """Return the module ``torch``.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed; the message says how to install it.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError(
+            "PyTorch is needed for the standard transformer: pip install 'causal-theory[torch]'"
+        ) from error
+    return torch
+
+
+class StandardLayer(NamedTuple):
+    """The parameters of one layer with H heads.
+
+    Attributes
+    ----------
+    attention : ndarray, shape (H, d, d)
+        A of each head.
+    values : ndarray, shape (H, d, d)
+        V of each head.
+    first, first_bias : ndarray, shape (d, d) and (d,)
+        M1 and b1 of the network.
+    second, second_bias : ndarray, shape (d, d) and (d,)
+        M2 and b2 of the network.
+    """
+
+    attention: Any
+    values: Any
+    first: Any
+    first_bias: Any
+    second: Any
+    second_bias: Any
+
+
+class _Parts(NamedTuple):
+    """All parameters as arrays of their shapes, of NumPy or of PyTorch."""
+
+    tokens: Any
+    positions: Any
+    layers: tuple[StandardLayer, ...]
+    output: Any
+
+
+class StandardTransformer(TrainableModel):
+    r"""The standard transformer with any number of layers, and of heads per layer; needs the extra ``torch``.
+
+    .. math::
+
+       x_i = E_{s_i} + P_i, \qquad
+       r_i = \sum_h \sum_{j \le i} \operatorname{softmax}_j(x_i^\top A^h x_j) \, (V^h)^\top x_j, \qquad
+       N(r) = M_2^\top \max(M_1^\top r + \sqrt d \, b_1, 0) + \sqrt d \, b_2
+
+    maps :math:`x_i` to :math:`x_i + N(r_i)`, or to :math:`u_i + N(u_i)` with :math:`u_i = x_i + r_i`, in every layer.
+    The prediction is :math:`\operatorname{softmax}(W^\top x_{T-1})`, the loss of a sequence :math:`-y^\top \log f` in
+    nats. The width is :math:`d = S + T`.
+
+    At the start :math:`E, P, M_1` have independent Gaussian entries of variance :math:`1/d`, :math:`V^h` of variance
+    :math:`1/(H d)`; all else is zero: every prediction is uniform.
+
+    Parameters
+    ----------
+    length : int
+        T, the number of tokens.
+    vocab_size : int
+        S, the number of symbols.
+    heads : sequence of int
+        Number of heads H of each layer.
+    residual : {"joint", "each"}
+        One residual connection around attention and network together, as in the published experiment, or one around
+        each.
+    scale : float
+        Standard deviation of Gaussian attention matrices; 0 starts them at zero.
+    precision : {"float64", "float32"}
+        Numbers that PyTorch computes with; parameters, losses and gradients are float64 outside in any case. With
+        float32 the gradient has a relative error of about 1e-7 of its largest entries.
+    rng : int or Generator, optional
+        Source of randomness for what starts at random.
+
+    Attributes
+    ----------
+    token_embedding : ndarray, shape (S, d)
+        E.
+    position_embedding : ndarray, shape (T, d)
+        P.
+    layers : tuple of StandardLayer
+        Matrices and biases of each layer.
+    output : ndarray, shape (d, S)
+        W.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a number or a name is out of range, or there is no layer.
+    ImportError
+        If PyTorch is not installed.
+
+    Notes
+    -----
+    The same call gives the same bits in every process on one machine with one number of threads of PyTorch; another
+    number of threads or another release of it may round differently.
+
+    References
+    ----------
+    E. Nichani, A. Damian, J. D. Lee, "How Transformers Learn Causal Structure with Gradient Descent", ICML 2024,
+    figure 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from causal_theory.models import StandardTransformer
+    >>> model = StandardTransformer(4, 2, rng=0)  # doctest: +SKIP
+    >>> model  # doctest: +SKIP
+    StandardTransformer(length=4, vocab_size=2, heads=(1, 1), residual='joint', precision='float64', 384 parameters)
+    >>> model.layers[0].attention.shape, model.output.shape  # doctest: +SKIP
+    ((1, 6, 6), (6, 2))
+    >>> model.forward(np.array([[0, 1, 1, 0]]))  # doctest: +SKIP
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(
+        self,
+        length: int,
+        vocab_size: int,
+        heads: Sequence[int] = (1, 1),
+        *,
+        residual: Residual = "joint",
+        scale: float = 0.0,
+        precision: Precision = "float64",
+        rng: SeedLike = None,
+    ) -> None:
+        self._length = check_integer("length", length, 2)
+        self._size = check_integer("vocab_size", vocab_size, 2)
+        if isinstance(heads, str) or not isinstance(heads, Sequence | np.ndarray) or len(heads) == 0:
+            raise InvalidArgumentError(f"heads must be one positive integer for each layer, got {heads!r}")
+        self._heads = tuple(check_integer("heads", count, 1) for count in heads)
+        self._residual = check_choice("residual", residual, get_args(Residual))
+        self._precision = check_choice("precision", precision, get_args(Precision))
+        deviation = 0.0 if scale == 0.0 else check_positive("scale", scale)
+        self._starts = self._find_starts()
+        require_torch()
+        self._adopt(self._start(deviation, as_generator(rng)))
+
+    def _find_starts(self) -> list[int]:
+        """Return where the embeddings, each layer and the output matrix start, and the number of parameters."""
+        width = self._length + self._size
+        sizes = [width**2, *(2 * (count + 1) * width**2 + 2 * width for count in self._heads), width * self._size]
+        total = sum(sizes)
+        if total > MAX_PARAMETERS:
+            raise InvalidArgumentError(
+                f"length + vocab_size and heads must give at most {MAX_PARAMETERS} parameters, got {width} and "
+                f"{self._heads} with {total}"
+            )
+        return [0, *np.cumsum(sizes).tolist()]
+
+    def _start(self, scale: float, rng: np.random.Generator) -> Array:
+        """Return the parameters before training, as published."""
+        flat = np.zeros(self._starts[-1])
+        parts = self._split(flat)
+        width = self._length + self._size
+
+        def draw(matrix: Array, deviation: float) -> None:
+            matrix[...] = deviation * rng.standard_normal(matrix.shape)
+
+        draw(parts.tokens, width**-0.5)
+        draw(parts.positions, width**-0.5)
+        for layer in parts.layers:
+            if scale:
+                draw(layer.attention, scale)
+            draw(layer.values, (len(layer.values) * width) ** -0.5)
+            draw(layer.first, width**-0.5)
+        return flat
+
+    def _adopt(self, flat: Array) -> None:
+        flat.setflags(write=False)
+        self._flat = flat
+
+    def _split(self, flat: Any) -> _Parts:
+        """Return views of a flat vector, of NumPy or of PyTorch."""
+        width = self._length + self._size
+        starts = self._starts
+        layers = []
+        for count, start in zip(self._heads, starts[1:], strict=False):
+            square = (width, width)
+            shapes = ((count, *square), (count, *square), square, (width,), square, (width,))
+            ends = [start, *(start + np.cumsum([math.prod(shape) for shape in shapes])).tolist()]
+            layers.append(
+                StandardLayer._make(flat[ends[k] : ends[k + 1]].reshape(shape) for k, shape in enumerate(shapes))
+            )
+        return _Parts(
+            tokens=flat[: self._size * width].reshape(self._size, width),
+            positions=flat[self._size * width : starts[1]].reshape(self._length, width),
+            layers=tuple(layers),
+            output=flat[starts[-2] :].reshape(width, self._size),
+        )
+
+    @property
+    def length(self) -> int:
+        """T, the number of tokens of a sequence."""
+        return self._length
+
+    @property
+    def vocab_size(self) -> int:
+        """S, the number of symbols."""
+        return self._size
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Number of heads of each layer."""
+        return self._heads
+
+    @property
+    def residual(self) -> str:
+        """``"joint"`` or ``"each"``."""
+        return self._residual
+
+    @property
+    def precision(self) -> str:
+        """``"float64"`` or ``"float32"``."""
+        return self._precision
+
+    @property
+    def parameters(self) -> Array:
+        """All parameters, read-only: both embeddings, the parameters of each layer, then the output matrix."""
+        return self._flat
+
+    @property
+    def groups(self) -> Mapping[str, slice]:
+        """``"embedding"``, ``"layer1"``, ``"layer2"``, ... and ``"output"``."""
+        names = ("embedding", *(f"layer{k + 1}" for k in range(len(self._heads))), "output")
+        return {name: slice(self._starts[k], self._starts[k + 1]) for k, name in enumerate(names)}
+
+    @property
+    def token_embedding(self) -> Array:
+        """E, a view of shape (S, d)."""
+        embedding: Array = self._split(self._flat).tokens
+        return embedding
+
+    @property
+    def position_embedding(self) -> Array:
+        """P, a view of shape (T, d)."""
+        embedding: Array = self._split(self._flat).positions
+        return embedding
+
+    @property
+    def layers(self) -> tuple[StandardLayer, ...]:
+        """Matrices and biases of each layer, views."""
+        return self._split(self._flat).layers
+
+    @property
+    def output(self) -> Array:
+        """The output matrix W, a view of shape (d, S)."""
+        output: Array = self._split(self._flat).output
+        return output
+
+    def with_parameters(self, parameters: ArrayLike) -> "StandardTransformer":
+        """Return a model of the same shape with other parameters.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (P,)
+            All parameters, in the order of ``parameters``.
+
+        Returns
+        -------
+        StandardTransformer
+            A new model; this one is not changed.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
+        flat = check_matrix("parameters", np.atleast_2d(parameters), (1, len(self._flat)))[0].copy()
+        other = StandardTransformer.__new__(StandardTransformer)
+        other.__dict__.update(self.__dict__)
+        other._adopt(flat)
+        return other
+
+    def describe(self) -> dict[str, Any]:
+        """Return kind and shape.
+
+        Returns
+        -------
+        dict
+            In terms of JSON.
+        """
+        return {
+            "kind": "standard",
+            "length": self._length,
+            "vocab_size": self._size,
+            "heads": list(self._heads),
+            "residual": self._residual,
+            "precision": self._precision,
+        }
+
+    def forward(self, tokens: ArrayLike) -> Array:
+        """Return the predictions for a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (n, S)
+            Predicted laws of the next token.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
+        batch = self.check_tokens(tokens)
+        torch = require_torch()
+        parts = self._split(self._tensor(self._flat))
+        predictions = np.empty((len(batch), self._size))
+        with torch.no_grad():
+            for block in _blocks(len(batch)):
+                predictions[block] = torch.softmax(self._logits(parts, batch[block]), dim=1).numpy()
+        return predictions
+
+    def first_attention(self, tokens: ArrayLike) -> Array:
+        """Return the attention of the first layer, averaged over a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+
+        Returns
+        -------
+        ndarray, shape (H, T, T)
+            Rows are query positions; one matrix for each head.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
+        """
+        batch = self.check_tokens(tokens)
+        torch = require_torch()
+        parts = self._split(self._tensor(self._flat))
+        total = np.zeros((self._heads[0], self._length, self._length))
+        with torch.no_grad():
+            for block in _blocks(len(batch)):
+                x = self._embed(parts, batch[block])
+                for h, matrix in enumerate(parts.layers[0].attention):
+                    total[h] += self._attention(x, x, matrix).sum(dim=0).numpy()
+        return total / len(batch)
+
+    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> "StandardTransformer":
+        """Return the gradient of the mean loss of a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+        targets : array_like, shape (n, S)
+            Law of the next token.
+
+        Returns
+        -------
+        StandardTransformer
+            Derivatives, in the shape of the model.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
+        batch = self.check_tokens(tokens)
+        labels = check_matrix("targets", targets, (len(batch), self._size))
+        return self.with_parameters(self.batch_gradient(batch, labels)[1])
+
+    def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
+        """Return the loss of each sequence; nothing is checked.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        """
+        torch = require_torch()
+        parts = self._split(self._tensor(self._flat))
+        losses = np.empty(len(tokens))
+        with torch.no_grad():
+            for block in _blocks(len(tokens)):
+                losses[block] = self._losses(parts, tokens[block], targets[block]).numpy()
+        return losses
+
+    def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
+
+        Parameters
+        ----------
+        parameters : ndarray, shape (P,)
+            Flat parameters.
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        ndarray, shape (P,)
+            Gradient of their mean.
+        """
+        torch = require_torch()
+        flat = self._tensor(parameters).requires_grad_()
+        losses = np.empty(len(tokens))
+        gradient = np.zeros(len(parameters))
+        with torch.enable_grad():
+            for block in _blocks(len(tokens)):
+                found = self._losses(self._split(flat), tokens[block], targets[block])
+                gradient += torch.autograd.grad(found.sum(), flat)[0].numpy()
+                losses[block] = found.detach().numpy()
+        gradient /= len(tokens)
+        return losses, gradient
+
+    # The model itself, in PyTorch.
+
+    def _tensor(self, values: NDArray[Any]) -> Any:
+        """Return a copy in the precision of the model."""
+        torch = require_torch()
+        return torch.tensor(values, dtype=getattr(torch, self._precision))
+
+    def _embed(self, parts: _Parts, tokens: NDArray[np.int64]) -> Any:
+        # A product with one-hot vectors: the derivative of an index adds in an order that depends on the threads.
+        return self._tensor(np.eye(self._size)[tokens]) @ parts.tokens + parts.positions
+
+    def _attention(self, queries: Any, x: Any, matrix: Any) -> Any:
+        """Return the attention of the last positions, as many as there are queries, on all up to each."""
+        torch = require_torch()
+        scores = queries @ matrix @ x.transpose(1, 2)
+        future = np.triu(np.full((self._length, self._length), -np.inf), k=1)[-queries.shape[1] :]
+        return torch.softmax(scores + self._tensor(future), dim=2)
+
+    def _network(self, layer: StandardLayer, x: Any) -> Any:
+        root = (self._length + self._size) ** 0.5
+        hidden = require_torch().relu(x @ layer.first + root * layer.first_bias)
+        return hidden @ layer.second + root * layer.second_bias
+
+    def _logits(self, parts: _Parts, tokens: NDArray[np.int64]) -> Any:
+        x = self._embed(parts, tokens)
+        for k, layer in enumerate(parts.layers):
+            # Of the last layer only the last position is read.
+            own = x[:, -1:] if k == len(parts.layers) - 1 else x
+            read = sum(
+                self._attention(own, x, matrix) @ x @ value
+                for matrix, value in zip(layer.attention, layer.values, strict=True)
+            )
+            if self._residual == "joint":
+                x = own + self._network(layer, read)
+            else:
+                x = own + read
+                x = x + self._network(layer, x)
+        return x[:, 0] @ parts.output
+
+    def _losses(self, parts: _Parts, tokens: NDArray[np.int64], targets: Array) -> Any:
+        return -(require_torch().log_softmax(self._logits(parts, tokens), dim=1) * self._tensor(targets)).sum(dim=1)
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
