@@ -1,23 +1,42 @@
 """Losses to compare with: the entropy floor, counting along the edges, counting tokens."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.population.log_moments import Terms, Weights, log_moments
+from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
+from causal_theory.population.parent_attention import ExactOrSampled, is_forest_task
+from causal_theory.population.several_parents.baselines import counting_loss, entropy_at, token_counting_loss
+from causal_theory.population.several_parents.moments import RowMoments, prepare_sweep
+from causal_theory.population.several_parents.sampled import sampled_counting, sampled_floor, sampled_token_counting
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_positive
+from causal_theory.validation import SeedLike, check_choice, check_integer, check_positive
 
-__all__ = ["counts_rule_loss", "entropy_floor", "loss_floor", "unigram_loss"]
+__all__ = ["counts_rule_loss", "entropy_floor", "floor_at", "loss_floor", "unigram_loss"]
 
 Array = NDArray[np.float64]
 
 
-def loss_floor(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Estimate:
+def loss_floor(
+    task: InContextTask,
+    *,
+    method: ExactOrSampled = "exact",
+    samples: int = DEFAULT_SAMPLES,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+) -> Estimate:
     r"""Return the loss of the best prediction when the transition matrix is known, in nats.
 
     .. math:: L^* = E_\pi \frac1S \sum_a H(\pi_{a \cdot}), \qquad H(p) = -\sum_b p_b \log p_b
+
+    Without an independent query, as with several parents, the rows of the kernel of the target are weighed by the joint
+    law of the tokens at the target's parents.
 
     No predictor whose output is a probability vector can do better; the model with ``eps > 0`` is not one, so its
     loss can lie below.
@@ -25,16 +44,29 @@ def loss_floor(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike
     Parameters
     ----------
     task : InContextTask
-        Only its prior matters.
+        The task; with an independent query only its prior matters.
+    method : {"exact", "monte_carlo"}
+        ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs that are too wide.
+    samples : int
+        Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices to draw when the prior has no exact average.
+        Transition matrices, or kernels, to draw when the prior has no exact average.
     rng : int or Generator, optional
-        Source of these draws.
+        Source of draws and sequences.
 
     Returns
     -------
     Estimate
         A scalar; exact for point and orbit priors.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the method is unknown.
+    TaskError
+        If the prior has no kernel for a number of parents in the graph.
+    TooLargeError
+        If the law of the tokens at the target's parents needs too large arrays.
 
     Examples
     --------
@@ -42,7 +74,21 @@ def loss_floor(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike
     >>> float(loss_floor(InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.0, 1.0]])))).__round__(6)
     0.346574
     """
-    return average_over_prior(task.prior, entropy_floor, label_invariant=True, draws=draws, rng=rng)
+    if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
+        return sampled_floor(task, check_integer("samples", samples, 2), rng)
+
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        return floor_at(task, kernels)
+
+    degrees = (1,) if task.graph.has_query else task.graph.in_degrees
+    return average_over_kernels(task.prior, degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def floor_at(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+    """Return the floor at given kernels, and a bound on its roundoff."""
+    if task.graph.has_query:
+        return entropy_floor(kernels[1])
+    return entropy_at(task, kernels)
 
 
 def entropy_floor(transition: Array) -> tuple[Array, Array]:
@@ -53,23 +99,38 @@ def entropy_floor(transition: Array) -> tuple[Array, Array]:
 
 
 def counts_rule_loss(
-    task: InContextTask, *, smoothing: float, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
+    task: InContextTask,
+    *,
+    smoothing: float,
+    parents: Iterable[int] | None = None,
+    method: ExactOrSampled = "exact",
+    samples: int = DEFAULT_SAMPLES,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
 ) -> Estimate:
     r"""Return the loss of counting along the edges, in nats.
 
     The prediction is :math:`(N_{qb} + c) / (N_q + S c)` with :math:`N_{qb}` the number of children that equal *b* and
-    whose parent equals the query *q*; roots are skipped. It knows the graph but not the transition matrix.
+    whose parent equals the query *q*; roots are skipped. It knows the graph but not the transition matrix. With
+    several parents a child counts when its parents carry the tokens of the target's parents, all of them or those at
+    ``parents``.
 
     Parameters
     ----------
     task : InContextTask
-        A task on a forest with an independent query; any length.
+        Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     smoothing : float
         The constant *c*, greater than 0.
+    parents : iterable of int, optional
+        Which of the target's parents count, as places in ``target_parents`` from 0; all by default.
+    method : {"exact", "monte_carlo"}
+        ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs with a wide frontier.
+    samples : int
+        Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices to draw when the prior has no exact average.
+        Transition matrices, or kernels, to draw when the prior has no exact average.
     rng : int or Generator, optional
-        Source of these draws.
+        Source of draws and sequences.
 
     Returns
     -------
@@ -79,9 +140,11 @@ def counts_rule_loss(
     Raises
     ------
     InvalidArgumentError
-        If ``smoothing`` is not positive.
+        If ``smoothing`` is not positive or another argument is out of range.
     TaskError
-        If the graph is not a forest with an independent query.
+        If the prior has no kernel for a number of parents in the graph.
+    TooLargeError
+        If the frontier of the graph is too wide for exact sums.
 
     Examples
     --------
@@ -90,10 +153,14 @@ def counts_rule_loss(
     >>> bool(0.0 < float(counts_rule_loss(task, smoothing=1.0)) - float(loss_floor(task)) < 0.01)
     True
     """
-    task.require_query("counts_rule_loss")
     c = check_positive("smoothing", smoothing)
+    slots = _check_slots(parents, len(task.graph.target_parents))
+    if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
+        return sampled_counting(task, c, slots, check_integer("samples", samples, 2), rng)
+    if not is_forest_task(task) or slots != (0,):
+        return _counting_on_any_graph(task, c, slots, draws, rng)
     size = task.vocab_size
-    parents = task.graph.parent_array[:-1]
+    forest = task.graph.parent_array[:-1]
     weights = Weights(np.eye(size), np.zeros(size))
     query = np.repeat(np.arange(size), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), size)
@@ -108,33 +175,43 @@ def counts_rule_loss(
             constants=constant,
             factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
             lowest=constant,
-            highest=float((parents >= 0).sum() + size * c),
+            highest=float((forest >= 0).sum() + size * c),
         )
         law = task.root_distribution(transition)
-        found = log_moments(parents, transition, law, weights, terms, slopes=False)
+        found = log_moments(forest, transition, law, weights, terms, slopes=False)
         return np.array(found.value), np.array(found.error)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
 
 def unigram_loss(
-    task: InContextTask, *, smoothing: float, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
+    task: InContextTask,
+    *,
+    smoothing: float,
+    method: ExactOrSampled = "exact",
+    samples: int = DEFAULT_SAMPLES,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
 ) -> Estimate:
     r"""Return the loss of counting tokens, in nats.
 
     The prediction is :math:`(n_b + c) / (T - 1 + S c)` with :math:`n_b` the number of context tokens that equal *b*.
-    It knows neither graph nor query.
+    It knows neither graph nor query. When the last token is a child it counts too, of T.
 
     Parameters
     ----------
     task : InContextTask
-        A task on a forest with an independent query; any length.
+        Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     smoothing : float
         The constant *c*, greater than 0.
+    method : {"exact", "monte_carlo"}
+        ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs with a wide frontier.
+    samples : int
+        Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices to draw when the prior has no exact average.
+        Transition matrices, or kernels, to draw when the prior has no exact average.
     rng : int or Generator, optional
-        Source of these draws.
+        Source of draws and sequences.
 
     Returns
     -------
@@ -144,9 +221,11 @@ def unigram_loss(
     Raises
     ------
     InvalidArgumentError
-        If ``smoothing`` is not positive.
+        If ``smoothing`` is not positive or another argument is out of range.
     TaskError
-        If the graph is not a forest with an independent query.
+        If the prior has no kernel for a number of parents in the graph.
+    TooLargeError
+        If the frontier of the graph is too wide for exact sums.
 
     Examples
     --------
@@ -155,8 +234,12 @@ def unigram_loss(
     >>> bool(float(unigram_loss(task, smoothing=1.0)) > float(counts_rule_loss(task, smoothing=1.0)))
     True
     """
-    task.require_query("unigram_loss")
     c = check_positive("smoothing", smoothing)
+    if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
+        return sampled_token_counting(task, c, check_integer("samples", samples, 2), rng)
+    if not is_forest_task(task):
+        sweep = prepare_sweep(task, "unigram_loss")
+        return _averaged(task, lambda kernels: token_counting_loss(sweep, kernels, c), draws, rng)
     size, context = task.vocab_size, task.length - 1
     total = context + size * c
     # The last term is the constant total: group 1 weighs nothing.
@@ -180,3 +263,30 @@ def unigram_loss(
         return np.array(found.value), np.array(found.error)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _check_slots(parents: Iterable[int] | None, count: int) -> tuple[int, ...]:
+    if parents is None:
+        return tuple(range(count))
+    if isinstance(parents, str) or not isinstance(parents, Iterable):
+        raise InvalidArgumentError(f"parents must be places in target_parents, got {parents!r}")
+    slots = tuple(check_integer("parents", slot, 0) for slot in parents)
+    if len(set(slots)) != len(slots) or any(slot >= count for slot in slots):
+        raise InvalidArgumentError(f"parents must be distinct places from 0 to {count - 1}, got {slots}")
+    return slots
+
+
+def _counting_on_any_graph(task: InContextTask, c: float, slots: Sequence[int], draws: int, rng: SeedLike) -> Estimate:
+    sweep = prepare_sweep(task, "counts_rule_loss")
+    return _averaged(task, lambda kernels: counting_loss(sweep, kernels, c, tuple(slots)), draws, rng)
+
+
+def _averaged(
+    task: InContextTask, moments: Callable[[Mapping[int, Array]], RowMoments], draws: int, rng: SeedLike
+) -> Estimate:
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        found = moments(kernels)
+        return np.array(found.value), np.array(found.error)
+
+    degrees = task.graph.in_degrees
+    return average_over_kernels(task.prior, degrees, evaluate, label_invariant=True, draws=draws, rng=rng)

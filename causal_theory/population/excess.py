@@ -1,13 +1,20 @@
 """What the model with local attention loses against the entropy floor."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.estimate import Estimate
-from causal_theory.population.baselines import entropy_floor
-from causal_theory.population.loss import ignores_labels
-from causal_theory.population.parent_attention import check_second_matrix, parent_loss_at
+from causal_theory.population.baselines import floor_at
+from causal_theory.population.parent_attention import (
+    check_second_matrix,
+    construction_loss_at,
+    heads_ignore_labels,
+    is_forest_task,
+)
+from causal_theory.population.several_parents.moments import prepare_sweep
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike
 
@@ -33,9 +40,10 @@ def excess_loss(
     Parameters
     ----------
     task : InContextTask
-        A task on a forest with an independent query; any root law, any length.
-    A2 : array_like, shape (S, S)
-        Second attention matrix, ``A2[key symbol, query symbol]``.
+        Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
+    A2 : array_like, shape (S, S) or (k, S, S)
+        Second attention matrices, ``A2[h, key symbol, query symbol]``, one for each parent of the target; a single one
+        may come without the first axis.
     epsilon : float
         The constant inside the logarithm, greater than 0.
     normalised : bool
@@ -56,7 +64,10 @@ def excess_loss(
     InvalidArgumentError
         If ``A2`` has the wrong shape or ``epsilon`` is not positive.
     TaskError
-        If the graph is not a forest with an independent query.
+        If the prior has no kernel for a number of parents in the graph, or ``A2`` is one matrix and a position has
+        several parents.
+    TooLargeError
+        If the frontier of the graph is too wide for exact sums.
 
     Examples
     --------
@@ -66,12 +77,20 @@ def excess_loss(
     >>> bool(0.0 < float(excess_loss(task, 4.0 * np.eye(2), epsilon=0.01, normalised=True)) < 0.1)
     True
     """
-    matrix, epsilon = check_second_matrix(task, A2, epsilon, "excess_loss")
+    matrices, epsilon = check_second_matrix(task, A2, epsilon, "excess_loss")
     shift = np.log1p(task.vocab_size * epsilon) if normalised else 0.0
+    sweep = None if is_forest_task(task) else prepare_sweep(task, "excess_loss")
 
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        loss, loss_error = parent_loss_at(task, transition, matrix, epsilon)
-        floor, floor_error = entropy_floor(transition)
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        loss, loss_error = construction_loss_at(task, sweep, kernels, matrices, epsilon)
+        floor, floor_error = floor_at(task, kernels)
         return loss - floor + shift, loss_error + floor_error
 
-    return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(matrix), draws=draws, rng=rng)
+    return average_over_kernels(
+        task.prior,
+        task.graph.in_degrees,
+        evaluate,
+        label_invariant=heads_ignore_labels(matrices),
+        draws=draws,
+        rng=rng,
+    )

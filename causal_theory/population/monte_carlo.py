@@ -12,7 +12,7 @@ from causal_theory.progress import track
 from causal_theory.tasks import InContextTask, Sample
 from causal_theory.validation import SeedLike, as_generator
 
-__all__ = ["DEFAULT_SAMPLES", "sampled_gradient", "sampled_loss"]
+__all__ = ["DEFAULT_SAMPLES", "mean_loss", "sample_batches", "sampled_gradient", "sampled_loss"]
 
 DEFAULT_SAMPLES = 100_000
 """Sequences for a Monte Carlo expectation."""
@@ -42,7 +42,7 @@ def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samp
             for batch in sample_batches(task, samples, rng)
         ]
     )
-    return _mean_loss(losses)
+    return mean_loss(losses)
 
 
 def sampled_gradient(
@@ -63,11 +63,12 @@ def sampled_gradient(
         first += one_first
         second += one_second.transpose(0, 2, 1)
     return Gradient(
-        _mean_and_error(first, samples), _mean_and_error(second, samples), _mean_loss(np.concatenate(losses))
+        _mean_and_error(first, samples), _mean_and_error(second, samples), mean_loss(np.concatenate(losses))
     )
 
 
-def _mean_loss(losses: Array) -> Estimate:
+def mean_loss(losses: Array) -> Estimate:
+    """Return the mean of independent losses with its standard error."""
     error = losses.std(ddof=1) / np.sqrt(len(losses))
     return Estimate(np.array(losses.mean()), np.array(error), "monte_carlo")
 

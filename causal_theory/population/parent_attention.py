@@ -1,22 +1,37 @@
-"""Stage 2 exactly: the model whose first layer attends to the parents, for any second attention matrix."""
+"""Stage 2 exactly: the model whose first layer attends to the parents, for any second attention matrices.
+
+On a forest with an independent query the sums over sequences run over its edges; on any other graph over the states of
+its frontier, with one first-layer head and one second matrix for each parent.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.population.loss import ignores_labels, mean_over_relabelings
+from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
+from causal_theory.population.several_parents.construction import construction_loss, construction_slopes
+from causal_theory.population.several_parents.moments import Sweep, prepare_sweep
+from causal_theory.population.several_parents.sampled import sampled_construction
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_matrix, check_positive
+from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive, check_real
 
 __all__ = [
+    "ExactOrSampled",
     "check_second_matrix",
+    "construction_loss_at",
     "parent_attention_gradient",
     "parent_attention_loss",
     "parent_attention_loss_and_gradient",
-    "parent_loss_at",
 ]
+
+ExactOrSampled = Literal["exact", "monte_carlo"]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +41,8 @@ def parent_attention_loss(
     A2: ArrayLike,
     *,
     epsilon: float,
+    method: ExactOrSampled = "exact",
+    samples: int = DEFAULT_SAMPLES,
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
 ) -> Estimate:
@@ -38,36 +55,55 @@ def parent_attention_loss(
         w_i \propto \exp(A2_{s_{p(i)}, q}), \qquad w_i \propto \exp\Big(\frac1S \sum_a A2_{aq}\Big), \qquad
         L = -E \sum_b \pi_{qb} \log(f_b + \varepsilon)
 
+    With k parents there is a head for each of them, which carries the token of that parent (and a uniform key where
+    there is none); the target's parents are the query, one token for each head, and all T positions take part:
+
+    .. math::
+
+        w_i \propto \exp\Big(\sum_{h \le k} A2^h_{s_{p_h(i)}, q_h}\Big), \qquad
+        L = -E \sum_b \pi^{(k)}_{q_1 \dots q_k b} \log(f_b + \varepsilon)
+
     Parameters
     ----------
     task : InContextTask
-        A task on a forest with an independent query; any root law, any length.
-    A2 : array_like, shape (S, S)
-        Second attention matrix, ``A2[key symbol, query symbol]``.
+        Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
+    A2 : array_like, shape (S, S) or (k, S, S)
+        Second attention matrices, ``A2[h, key symbol, query symbol]``, one for each parent of the target; a single one
+        may come without the first axis.
     epsilon : float
         The constant inside the logarithm, greater than 0.
+    method : {"exact", "monte_carlo"}
+        ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs with a wide frontier.
+    samples : int
+        Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices to draw when the prior has no exact average.
+        Transition matrices, or kernels, to draw when the prior has no exact average.
     rng : int or Generator, optional
-        Source of these draws.
+        Source of draws and sequences.
 
     Returns
     -------
     Estimate
         A scalar, exact for point priors, and for orbit priors when ``A2`` lies in the span of I and 11^T (otherwise
-        all S! relabelings are averaged). ``error`` bounds quadrature and roundoff.
+        all S! relabelings are averaged). ``error`` bounds quadrature and roundoff; for Monte Carlo it is one standard
+        error.
 
     Raises
     ------
     InvalidArgumentError
-        If ``A2`` has the wrong shape or ``epsilon`` is not positive.
+        If ``A2`` has the wrong shape, ``epsilon`` is not positive or the method is unknown.
     TaskError
-        If the graph is not a forest with an independent query.
+        If the prior has no kernel for a number of parents in the graph, or ``A2`` is one matrix and a position has
+        several parents.
+    TooLargeError
+        If the frontier of the graph is too wide for exact sums.
 
     Notes
     -----
     ``f_b + eps`` is a ratio of two sums over edges, and ``log x - log y`` is an integral of ``exp(-t y) - exp(-t x)``,
-    which factorises over edges: one message pass for each query symbol, target symbol and quadrature node.
+    which factorises over edges: one message pass for each query symbol, target symbol and quadrature node. With several
+    parents it factorises over positions: one sweep over ``S^k`` states for each query, symbol and node, so that an
+    order-k chain costs ``O(T S^(2k + 2))`` times the number of nodes.
 
     Examples
     --------
@@ -77,13 +113,31 @@ def parent_attention_loss(
     >>> losses = [float(parent_attention_loss(task, beta * np.eye(2), epsilon=0.01)) for beta in (0.0, 2.0, 4.0)]
     >>> losses[0] > losses[1] > losses[2]
     True
+    >>> from causal_theory import DirichletPrior, PointPrior
+    >>> kernel = DirichletPrior(2, 0.5).sample_kernels(1, (2,), rng=0)[2][0]
+    >>> trigram = InContextTask(CausalGraph.ngram(40, 2), PointPrior({2: kernel}))
+    >>> copy = np.stack([np.eye(2), np.eye(2)])
+    >>> losses = [float(parent_attention_loss(trigram, beta * copy, epsilon=0.01)) for beta in (0.0, 4.0)]
+    >>> losses[0] > losses[1]
+    True
     """
-    matrix, epsilon = check_second_matrix(task, A2, epsilon, "parent_attention_loss")
+    caller = "parent_attention_loss"
+    matrices, epsilon = check_second_matrix(task, A2, epsilon, caller)
+    if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
+        return sampled_construction(task, _with_heads(matrices), epsilon, _check_samples(samples), rng)[0]
+    sweep = None if is_forest_task(task) else prepare_sweep(task, caller)
 
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        return parent_loss_at(task, transition, matrix, epsilon)
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        return construction_loss_at(task, sweep, kernels, matrices, epsilon)
 
-    return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(matrix), draws=draws, rng=rng)
+    return average_over_kernels(
+        task.prior,
+        task.graph.in_degrees,
+        evaluate,
+        label_invariant=heads_ignore_labels(matrices),
+        draws=draws,
+        rng=rng,
+    )
 
 
 def parent_attention_gradient(
@@ -91,37 +145,47 @@ def parent_attention_gradient(
     A2: ArrayLike,
     *,
     epsilon: float,
+    method: ExactOrSampled = "exact",
+    samples: int = DEFAULT_SAMPLES,
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
 ) -> Estimate:
-    r"""Return the derivative of :func:`parent_attention_loss` by ``A2``, shape (S, S).
+    r"""Return the derivative of :func:`parent_attention_loss` by ``A2``, of the shape of ``A2``.
 
     Under an orbit prior the derivative at a matrix in the span of I and 11^T lies in that span.
 
     Parameters
     ----------
     task : InContextTask
-        A task on a forest with an independent query; any root law, any length.
-    A2 : array_like, shape (S, S)
-        Second attention matrix, ``A2[key symbol, query symbol]``.
+        Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
+    A2 : array_like, shape (S, S) or (k, S, S)
+        Second attention matrices, ``A2[h, key symbol, query symbol]``, one for each parent of the target; a single one
+        may come without the first axis.
     epsilon : float
         The constant inside the logarithm, greater than 0.
+    method : {"exact", "monte_carlo"}
+        ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs with a wide frontier.
+    samples : int
+        Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices to draw when the prior has no exact average.
+        Transition matrices, or kernels, to draw when the prior has no exact average.
     rng : int or Generator, optional
-        Source of these draws.
+        Source of draws and sequences.
 
     Returns
     -------
     Estimate
-        Matrix (S, S), in nats; exact for the priors for which :func:`parent_attention_loss` is.
+        Of the shape of ``A2``, in nats; exact for the priors for which :func:`parent_attention_loss` is.
 
     Raises
     ------
     InvalidArgumentError
-        If ``A2`` has the wrong shape or ``epsilon`` is not positive.
+        If ``A2`` has the wrong shape, ``epsilon`` is not positive or the method is unknown.
     TaskError
-        If the graph is not a forest with an independent query.
+        If the prior has no kernel for a number of parents in the graph, or ``A2`` is one matrix and a position has
+        several parents.
+    TooLargeError
+        If the frontier of the graph is too wide for exact sums.
 
     Notes
     -----
@@ -137,7 +201,9 @@ def parent_attention_gradient(
     True
     """
     check_second_matrix(task, A2, epsilon, "parent_attention_gradient")
-    return parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, draws=draws, rng=rng)[1]
+    return parent_attention_loss_and_gradient(
+        task, A2, epsilon=epsilon, method=method, samples=samples, draws=draws, rng=rng
+    )[1]
 
 
 def parent_attention_loss_and_gradient(
@@ -145,6 +211,8 @@ def parent_attention_loss_and_gradient(
     A2: ArrayLike,
     *,
     epsilon: float,
+    method: ExactOrSampled = "exact",
+    samples: int = DEFAULT_SAMPLES,
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
 ) -> tuple[Estimate, Estimate]:
@@ -160,36 +228,82 @@ def parent_attention_loss_and_gradient(
     >>> bool(np.isclose(float(loss), float(parent_attention_loss(task, np.eye(2), epsilon=0.01)), rtol=1e-13))
     True
     """
-    matrix, epsilon = check_second_matrix(task, A2, epsilon, "parent_attention_loss_and_gradient")
-    size = task.vocab_size
+    caller = "parent_attention_gradient"
+    matrices, epsilon = check_second_matrix(task, A2, epsilon, caller)
+    shape = matrices.shape
+    if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
+        loss, gradient = sampled_construction(task, _with_heads(matrices), epsilon, _check_samples(samples), rng)
+        return loss, _reshaped(gradient, shape)
+    sweep = None if is_forest_task(task) else prepare_sweep(task, caller)
 
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        found, constants, groups = _evaluate(task, transition, matrix, epsilon, slopes=True)
-        shared = found.by_root + np.bincount(groups, weights=found.reciprocals * constants, minlength=size)
-        slopes = (found.by_omega + shared[:, None] / size).T
-        errors = np.append(np.full(slopes.size, found.slope_error), found.error)
-        return np.append(slopes, found.value), errors
+    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+        if sweep is None:
+            value, error, slopes, slope_error = _forest_slopes(task, kernels[1], _with_heads(matrices)[0], epsilon)
+        else:
+            found, slopes = construction_slopes(sweep, kernels, _with_heads(matrices), epsilon)
+            value, error, slope_error = found.value, found.error, found.slope_error
+        return np.append(slopes, value), np.append(np.full(slopes.size, slope_error), error)
 
     def symmetrise(joined: Array) -> Array:
-        return np.append(mean_over_relabelings(joined[:-1].reshape(size, size)), joined[-1])
+        heads = joined[:-1].reshape(_with_heads(matrices).shape)
+        return np.append([mean_over_relabelings(head) for head in heads], joined[-1])
 
-    joined = average_over_prior(
+    joined = average_over_kernels(
         task.prior,
+        task.graph.in_degrees,
         evaluate,
         label_invariant=False,
-        symmetrise=symmetrise if ignores_labels(matrix) else None,
+        symmetrise=symmetrise if heads_ignore_labels(matrices) else None,
         draws=draws,
         rng=rng,
     )
     loss = Estimate(joined.value[-1].reshape(()), joined.error[-1].reshape(()), joined.method)
-    shape = (size, size)
-    return loss, Estimate(joined.value[:-1].reshape(shape), joined.error[:-1].reshape(shape), joined.method)
+    gradient = Estimate(joined.value[:-1], joined.error[:-1], joined.method)
+    return loss, _reshaped(gradient, shape)
 
 
-def parent_loss_at(task: InContextTask, transition: Array, A2: Array, epsilon: float) -> tuple[Array, Array]:
-    """Return the loss at one transition matrix, and a bound on its error."""
-    found = _evaluate(task, transition, A2, epsilon, slopes=False)[0]
-    return np.array(found.value), np.array(found.error)
+def construction_loss_at(
+    task: InContextTask, sweep: Sweep | None, kernels: Mapping[int, Array], A2: Array, epsilon: float
+) -> tuple[Array, Array]:
+    """Return the loss at given kernels and a bound on its error; ``sweep`` is None for forests with a query."""
+    if sweep is None:
+        found = _evaluate(task, kernels[1], _with_heads(A2)[0], epsilon, slopes=False)[0]
+        return np.array(found.value), np.array(found.error)
+    moments = construction_loss(sweep, kernels, _with_heads(A2), epsilon)
+    return np.array(moments.value), np.array(moments.error)
+
+
+def is_forest_task(task: InContextTask) -> bool:
+    """Whether the sums run over the edges of a forest with an independent query."""
+    return task.graph.is_forest and task.graph.has_query
+
+
+def heads_ignore_labels(A2: Array) -> bool:
+    """Whether every matrix lies in the span of I and 11^T."""
+    return all(ignores_labels(head) for head in _with_heads(A2))
+
+
+def _with_heads(A2: Array) -> Array:
+    return A2[np.newaxis] if A2.ndim == 2 else A2
+
+
+def _reshaped(estimate: Estimate, shape: tuple[int, ...]) -> Estimate:
+    return Estimate(estimate.value.reshape(shape), estimate.error.reshape(shape), estimate.method)
+
+
+def _check_samples(samples: int) -> int:
+    return check_integer("samples", samples, 2)
+
+
+def _forest_slopes(
+    task: InContextTask, transition: Array, A2: Array, epsilon: float
+) -> tuple[float, float, Array, float]:
+    """Return the loss with its error, and the derivative by ``A2`` with its error, at one transition matrix."""
+    size = task.vocab_size
+    found, constants, groups = _evaluate(task, transition, A2, epsilon, slopes=True)
+    shared = found.by_root + np.bincount(groups, weights=found.reciprocals * constants, minlength=size)
+    slopes = (found.by_omega + shared[:, None] / size).T
+    return found.value, found.error, slopes, found.slope_error
 
 
 def _evaluate(
@@ -227,7 +341,20 @@ def _evaluate(
 
 
 def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:
-    """Return the checked matrix and constant of a model with local attention."""
-    task.require_query(caller)
-    matrix = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
-    return matrix, check_positive("epsilon", epsilon)
+    """Return the checked matrices, of the shape given, and the constant of a model with local attention."""
+    size, heads = task.vocab_size, len(task.graph.target_parents)
+    given = check_real("A2", A2)
+    if given.ndim == 3:
+        most = max(task.graph.in_degrees)
+        if given.shape != (heads, size, size) or most > heads:
+            needed = f"one matrix for each of the {heads} parents of the target"
+            if most > heads:
+                needed += f", and the target as many parents as any position, which is {most}"
+            raise InvalidArgumentError(
+                f"A2 must have shape {(heads, size, size)}, {needed}, got shape {given.shape} for {task.graph!r}"
+            )
+        matrices = check_matrix("A2", given.reshape(heads * size, size), (heads * size, size))
+        return matrices.reshape(heads, size, size), check_positive("epsilon", epsilon)
+    if not task.is_single_parent:
+        task.require_query(caller)
+    return check_matrix("A2", given, (size, size)), check_positive("epsilon", epsilon)

@@ -1,0 +1,1 @@
+"""Exact losses on tasks with several parents, by transfers along the frontier of the graph."""

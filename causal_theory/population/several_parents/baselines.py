@@ -1,0 +1,80 @@
+"""What simple predictors lose on tasks with several parents."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.population.several_parents.moments import RowMoments, RowTerms, Sweep, row_moments
+from causal_theory.tasks import InContextTask
+from causal_theory.token_laws import joint_law
+
+__all__ = ["counting_loss", "entropy_at", "token_counting_loss"]
+
+Array = NDArray[np.float64]
+
+
+def entropy_at(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+    """Return the mean entropy of the target's law at given kernels, and a bound on its roundoff."""
+    degree = len(task.graph.target_parents)
+    kernel = kernels[degree]
+    logs = np.log(kernel, out=np.zeros_like(kernel), where=kernel > 0.0)
+    entropies = -(kernel * logs).sum(axis=-1)
+    value = np.asarray((joint_law(task, kernels, task.graph.target_parents) * entropies).sum())
+    return value, 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size**degree) * (1.0 + value)
+
+
+def counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float, slots: tuple[int, ...]) -> RowMoments:
+    """Return the loss of counting what followed the query's tokens at some parent slots.
+
+    Positions with as many parents as the target count when their parents at ``slots`` carry the tokens that the
+    target's parents carry there.
+    """
+    size, degree = sweep.task.vocab_size, sweep.queries.shape[1]
+    tokens = sweep.layout.parent_tokens(degree)[:, list(slots)]
+    groups, group_of = np.unique(sweep.queries[:, list(slots)], axis=0, return_inverse=True)
+    omega = np.zeros((len(groups), sweep.layout.count))
+    omega[:, sweep.layout.rows(degree)] = (tokens[np.newaxis] == groups[:, np.newaxis]).all(axis=2)
+    positions = sum(len(entry) == degree for entry in sweep.task.graph.parents)
+    return _counting(sweep, kernels, smoothing, omega, group_of.ravel(), float(positions), size)
+
+
+def token_counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float) -> RowMoments:
+    """Return the loss of counting all tokens, but for an independent query."""
+    omega = np.ones((1, sweep.layout.count))
+    # Row 1 is the law of a last position without parents.
+    omega[0, 1] = 0.0
+    group_of = np.zeros(len(sweep.queries), dtype=np.int64)
+    positions = float(sweep.task.length)
+    return _counting(sweep, kernels, smoothing, omega, group_of, positions, sweep.task.vocab_size)
+
+
+def _counting(
+    sweep: Sweep,
+    kernels: Mapping[int, Array],
+    c: float,
+    omega: Array,
+    group_of: NDArray[np.int64],
+    positions: float,
+    size: int,
+) -> RowMoments:
+    """Return the expected loss of ``(N_b + c) / (N + S c)``; what is counted depends on the group of the query."""
+    count = len(omega)
+    targets = sweep.targets(kernels)
+    group = np.repeat(np.arange(count), size + 1)
+    symbol = np.tile(np.append(np.arange(size), -1), count)
+    plain = symbol < 0
+    # [term, query]: the share of symbol b where the query belongs to the group, or one.
+    share = np.where(plain[:, np.newaxis], 1.0, targets.T[symbol]) * (group_of == group[:, np.newaxis])
+    constant = np.where(plain, size * c, c)
+    terms = RowTerms(
+        symbols=symbol,
+        groups=group,
+        shifts=plain.astype(np.float64),
+        constants=constant,
+        signs=np.where(plain, 1.0, -1.0),
+        values=sweep.at_end(share),
+        lowest=constant,
+        highest=positions + size * c,
+    )
+    return row_moments(sweep, sweep.laws(kernels), omega, terms, slopes=False)

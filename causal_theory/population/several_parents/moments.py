@@ -1,0 +1,205 @@
+"""Expected logarithms of weighted token counts on any graph with a narrow frontier.
+
+As on forests (`population.log_moments`), with three differences: a position's weight belongs to the row of the kernel
+that its token follows; all T positions count; and the query, which is part of the sequence, is singled out by a value
+of the state at the end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import TooLargeError
+from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.frontier import Frontier, find_frontier
+from causal_theory.kernels.frontier import frontier_transforms
+from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
+from causal_theory.tasks import InContextTask
+from causal_theory.token_laws.tables import RowLayout, TransferTables, law_rows, row_layout, transfer_tables
+
+__all__ = ["RowMoments", "RowTerms", "Sweep", "prepare_sweep", "row_moments"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+MAX_STATES = 2**16
+"""Largest number of combinations of tokens on the frontier, the new token included."""
+
+MAX_BYTES = 2**31
+"""Largest memory of one thread."""
+
+WIDTHS = (32, 24, 16)
+"""Lanes to a block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A task prepared for transfers: what does not depend on the kernels.
+
+    Attributes
+    ----------
+    task : InContextTask
+        The task.
+    layout : RowLayout
+        Where the rows of the kernels stand.
+    tables : TransferTables
+        The sweep, ending with the tokens of the target's parents.
+    queries : ndarray of int64, shape (S^k, k)
+        Tokens of the target's parents, in the order of ``target_parents``.
+    ends : ndarray of int64, shape (S^k,)
+        The state at the end for each of them.
+    row_counts : ndarray, shape (rows,)
+        How many positions can follow each row.
+    """
+
+    task: InContextTask
+    layout: RowLayout
+    tables: TransferTables
+    queries: Indices
+    ends: Indices
+    row_counts: Array
+
+    def laws(self, kernels: Mapping[int, Array]) -> Array:
+        """Return the laws of all rows."""
+        return law_rows(self.task, self.layout, kernels)
+
+    def targets(self, kernels: Mapping[int, Array]) -> Array:
+        """Return the law of the target for each query, shape (S^k, S)."""
+        return kernels[self.queries.shape[1]].reshape(len(self.queries), -1)
+
+    def at_end(self, values: Array) -> Array:
+        """Turn values by query (..., S^k) into values by state at the end."""
+        out = np.zeros((*values.shape[:-1], self.tables.last))
+        out[..., self.ends] = values
+        return out
+
+
+@lru_cache(maxsize=32)
+def _frontier_of(graph: CausalGraph) -> Frontier:
+    return find_frontier(graph.parents, graph.target_parents)
+
+
+def prepare_sweep(task: InContextTask, caller: str) -> Sweep:
+    """Return the sweep of a task, or refuse a graph whose frontier is too wide.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph, DirichletPrior, InContextTask
+    >>> sweep = prepare_sweep(InContextTask(CausalGraph.ngram(100, 2), DirichletPrior(3, 1.0)), "example")
+    >>> sweep.tables.largest, sweep.queries.shape
+    (9, (9, 2))
+    """
+    graph, size = task.graph, task.vocab_size
+    task.prior.require_kernels(graph.in_degrees)
+    frontier = _frontier_of(graph)
+    states = size**frontier.width
+    if states > MAX_STATES:
+        raise TooLargeError(
+            f"{caller} needs a graph with at most {MAX_STATES} combinations of tokens on its frontier, got "
+            f"{size}^{frontier.width} (width {frontier.width}); use method='monte_carlo', or a graph whose parents are "
+            "near, such as CausalGraph.ngram"
+        )
+    layout = row_layout(size, graph.in_degrees)
+    tables = transfer_tables(frontier, layout, graph.length)
+    queries = layout.parent_tokens(len(graph.target_parents))
+    ascending = [graph.target_parents.index(position) for position in frontier.last]
+    ends = np.ravel_multi_index(tuple(queries[:, ascending].T), (size,) * queries.shape[1])
+    counts = np.zeros(layout.count)
+    for i, entry in enumerate(graph.parents):
+        if entry:
+            counts[layout.rows(len(entry))] += 1.0
+        else:
+            counts[int(i == graph.length - 1)] += 1.0
+    return Sweep(task, layout, tables, queries, np.asarray(ends, dtype=np.int64), counts)
+
+
+@dataclass(frozen=True, eq=False)
+class RowTerms:
+    """Terms ``sign * E[v log(X + constant)]`` with ``X = sum_i omega[group, row_i] ([s_i = symbol] + shift)``.
+
+    For each group the signed values v must sum to zero at every state: only ratios of arguments have a meaning here.
+
+    Attributes
+    ----------
+    symbols, groups : ndarray of int64, shape (N,)
+        Symbol (-1 for no indicator) and group of each term.
+    shifts, constants, signs : ndarray, shape (N,)
+        See above.
+    values : ndarray, shape (N, X)
+        The non-negative v by state at the end.
+    lowest : ndarray, shape (N,)
+        A positive lower bound of each argument.
+    highest : float
+        An upper bound of all arguments.
+    """
+
+    symbols: Indices
+    groups: Indices
+    shifts: Array
+    constants: Array
+    signs: Array
+    values: Array
+    lowest: Array
+    highest: float
+
+
+@dataclass(frozen=True, eq=False)
+class RowMoments:
+    """The sum of the terms and its derivatives.
+
+    Attributes
+    ----------
+    value, error : float
+        The sum, and a bound on quadrature and roundoff.
+    by_omega : ndarray, shape (Q, rows)
+        Derivatives by ``log omega``; empty when not asked for.
+    slope_error : float
+        Bound on their errors.
+    """
+
+    value: float
+    error: float
+    by_omega: Array
+    slope_error: float
+
+
+def row_moments(sweep: Sweep, laws: Array, omega: Array, terms: RowTerms, *, slopes: bool) -> RowMoments:
+    """Evaluate all terms on one quadrature rule, one sweep for every term and block of nodes that matter."""
+    rule = logarithm_rule(float(terms.lowest.min()), terms.highest)
+    used = (np.outer(terms.lowest, rule.nodes) <= EXHAUSTED).sum(axis=1)
+    _check_memory(sweep, slopes)
+    width = min(WIDTHS, key=lambda lanes: int((-(-used // lanes)).sum()) * (lanes + 4))
+    term = np.repeat(np.arange(len(used)), -(-used // width))
+    first = np.concatenate([np.arange(0, count, width) for count in used.tolist()])
+    node = first[:, np.newaxis] + np.arange(width)
+    kept = node < used[term][:, np.newaxis]
+    node = np.where(kept, node, 0)
+    times = np.where(kept, rule.nodes[node], 0.0)
+    lanes = (times, terms.symbols[term], terms.groups[term], terms.shifts[term], term)
+    masses, raw = frontier_transforms(sweep.tables.sweep, laws, omega, terms.values, lanes, slopes)
+    outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
+    outside *= np.where(kept, rule.weights[node], 0.0)
+    value = -float((outside * masses).sum())
+    by_omega = np.zeros((len(omega), len(laws)) if slopes else (0, len(laws)))
+    if slopes:
+        found = np.einsum("nrl,nl->nr", raw, times * outside)
+        np.add.at(by_omega, terms.groups[term], found)
+    # Every group has the whole probability twice: once with each sign.
+    spread = 2.0
+    unit = float(np.finfo(float).eps)
+    depth = 8.0 * (sweep.task.length + laws.shape[1] * sweep.tables.largest)
+    error = spread * (rule.error + unit * depth * float(rule.weights @ np.exp(-rule.nodes * terms.highest)))
+    return RowMoments(value, error, by_omega, 2.0 * spread * (rule.reciprocal_error + unit * depth))
+
+
+def _check_memory(sweep: Sweep, slopes: bool) -> None:
+    depth = sweep.task.length + 1 if slopes else 2
+    needed = 8 * WIDTHS[0] * sweep.tables.largest * depth
+    if needed > MAX_BYTES:
+        raise TooLargeError(
+            f"the gradient must need at most {MAX_BYTES / 2**30:g} GiB for each thread, got {needed / 2**30:.3g} GiB "
+            f"for {sweep.tables.largest} states and T = {sweep.task.length}; use a shorter task"
+        )
