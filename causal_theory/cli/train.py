@@ -14,7 +14,7 @@ from causal_theory.cli.output import Outputs, figure, print_json
 from causal_theory.cli.train_config import SECTIONS, Choices, ModelName, Plan, make_plan, read_config, read_heads
 from causal_theory.cli.train_report import TrainReport
 from causal_theory.errors import InvalidArgumentError, OutputError
-from causal_theory.training import TrainingRun, train_with_settings
+from causal_theory.training import PRESETS, TrainingRun, train_with_settings
 from causal_theory.training.checkpoint import check_folder
 from causal_theory.validation import check_integer
 
@@ -56,11 +56,18 @@ class RecipeOption(StrEnum):
     TWO_STAGE = "two-stage"
 
 
+class ResidualOption(StrEnum):
+    """Where the residual connections of the standard transformer are."""
+
+    JOINT = "joint"
+    EACH = "each"
+
+
 Preset = Annotated[
     str | None,
     typer.Option(
-        help="A published experiment: paper-chain, paper-pairs, paper-random or paper-many-graphs. It fixes the task; "
-        "options of the model and of training override it.",
+        help=f"A published experiment: {', '.join(PRESETS)}. It fixes the task; options of the model and of training "
+        "override it.",
     ),
 ]
 Config = Annotated[
@@ -74,18 +81,22 @@ Model = Annotated[
     ModelName | None,
     typer.Option(
         "--model",
-        help="All parameters of the full model, or two matrices (default disentangled).",
+        help="All parameters of the full model, two matrices, or one with learned embeddings, value matrices and "
+        "networks, which needs the extra torch (default disentangled).",
         rich_help_panel=MODEL,
     ),
 ]
 Heads = Annotated[
     str | None,
-    typer.Option(help='Heads of each layer of the disentangled transformer (default "1,1").', rich_help_panel=MODEL),
+    typer.Option(
+        help='Heads of each layer of the disentangled or the standard transformer (default "1,1").',
+        rich_help_panel=MODEL,
+    ),
 ]
 Scale = Annotated[
     float | None,
     typer.Option(
-        help="Standard deviation of its attention matrices at the start (default 0: all parameters are 0).",
+        help="Standard deviation of their attention matrices at the start (default 0: they are 0).",
         rich_help_panel=MODEL,
     ),
 ]
@@ -100,6 +111,15 @@ Beta0 = Annotated[
     float | None,
     typer.Option(
         help="Scale of its second matrix at the start, A1 = 0 and A2 = beta0 I (default 0.01).", rich_help_panel=MODEL
+    ),
+]
+ResidualKind = Annotated[
+    ResidualOption | None,
+    typer.Option(
+        "--residual",
+        help="The standard transformer: one residual connection around attention and network together, or one around "
+        "each (default joint, as published).",
+        rich_help_panel=MODEL,
     ),
 ]
 Steps = Annotated[int | None, typer.Option(help="Steps.", rich_help_panel=SETTINGS)]
@@ -186,6 +206,7 @@ def command(
     scale: Scale = None,
     epsilon: Epsilon = None,
     beta0: Beta0 = None,
+    residual: ResidualKind = None,
     steps: Steps = None,
     batch_size: BatchSize = None,
     learning_rate: LearningRate = None,
@@ -260,6 +281,8 @@ def _given(ctx: typer.Context) -> Choices:
         sections["model"]["kind"] = given["model"]
     if "heads" in given:
         sections["model"]["heads"] = read_heads(given["heads"])
+    if "residual" in given:
+        sections["model"]["residual"] = str(given["residual"])
     training = {
         name: str(value).replace("-", "_") for name, value in sections["training"].items() if isinstance(value, StrEnum)
     }

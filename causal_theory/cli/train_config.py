@@ -13,7 +13,8 @@ import numpy as np
 
 from causal_theory.cli import options
 from causal_theory.errors import FileFormatError, InvalidArgumentError
-from causal_theory.models import DisentangledTransformer, ReducedTransformer, TrainableModel
+from causal_theory.models import DisentangledTransformer, ReducedTransformer, StandardTransformer, TrainableModel
+from causal_theory.models.standard import Residual, require_torch
 from causal_theory.tasks import InContextTask
 from causal_theory.training import Preset, TrainingSettings, find_preset
 from causal_theory.validation import check_positive
@@ -27,6 +28,7 @@ PRIOR, ROOT_LAW = options.PriorName.DIRICHLET, options.RootName.STATIONARY
 HEADS = (1, 1)
 SCALE = 0.0
 BETA0 = 0.01
+RESIDUAL: Residual = "joint"
 
 
 class ModelName(StrEnum):
@@ -34,6 +36,15 @@ class ModelName(StrEnum):
 
     DISENTANGLED = "disentangled"
     REDUCED = "reduced"
+    STANDARD = "standard"
+
+
+OWN: Mapping[ModelName, tuple[str, ...]] = {
+    ModelName.DISENTANGLED: ("heads", "scale"),
+    ModelName.REDUCED: ("epsilon", "beta0"),
+    ModelName.STANDARD: ("heads", "scale", "residual"),
+}
+"""The options of each model."""
 
 
 @dataclass
@@ -52,11 +63,12 @@ class Choices:
         Another graph, prior or model takes the options along that only the replaced one has.
         """
         task, model = dict(other.task), dict(other.model)
+        kind = _kind_of(self.preset if self.preset is not None else other.preset)
         for own, values, key, default, belonging in (
             (self.task, task, "graph", None, ("root_probability", "graph_file")),
             (self.task, task, "graph_file", None, ("graph", "length", "root_probability")),
             (self.task, task, "prior", PRIOR, ("transition", "symbols", "concentration", "floor")),
-            (self.model, model, "kind", ModelName.DISENTANGLED, ("heads", "scale", "epsilon", "beta0")),
+            (self.model, model, "kind", kind, ("heads", "scale", "epsilon", "beta0", "residual")),
         ):
             if key in own and own[key] != values.get(key, default):
                 for name in belonging:
@@ -68,6 +80,11 @@ class Choices:
             model=model | self.model,
             training=other.training | self.training,
         )
+
+
+def _kind_of(preset: str | None) -> ModelName:
+    """Return the model that is trained when none is named."""
+    return ModelName.DISENTANGLED if preset is None else ModelName(find_preset(preset).kind)
 
 
 def _integer(value: object) -> int:
@@ -147,6 +164,7 @@ SECTIONS: Mapping[str, Mapping[str, Parser]] = {
         "scale": _number,
         "epsilon": _number,
         "beta0": _number,
+        "residual": _one_of(get_args(Residual)),
     },
     "training": {entry.name: _parser_of(entry.type) for entry in fields(TrainingSettings)},
 }
@@ -214,19 +232,22 @@ class ModelPlan:
     scale: float = SCALE
     epsilon: float | None = None
     beta0: float = BETA0
+    residual: Residual = RESIDUAL
 
     def build(self, task: InContextTask, rng: np.random.Generator) -> TrainableModel:
         """Return the model at its start."""
         length, size = task.length, task.vocab_size
         if self.kind is ModelName.DISENTANGLED:
             return DisentangledTransformer(length, size, self.heads, scale=self.scale, rng=rng)
+        if self.kind is ModelName.STANDARD:
+            return StandardTransformer(length, size, self.heads, residual=self.residual, scale=self.scale, rng=rng)
         epsilon = 1.0 / length if self.epsilon is None else self.epsilon
         return ReducedTransformer(np.zeros((length, length)), self.beta0 * np.eye(size), epsilon)
 
     @property
     def start(self) -> dict[str, float]:
         """The scale of the parameters at the start."""
-        return {"scale": self.scale} if self.kind is ModelName.DISENTANGLED else {"beta0": self.beta0}
+        return {"beta0": self.beta0} if self.kind is ModelName.REDUCED else {"scale": self.scale}
 
 
 @dataclass(frozen=True)
@@ -322,13 +343,17 @@ def _check_task(task: Values, preset: Preset) -> None:
 
 
 def _make_model(model: Values, preset: Preset | None) -> ModelPlan:
-    kind = model.get("kind", ModelName.DISENTANGLED if preset is None else ModelName(preset.kind))
-    foreign = ("epsilon", "beta0") if kind is ModelName.DISENTANGLED else ("heads", "scale")
-    for name in foreign:
-        if name in model:
+    kind = model.get("kind", _kind_of(None if preset is None else preset.name))
+    for name in model:
+        if name != "kind" and name not in OWN[kind]:
             raise InvalidArgumentError(
                 f"{_option(name)} must not be given together with --model {kind}, got {model[name]}"
             )
+    if kind is ModelName.STANDARD:
+        try:
+            require_torch()
+        except ImportError as error:
+            raise InvalidArgumentError(f"model must be another one than {kind} without PyTorch: {error}") from error
     for name in ("epsilon", "beta0"):
         if name in model:
             check_positive(name, model[name])

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from causal_theory.cli import options
 from causal_theory.cli.output import Writer, list_table, table_csv
-from causal_theory.cli.train_config import ModelName, Plan
-from causal_theory.models import DisentangledTransformer, ReducedTransformer, TrainableModel
+from causal_theory.cli.train_config import RESIDUAL, ModelName, Plan
+from causal_theory.models import DisentangledTransformer, ReducedTransformer, StandardTransformer, TrainableModel
 from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import EdgeReport
 from causal_theory.tasks import InContextTask
@@ -67,6 +67,14 @@ def matrices(model: TrainableModel) -> dict[str, Array]:
     """Return the matrices of a model by name."""
     if isinstance(model, ReducedTransformer):
         return {"A1": model.A1, "A2": model.A2}
+    if isinstance(model, StandardTransformer):
+        parts = {
+            f"layer{k + 1}_{name}": part
+            for k, layer in enumerate(model.layers)
+            for name, part in layer._asdict().items()
+        }
+        embeddings = {"token_embedding": model.token_embedding, "position_embedding": model.position_embedding}
+        return embeddings | parts | {"output": model.output}
     assert isinstance(model, DisentangledTransformer)
     layers = {f"layer{k + 1}": heads for k, heads in enumerate(model.layers)}
     return layers | {"output": model.output}
@@ -144,8 +152,9 @@ class TrainReport:
             "model": str(model.kind),
             "heads": list(model.heads),
             "scale": model.scale,
+            "residual": model.residual,
         } | self.plan.settings.as_dict()
-        published = {"model": preset.kind, "heads": list(preset.heads), "scale": preset.scale}
+        published = {"model": preset.kind, "heads": list(preset.heads), "scale": preset.scale, "residual": RESIDUAL}
         published |= preset.settings.as_dict()
         names = [name for name in published if name not in MEASUREMENTS]
         return {name: (own[name], published[name]) for name in names if own[name] != published[name]}
@@ -283,7 +292,9 @@ class TrainReport:
         """Rows and columns of the figure: matrices first, then three panels of curves in a row of their own."""
         heads = len(self.outcomes[0].run.attention[-1])
         model = self.outcomes[0].run.model
-        count = 2 + heads if isinstance(model, ReducedTransformer) else 1 + heads + sum(self.plan.model.heads)
+        count = 1 + heads + (1 if isinstance(model, ReducedTransformer) else 0)
+        if isinstance(model, DisentangledTransformer):
+            count += sum(model.heads)
         columns = min((4, 3), key=lambda wide: -count % wide + -3 % wide)
         return -(-count // columns) + 1, columns
 
@@ -339,8 +350,10 @@ class TrainReport:
     def _title(self) -> str:
         settings, model = self.plan.settings, self.plan.model
         kind = str(model.kind)
-        if model.kind is ModelName.DISENTANGLED:
+        if model.kind is not ModelName.REDUCED:
             kind += f", heads {','.join(map(str, model.heads))}"
+        if model.kind is ModelName.STANDARD:
+            kind += f", residual {model.residual}"
         return f"training ({kind}; {settings.optimizer}, learning rate {settings.learning_rate:g}, {settings.schedule})"
 
     def _single(self) -> Table:

@@ -151,7 +151,7 @@ class StandardTransformer(TrainableModel):
     >>> from causal_theory.models import StandardTransformer
     >>> model = StandardTransformer(4, 2, rng=0)  # doctest: +SKIP
     >>> model  # doctest: +SKIP
-    StandardTransformer(length=4, vocab_size=2, heads=(1, 1), residual='joint', precision='float64', 384 parameters)
+    StandardTransformer(length=4, vocab_size=2, heads=(1, 1), residual='joint', precision='float64', 360 parameters)
     >>> model.layers[0].attention.shape, model.output.shape  # doctest: +SKIP
     ((1, 6, 6), (6, 2))
     >>> model.forward(np.array([[0, 1, 1, 0]]))  # doctest: +SKIP

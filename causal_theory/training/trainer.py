@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.models import TrainableModel
 from causal_theory.priors import DirichletPrior
+from causal_theory.priors.base import MatrixPrior
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.tasks import InContextTask
 from causal_theory.training.bar import TrainingBar
@@ -51,9 +52,10 @@ def train_sgd(
     Parameters
     ----------
     task : InContextTask
-        Where sequences come from; every position and the target have at most one parent.
+        Where sequences come from, on any graph.
     model : TrainableModel
-        :class:`ReducedTransformer` or :class:`DisentangledTransformer` to start from; it is not changed.
+        :class:`ReducedTransformer`, :class:`DisentangledTransformer` or :class:`StandardTransformer` to start from; it
+        is not changed.
     steps : int
         Number of steps.
     batch_size : int
@@ -97,9 +99,9 @@ def train_sgd(
     FileFormatError
         If the checkpoint was cut or is no checkpoint.
     TaskError
-        If the task has several parents.
+        If the prior has no kernel for a number of parents in the graph.
     TooLargeError
-        If a batch would not fit into memory.
+        If a batch would not fit into memory, or the kernels have too many rows.
 
     Examples
     --------
@@ -143,7 +145,7 @@ def train_with_settings(
     Parameters
     ----------
     task : InContextTask
-        Where sequences come from; every position and the target have at most one parent.
+        Where sequences come from, on any graph.
     model : TrainableModel
         The model to start from; it is not changed.
     settings : TrainingSettings
@@ -174,9 +176,9 @@ def train_with_settings(
     FileFormatError
         If the checkpoint was cut or is no checkpoint.
     TaskError
-        If the task has several parents.
+        If the prior has no kernel for a number of parents in the graph.
     TooLargeError
-        If a batch would not fit into memory.
+        If a batch would not fit into memory, or the kernels have too many rows.
     """
     _check_model(task, model, settings)
     path = None if checkpoint is None else Path(checkpoint)
@@ -221,6 +223,8 @@ def describe_task(task: InContextTask) -> dict[str, Any]:
         content |= {"concentration": prior.concentration, "floor": prior.floor}
     elif isinstance(prior, DrawnPrior):
         content |= {"matrices": prior.matrices.tolist()}
+    elif isinstance(prior, MatrixPrior) and prior.given_as_mapping:
+        content |= {"kernels": {str(parents): kernel.tolist() for parents, kernel in prior.kernels.items()}}
     elif prior.representative is not None:
         content |= {"transition": prior.representative.tolist()}
     return {
@@ -234,7 +238,7 @@ def describe_task(task: InContextTask) -> dict[str, Any]:
 def _check_model(task: InContextTask, model: TrainableModel, settings: TrainingSettings) -> None:
     if not isinstance(model, TrainableModel):
         raise InvalidArgumentError(
-            f"model must be a ReducedTransformer or a DisentangledTransformer, got {type(model).__name__}"
+            f"model must be a ReducedTransformer or another TrainableModel of this package, got {type(model).__name__}"
         )
     if (model.length, model.vocab_size) != (task.length, task.vocab_size):
         raise InvalidArgumentError(
