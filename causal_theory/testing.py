@@ -21,7 +21,16 @@ from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import check_choice, check_integer, check_positive
 
-__all__ = ["PRIOR_KINDS", "attention_matrices", "forests", "tasks", "transition_matrices"]
+__all__ = [
+    "PRIOR_KINDS",
+    "attention_matrices",
+    "causal_graphs",
+    "forests",
+    "kernel_tasks",
+    "kernels",
+    "tasks",
+    "transition_matrices",
+]
 
 PRIOR_KINDS = ("point", "orbit", "dirichlet")
 """Names of the priors that `tasks` can draw."""
@@ -71,6 +80,49 @@ def forests(*, min_length: int = 2, max_length: int = 8) -> st.SearchStrategy[Ca
     >>> check()
     """
     return _forest(*_check_range("min_length", min_length, "max_length", max_length, 2))
+
+
+@st.composite
+def _causal_graph(draw: st.DrawFn, lengths: tuple[int, int], most: int) -> CausalGraph:
+    length = draw(st.integers(*lengths), label="T")
+
+    def some(positions: int, fewest: int) -> tuple[int, ...]:
+        places = st.integers(0, positions - 1)
+        return tuple(draw(st.lists(places, unique=True, min_size=fewest, max_size=min(most, positions))))
+
+    return CausalGraph([some(i, 0) if i else () for i in range(length)], some(length, 1))
+
+
+def causal_graphs(*, min_length: int = 2, max_length: int = 6, max_parents: int = 2) -> st.SearchStrategy[CausalGraph]:
+    """Draw graphs in which positions and the target have any parents, in any order.
+
+    Parameters
+    ----------
+    min_length, max_length : int
+        Bounds of T, at least 2. Examples shrink towards short graphs without edges.
+    max_parents : int
+        Largest number of parents of a position and of the target, at least 1.
+
+    Returns
+    -------
+    SearchStrategy of CausalGraph
+        Every such graph has a positive probability; the last position may have parents, and the target has one or more.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a bound is too small.
+
+    Examples
+    --------
+    >>> from hypothesis import given
+    >>> @given(causal_graphs(max_length=4))
+    ... def check(graph):
+    ...     assert max(graph.in_degrees) <= 2
+    >>> check()
+    """
+    lengths = _check_range("min_length", min_length, "max_length", max_length, 2)
+    return _causal_graph(lengths, check_integer("max_parents", max_parents, 1))
 
 
 @st.composite
@@ -148,6 +200,102 @@ def transition_matrices(
     """
     sizes = _check_range("min_size", min_size, "max_size", max_size, 2)
     return _transition_matrix(sizes, zeros, near_deterministic, unique_stationary)
+
+
+@st.composite
+def _kernel(draw: st.DrawFn, parents: int, size: int, zeros: bool, near_deterministic: bool) -> NDArray[np.float64]:
+    rows = [draw(_row(size, zeros, near_deterministic)) for _ in range(size**parents)]
+    return np.array(rows).reshape((size,) * (parents + 1))
+
+
+def kernels(
+    parents: int, size: int, *, zeros: bool = True, near_deterministic: bool = True
+) -> st.SearchStrategy[NDArray[np.float64]]:
+    """Draw kernels of several parents, hard ones included.
+
+    Parameters
+    ----------
+    parents : int
+        k, at least 1.
+    size : int
+        S, at least 2.
+    zeros, near_deterministic : bool
+        As for :func:`transition_matrices`.
+
+    Returns
+    -------
+    SearchStrategy of ndarray of shape (S,) * k + (S,)
+        Rows along the last axis sum to one without rounding.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``parents`` is below 1 or ``size`` below 2.
+
+    Examples
+    --------
+    >>> from hypothesis import given
+    >>> @given(kernels(2, 3))
+    ... def check(kernel):
+    ...     assert kernel.shape == (3, 3, 3) and (kernel.sum(axis=-1) == 1.0).all()
+    >>> check()
+    """
+    count, symbols = check_integer("parents", parents, 1), check_integer("size", size, 2)
+    return _kernel(count, symbols, zeros, near_deterministic)
+
+
+@st.composite
+def _kernel_task(
+    draw: st.DrawFn, graphs: st.SearchStrategy[CausalGraph], sizes: tuple[int, int], options: tuple[bool, bool]
+) -> InContextTask:
+    graph = draw(graphs, label="graph")
+    size = draw(st.integers(*sizes), label="S")
+    return InContextTask(graph, PointPrior({k: draw(_kernel(k, size, *options)) for k in graph.in_degrees}))
+
+
+def kernel_tasks(
+    *,
+    max_length: int = 5,
+    max_size: int = 3,
+    max_parents: int = 2,
+    zeros: bool = True,
+    near_deterministic: bool = True,
+) -> st.SearchStrategy[InContextTask]:
+    """Draw tasks with several parents under point priors: a kernel for each number of parents in the graph.
+
+    Parameters
+    ----------
+    max_length : int
+        Largest T, at least 2.
+    max_size : int
+        Largest number of symbols S, at least 2.
+    max_parents : int
+        Largest number of parents, at least 1.
+    zeros, near_deterministic : bool
+        As for :func:`transition_matrices`.
+
+    Returns
+    -------
+    SearchStrategy of InContextTask
+        Graphs come from :func:`causal_graphs`, kernels from :func:`kernels`; roots are uniform.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a bound is too small.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> from causal_theory import pairwise_information
+    >>> @settings(max_examples=10, deadline=None)
+    ... @given(kernel_tasks(max_length=4))
+    ... def check(task):
+    ...     assert (pairwise_information(task, "tv").value >= 0.0).all()
+    >>> check()
+    """
+    graphs = causal_graphs(max_length=max_length, max_parents=max_parents)
+    return _kernel_task(graphs, _check_range("min_size", 2, "max_size", max_size, 2), (zeros, near_deterministic))
 
 
 @st.composite

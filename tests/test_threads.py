@@ -9,14 +9,17 @@ from causal_theory import (
     InContextTask,
     PointPrior,
     ReducedTransformer,
+    counts_rule_loss,
     edge_scores,
     limit_edge_scores,
     pairwise_information,
     pairwise_joint,
     population_gradient,
     population_loss,
+    subset_informations,
 )
-from causal_theory import information as information_module
+from causal_theory.information import pairs as information_module
+from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 
 pytestmark = [
     pytest.mark.compiled,
@@ -57,6 +60,26 @@ def batch():
     return [model.forward(tokens), np.array(model.loss(tokens, targets)), *model.gradient(tokens, targets)]
 
 
+def trigram(length, size):
+    kernel = np.random.default_rng(4).dirichlet([0.5] * size, size=(size, size))
+    return InContextTask(CausalGraph.ngram(length, 2), PointPrior({2: kernel}))
+
+
+def several_parents_pairs():
+    table = subset_informations(trigram(20, 3), 12, 2)
+    return [
+        pairwise_information(trigram(60, 3), "kl").value,
+        pairwise_joint(trigram(20, 3)).value,
+        table.informations.value,
+    ]
+
+
+def several_parents_losses():
+    A2 = np.random.default_rng(5).normal(size=(2, 3, 3))
+    loss, gradient = parent_attention_loss_and_gradient(trigram(40, 3), A2, epsilon=0.02)
+    return [loss.value, gradient.value, counts_rule_loss(trigram(40, 3), smoothing=0.3, parents=(1,)).value]
+
+
 CASES = {
     "scores, chain of 60": lambda: scores("chain", 60, 10),
     "scores, tree of 100": lambda: scores("binary_tree", 100, 5),
@@ -69,6 +92,8 @@ CASES = {
     "batch": batch,
     "informations": lambda: [pairwise_information(task("chain", 60, 10), measure).value for measure in ("chi2", "kl")],
     "joint": lambda: [pairwise_joint(task("binary_tree", 20, 5)).value],
+    "several parents, pairs": lambda: several_parents_pairs(),
+    "several parents, losses": lambda: several_parents_losses(),
     "limit": lambda: [limit_edge_scores(task("chain", 60, 10), epsilon=0.01).value],
 }
 

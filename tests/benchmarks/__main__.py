@@ -131,6 +131,29 @@ def dynamics_rows(budget: float) -> list[Row]:
     ]
 
 
+def several_parents_rows(budget: float) -> list[Row]:
+    """The construction with one head for each parent, and informations of pairs and sets, on order-k chains."""
+    rows = []
+
+    def trigram(length: int, size: int) -> ct.InContextTask:
+        kernel = ct.DirichletPrior(size, 1.0).sample_kernels(1, (2,), SEED)[2][0]
+        return ct.InContextTask(ct.CausalGraph.ngram(length, 2), ct.PointPrior({2: kernel}))
+
+    for length, size, target in [(200, 3, 2.0), (100, 5, 20.0)]:
+        task, copy = trigram(length, size), np.stack([3.0 * np.eye(size)] * 2)
+        for name, function in (
+            ("two heads, loss", ct.parent_attention_loss),
+            ("two heads, gradient", ct.parent_attention_gradient),
+        ):
+            seconds = measure(lambda f=function, t=task, a=copy: f(t, a, epsilon=1 / t.length), budget)
+            rows.append(_row(name, f"k=2 T={length} S={size}", seconds, target, "s", 1.0))
+    seconds = measure(lambda task=trigram(200, 3): ct.pairwise_information(task), budget)
+    rows.append(_row("information of pairs", "k=2 T=200 S=3", seconds, 100, "ms", 1e3))
+    seconds = measure(lambda task=trigram(200, 3): ct.subset_informations(task, 200, 2), budget)
+    rows.append(_row("information of 19,900 sets", "k=2 T=200 S=3", seconds, 2, "s", 1.0))
+    return rows
+
+
 def training_rows(budget: float) -> list[Row]:
     """The published setting: a step of training with its fresh sequences, and its parts."""
     task = ct.InContextTask(ct.CausalGraph.chain(20), ct.DirichletPrior(10, 0.1))
@@ -187,6 +210,7 @@ def main() -> int:
         *information_rows(options.budget),
         *enumeration_rows(options.budget),
         *dynamics_rows(options.budget),
+        *several_parents_rows(options.budget),
         *training_rows(options.budget),
         *memory_rows(),
     ]
