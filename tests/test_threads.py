@@ -92,8 +92,8 @@ CASES = {
     "batch": batch,
     "informations": lambda: [pairwise_information(task("chain", 60, 10), measure).value for measure in ("chi2", "kl")],
     "joint": lambda: [pairwise_joint(task("binary_tree", 20, 5)).value],
-    "several parents, pairs": lambda: several_parents_pairs(),
-    "several parents, losses": lambda: several_parents_losses(),
+    "several parents, pairs": several_parents_pairs,
+    "several parents, losses": several_parents_losses,
     "limit": lambda: [limit_edge_scores(task("chain", 60, 10), epsilon=0.01).value],
 }
 
