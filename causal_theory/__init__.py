@@ -22,6 +22,7 @@ from causal_theory.errors import CausalTheoryError
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import (
+    SubsetInformations,
     best_subset,
     pairwise_information,
     pairwise_joint,
@@ -61,6 +62,7 @@ __all__ = [
     "Stage1",
     "Stage2",
     "StandardTransformer",
+    "SubsetInformations",
     "TrainingRun",
     "TrainingSettings",
     "__version__",

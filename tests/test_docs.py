@@ -1,12 +1,15 @@
 """Every block of code in the README and in the documentation runs and says what the page says."""
 
+import importlib.util
 import re
 import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
+from causal_theory.cli import app
 from tests.pages import Page, read_blocks, read_commands
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +78,15 @@ def check_tool(words):
             yield f"no rule of the Makefile says {command!r}"
 
 
+def check_options(words):
+    """The options exist, and their values can be read."""
+    command = typer.main.get_command(app).commands[words[1]]
+    try:
+        command.make_context(words[1], words[2:])
+    except Exception as error:  # of click, which comes with typer
+        yield str(error)
+
+
 CHECKED = {
     r"make\b": (check_make, "creates an environment from a package index"),
     r"(\.venv/bin/)?(python -m )?pip install\b": (check_install, "installs from a package index"),
@@ -84,6 +96,8 @@ CHECKED = {
         "the whole check, of which this test is a part",
     ),
 }
+if importlib.util.find_spec("torch") is None:
+    CHECKED[r"causal-theory train .*(--preset paper-standard|--model standard)\b"] = (check_options, "needs PyTorch")
 """Commands that are not run: what is checked instead, and why they are not run."""
 
 
@@ -244,6 +258,14 @@ def test_mistakes_are_reported_with_their_line(name, tmp_path):
     assert problems
     assert problems[0].startswith(f"made-up:{line}: ")
     assert re.search(message, problems[0])
+
+
+def test_options_are_checked_without_running():
+    assert list(check_options(["causal-theory", "train", "--preset", "paper-standard", "--residual", "each"])) == []
+    (problem,) = check_options(["causal-theory", "train", "--preset", "paper-standard", "--residual", "none"])
+    assert "'none' is not one of 'joint', 'each'" in problem
+    (problem,) = check_options(["causal-theory", "train", "--colour", "red"])
+    assert "--colour" in problem
 
 
 def test_later_blocks_run_after_a_mistake(tmp_path):

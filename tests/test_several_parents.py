@@ -20,6 +20,7 @@ from causal_theory import (
     counts_rule_loss,
     edge_scores,
     excess_loss,
+    learning_curve,
     loss_floor,
     pairwise_information,
     pairwise_joint,
@@ -270,7 +271,6 @@ class TestTasks:
         for call in (
             lambda: edge_scores(task, epsilon=0.1),
             lambda: population_loss(task, np.zeros((5, 5)), np.eye(2), epsilon=0.1),
-            lambda: parent_attention_loss(task, np.eye(2), epsilon=0.1),
         ):
             with pytest.raises(TaskError, match=r"at most one parent.* \(0, 1\).*there are pairwise_information"):
                 call()
@@ -669,7 +669,7 @@ class TestConstruction:
             ),
             (np.zeros((2, 3, 2)), r"A2 must have shape \(2, 3, 3\)"),
             (np.full((2, 3, 3), np.nan), "A2 must be finite"),
-            (np.zeros(3), r"needs a graph in which every position has at most one parent"),
+            (np.zeros((3, 3)), r"with one matrix A2 needs .* at most one parent.* give A2 of shape \(2, 3, 3\)"),
         ],
     )
     @pytest.mark.parametrize("function", [parent_attention_loss, parent_attention_gradient, excess_loss])
@@ -698,6 +698,17 @@ class TestConstruction:
     def test_bad_method(self):
         with pytest.raises(InvalidArgumentError, match="method must be one of 'exact', 'monte_carlo', got 'enumerate'"):
             loss_floor(trigram(), method="enumerate")
+
+
+def test_learning_curve_of_two_heads():
+    """The excess of the best multiple falls with the length, as for one parent."""
+    prior = PointPrior({2: dirichlet_kernel(2, 2, 3)})
+    curve = learning_curve(lambda length: InContextTask(CausalGraph.ngram(length, 2), prior), [40, 80, 160, 320])
+    assert (np.diff(curve.normalised_excess) < 0.0).all()
+    assert (curve.normalised_excess > 0.0).all()
+    task = InContextTask(CausalGraph.ngram(80, 2), prior)
+    both = curve.multiples[1] * np.stack([np.eye(2), np.eye(2)])
+    assert_close(parent_attention_loss(task, both, epsilon=1 / 80).value, curve.losses[1], rtol=1e-14)
 
 
 def test_states_of_probability_zero():

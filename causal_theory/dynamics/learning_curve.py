@@ -92,12 +92,12 @@ class LearningCurve:
 
 
 def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> tuple[float, float]:
-    """Return the multiple of I for ``A2`` with the smallest loss, and that loss.
+    """Return the multiple of I for ``A2`` with the smallest loss, and that loss; with several parents for every head.
 
     Parameters
     ----------
     task : InContextTask
-        A task on a forest with an independent query; any length.
+        Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     epsilon : float
         The constant inside the logarithm of the loss, greater than 0.
     rng : int or Generator, optional
@@ -115,7 +115,9 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     InvalidArgumentError
         If ``epsilon`` is not positive.
     TaskError
-        If the graph is not a forest with an independent query.
+        If the prior has no kernel for a number of parents in the graph.
+    TooLargeError
+        If the frontier of the graph is too wide for exact sums.
 
     Examples
     --------
@@ -127,12 +129,12 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     """
     from scipy.optimize import minimize_scalar
 
-    size = task.vocab_size
     check_positive("epsilon", epsilon)
     seed = int(as_generator(rng).integers(2**63))
+    copy = np.stack([np.eye(task.vocab_size)] * len(task.graph.target_parents))
 
     def loss(multiple: float) -> float:
-        return float(parent_attention_loss(task, multiple * np.eye(size), epsilon=epsilon, rng=seed))
+        return float(parent_attention_loss(task, multiple * copy, epsilon=epsilon, rng=seed))
 
     found = minimize_scalar(loss, bounds=(0.0, LARGEST), method="bounded", options={"xatol": 1e-4})
     return float(found.x), float(found.fun)
@@ -147,6 +149,8 @@ def learning_curve(
     rng: SeedLike = 0,
 ) -> LearningCurve:
     """Return the best loss over the one-parameter path of stage 2 at several lengths, exactly.
+
+    With several parents every head has the same multiple of I.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
-from causal_theory.errors import InvalidArgumentError
+from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.population.loss import ignores_labels, mean_over_relabelings
@@ -356,5 +356,8 @@ def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, call
         matrices = check_matrix("A2", given.reshape(heads * size, size), (heads * size, size))
         return matrices.reshape(heads, size, size), check_positive("epsilon", epsilon)
     if not task.is_single_parent:
-        task.require_query(caller)
+        raise TaskError(
+            f"{caller} with one matrix A2 needs a graph in which a position and the target have at most one parent, "
+            f"got {task.graph!r}; give A2 of shape {(heads, size, size)}, one matrix for each parent of the target"
+        )
     return check_matrix("A2", given, (size, size)), check_positive("epsilon", epsilon)
