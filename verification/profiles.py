@@ -77,6 +77,8 @@ class Profile:
         Random forests that the full model is trained on.
     search_evaluations : int
         Matrices that a search for a counterexample may try.
+    kernel_draws : int
+        Kernels of two parents per prior whose informations of single positions are computed.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Profile:
     short_training_steps: int
     many_graphs: int
     search_evaluations: int
+    kernel_draws: int
 
 
 QUICK = Profile(
@@ -150,6 +153,7 @@ QUICK = Profile(
     short_training_steps=2500,
     many_graphs=2,
     search_evaluations=4000,
+    kernel_draws=3000,
 )
 """Under a minute on two cores."""
 
@@ -188,6 +192,7 @@ FULL = Profile(
     short_training_steps=2500,
     many_graphs=20,
     search_evaluations=60_000,
+    kernel_draws=20_000,
 )
 """Larger samples, longer sequences."""
 
