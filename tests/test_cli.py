@@ -200,7 +200,7 @@ class TestOtherCommands:
     def test_table_chooses_its_unit(self, scale, unit):
         matrix = scale * np.array([[0.25, 0.0], [-0.994, 0.01]])
         console = Console(width=80, file=io.StringIO())
-        table = matrix_table(console, matrix, "numbers", {1: 0})
+        table = matrix_table(console, matrix, "numbers", {1: [0]})
         assert table is not None
         assert table.title == f"numbers, in units of {unit}"
         cells = [list(column.cells) for column in table.columns]

@@ -328,6 +328,16 @@ class TestLaws:
         eliminated = eliminated_law(parents, task.prior.kernels, roots, positions, task.vocab_size)
         assert_close(eliminated, joint_law(task, task.prior.kernels, positions), rtol=1e-12, atol=1e-300)
 
+    @given(tasks(max_length=6), st.data())
+    def test_stationary_roots(self, task, data):
+        """On forests roots may be stationary; the query is uniform all the same."""
+        positions = data.draw(st.lists(st.integers(0, task.length - 1), unique=True, min_size=2, max_size=2))
+        joint = pairwise_joint(task).value[positions[0], positions[1]]
+        assert_close(joint_law(task, task.prior.kernels, positions), joint, rtol=1e-12, atol=1e-300)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(joint_module, "TRANSFER_ENTRIES", 0)
+            assert_close(joint_law(task, task.prior.kernels, positions), joint, rtol=1e-12, atol=1e-300)
+
     def test_wide_graphs_are_eliminated(self, monkeypatch):
         """A graph whose frontier from left to right is wide although another order is narrow."""
         pairs = [(), *[()] * 30, *[(0, i) for i in range(1, 31)]]
@@ -569,6 +579,8 @@ class TestConstruction:
         loss, gradient = parent_attention_loss_and_gradient(task, A2[0], epsilon=1 / length)
         assert_close(found.value, loss.value, rtol=0.0, atol=1e-12)
         assert_close(slopes[0], gradient.value, rtol=0.0, atol=1e-12)
+        counted = counting_loss(prepare_sweep(task, "test"), task.prior.kernels, 0.01, (0,))
+        assert_close(counted.value, counts_rule_loss(task, smoothing=0.01).value, rtol=0.0, atol=1e-12)
 
     def test_one_matrix_may_come_with_its_axis(self):
         task = InContextTask(CausalGraph.chain(7), PointPrior(dirichlet_kernel(3, 1)))
@@ -649,6 +661,15 @@ class TestConstruction:
             drawn, exact = function(task, **settings_of, **options), function(task, **settings_of)
             assert abs(float(drawn) - float(exact)) < 4.5 * float(drawn.error)
             assert float(drawn.error) > 0.0
+
+    def test_only_positions_with_as_many_parents_as_the_target_count(self):
+        kernels = {1: dirichlet_kernel(3, 1, 1), 2: dirichlet_kernel(3, 2, 2)}
+        task = InContextTask(CausalGraph([(), (0,), (1, 0), (2,), (3, 1)], (4,)), PointPrior(kernels))
+        exact = counts_rule_loss(task, smoothing=0.2)
+        drawn = counts_rule_loss(task, smoothing=0.2, method="monte_carlo", samples=40_000, rng=0)
+        assert abs(float(drawn) - float(exact)) < 4.5 * float(drawn.error)
+        oracle = kernel_oracle.counting_loss(task.graph, kernel_oracle.exact_kernels(kernels), 3, 0.2, (0,))
+        assert_close(exact.value, oracle, rtol=0.0, atol=1e-12)
 
     def test_wide_graph_by_monte_carlo(self):
         task = InContextTask(CausalGraph.binary_tree_and_previous(32), DirichletPrior(5, 0.1))

@@ -169,7 +169,7 @@ class TestSampler:
         assert (other != results[0][0]).any()
 
     def test_bad_input(self):
-        with pytest.raises(TaskError, match="at most one parent"):
+        with pytest.raises(TaskError, match="prior must have a kernel for every number of parents"):
             BatchSampler(InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior(MATRIX)), 4, KEYS)
         with pytest.raises(TooLargeError, match="batch_size must need at most 4 GiB"):
             BatchSampler(InContextTask(CausalGraph.chain(20), PointPrior(MATRIX)), 10**9, KEYS)

@@ -120,7 +120,7 @@ def command(
     symbols: options.Symbols = None,
     concentration: options.Concentration = None,
     floor: options.Floor = None,
-    root_law: options.RootLaws = options.RootName.STATIONARY,
+    root_law: options.RootLaws = None,
     beta0: Beta0 = 0.01,
     steps1: Steps1 = 10_000,
     learning_rate1: LearningRate1 = 0.1,

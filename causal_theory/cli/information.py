@@ -38,12 +38,14 @@ def command(
     graph_file: options.GraphFile = None,
     length: options.Length = None,
     root_probability: options.RootProbability = None,
+    order: options.Order = None,
+    parents: options.Parents = None,
     prior: options.PriorKind = options.PriorName.DIRICHLET,
     transition: options.Transition = None,
     symbols: options.Symbols = None,
     concentration: options.Concentration = None,
     floor: options.Floor = None,
-    root_law: options.RootLaws = options.RootName.STATIONARY,
+    root_law: options.RootLaws = None,
     measure: Annotated[MeasureName, typer.Option(help="Which information.")] = MeasureName.CHI2,
     draws: options.Draws = 256,
     seed: options.Seed = 0,
@@ -56,7 +58,7 @@ def command(
     outputs = Outputs(csv, npz, plot)
     rng = options.generator(seed)
     task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, rng),
+        options.build_graph(graph, length, root_probability, graph_file, rng, order=order, parents=parents),
         options.build_prior(prior, transition, symbols, concentration, floor),
         root_law,
     )
@@ -64,7 +66,7 @@ def command(
     values = pairwise_information(task, name, draws=draws, rng=rng)
     outputs.write(
         csv=matrix_csv(values.value),
-        npz={"information": values.value, "error": values.error, "parents": task.graph.parent_array},
+        npz={"information": values.value, "error": values.error, "parents": options.parent_table(task.graph)},
         plot=figure(lambda ax: _draw(values, task, name, ax), outputs),
     )
     if json:
@@ -83,10 +85,11 @@ def _draw(values: Estimate, task: InContextTask, measure: str, ax: "Axes") -> No
 
 def _show(console: Console, values: Estimate, task: InContextTask, measure: str) -> None:
     unit = "nats" if measure == "kl" else "dimensionless"
-    # A token's information with itself would set the scale, and the query is independent of all others.
-    shown = values.value[:-1, :-1].copy()
+    # A token's information with itself would set the scale, and a query is independent of all others.
+    length = task.length - task.graph.has_query
+    shown = values.value[:length, :length].copy()
     np.fill_diagonal(shown, np.nan)
-    marked = dict(enumerate(task.graph.parent_array[:-1].tolist()))
+    marked = dict(enumerate(task.graph.parents))
     table = matrix_table(console, shown, f"{measure} information, {unit}, edges in bold", marked)
     if table is not None and len(shown) > 1:
         console.print(table)

@@ -1,12 +1,13 @@
 """Options that several commands share, and the objects they describe."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from causal_theory.cli.matrices import read_matrix
 from causal_theory.errors import InvalidArgumentError
@@ -26,6 +27,8 @@ __all__ = [
     "Json",
     "Length",
     "Npz",
+    "Order",
+    "Parents",
     "Plot",
     "PriorKind",
     "PriorName",
@@ -41,10 +44,12 @@ __all__ = [
     "describe",
     "describe_prior",
     "generator",
+    "parent_table",
 ]
 
 GRAPH, PRIOR, OUTPUT = "Graph", "Prior", "Output"
 LENGTH, ROOT_PROBABILITY, SYMBOLS, CONCENTRATION, FLOOR = 20, 0.5, 10, 1.0, 0.0
+ORDER, PARENTS = 2, 2
 """Defaults. The options themselves default to None, so that one that would have no effect is refused."""
 
 
@@ -57,6 +62,9 @@ class GraphName(StrEnum):
     BINARY_TREE = "binary-tree"
     RANDOM_FOREST = "random-forest"
     RECURSIVE_FOREST = "recursive-forest"
+    NGRAM = "ngram"
+    BINARY_TREE_AND_PREVIOUS = "binary-tree-and-previous"
+    RANDOM_DAG = "random-dag"
 
 
 class PriorName(StrEnum):
@@ -95,6 +103,14 @@ RootProbability = Annotated[
         rich_help_panel=GRAPH,
     ),
 ]
+Order = Annotated[
+    int | None,
+    typer.Option(help=f"Positions that each position of an ngram follows (default {ORDER}).", rich_help_panel=GRAPH),
+]
+Parents = Annotated[
+    int | None,
+    typer.Option(help=f"Parents of each position of a random DAG (default {PARENTS}).", rich_help_panel=GRAPH),
+]
 PriorKind = Annotated[
     PriorName,
     typer.Option(
@@ -126,7 +142,14 @@ Floor = Annotated[
         rich_help_panel=PRIOR,
     ),
 ]
-RootLaws = Annotated[RootName, typer.Option("--root-law", help="Law of a root.", rich_help_panel=PRIOR)]
+RootLaws = Annotated[
+    RootName | None,
+    typer.Option(
+        "--root-law",
+        help="Law of a root (default stationary; uniform for graphs with several parents).",
+        rich_help_panel=PRIOR,
+    ),
+]
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
 Draws = Annotated[int, typer.Option(help="Matrices drawn from a Dirichlet prior with more than two symbols.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of a random graph, then of all draws.")]
@@ -143,6 +166,9 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+WITH_FILE = "together with --graph-file"
+
+
 def _refuse(given: Mapping[str, object], context: str) -> None:
     """Refuse options that would have no effect."""
     for option, value in given.items():
@@ -156,26 +182,38 @@ def build_graph(
     root_probability: float | None,
     graph_file: Path | None,
     rng: np.random.Generator,
+    *,
+    order: int | None = None,
+    parents: int | None = None,
 ) -> CausalGraph:
     """Return the graph that the options describe."""
-    if graph_file is not None:
-        given = {"graph": name, "length": length, "root-probability": root_probability}
-        _refuse(given, "together with --graph-file")
-        return read_graph(graph_file)
-    size = LENGTH if length is None else length
-    if name is GraphName.RANDOM_FOREST:
-        chance = ROOT_PROBABILITY if root_probability is None else root_probability
-        return CausalGraph.random_forest(size, chance, rng)
-    _refuse({"root-probability": root_probability}, "without --graph random-forest")
-    if name is GraphName.RECURSIVE_FOREST:
-        return CausalGraph.recursive_forest(size, rng)
-    makers = {
-        GraphName.CHAIN: CausalGraph.chain,
-        GraphName.PAIRS: CausalGraph.pairs,
-        GraphName.STAR: CausalGraph.star,
-        GraphName.BINARY_TREE: CausalGraph.binary_tree,
+    own: dict[GraphName, dict[str, Any]] = {
+        GraphName.RANDOM_FOREST: {"root-probability": root_probability},
+        GraphName.NGRAM: {"order": order},
+        GraphName.RANDOM_DAG: {"parents": parents},
     }
-    return makers[name or GraphName.CHAIN](size)
+    if graph_file is not None:
+        given = {"graph": name, "length": length}
+        _refuse(given | {key: value for values in own.values() for key, value in values.items()}, WITH_FILE)
+        return read_graph(graph_file)
+    for family, values in own.items():
+        if name is not family:
+            _refuse(values, f"without --graph {family}")
+    size = LENGTH if length is None else length
+    makers: dict[GraphName, Callable[[], CausalGraph]] = {
+        GraphName.CHAIN: lambda: CausalGraph.chain(size),
+        GraphName.PAIRS: lambda: CausalGraph.pairs(size),
+        GraphName.STAR: lambda: CausalGraph.star(size),
+        GraphName.BINARY_TREE: lambda: CausalGraph.binary_tree(size),
+        GraphName.RANDOM_FOREST: lambda: CausalGraph.random_forest(
+            size, ROOT_PROBABILITY if root_probability is None else root_probability, rng
+        ),
+        GraphName.RECURSIVE_FOREST: lambda: CausalGraph.recursive_forest(size, rng),
+        GraphName.NGRAM: lambda: CausalGraph.ngram(size, ORDER if order is None else order),
+        GraphName.BINARY_TREE_AND_PREVIOUS: lambda: CausalGraph.binary_tree_and_previous(size),
+        GraphName.RANDOM_DAG: lambda: CausalGraph.random_dag(size, PARENTS if parents is None else parents, rng),
+    }
+    return makers[name or GraphName.CHAIN]()
 
 
 def build_prior(
@@ -200,16 +238,33 @@ def build_prior(
     return PointPrior(matrix) if kind is PriorName.POINT else OrbitPrior(matrix)
 
 
-def build_task(graph: CausalGraph, prior: Prior, root_law: RootName) -> InContextTask:
+def build_task(graph: CausalGraph, prior: Prior, root_law: RootName | None) -> InContextTask:
     """Return the task that the options describe."""
-    law: RootLaw = "stationary" if root_law is RootName.STATIONARY else "uniform"
+    law: RootLaw | None = None if root_law is None else "stationary" if root_law is RootName.STATIONARY else "uniform"
     return InContextTask(graph, prior, law)
 
 
 def describe(task: InContextTask) -> dict[str, Any]:
-    """Return what JSON output says about a task: with it the numbers can be computed again."""
-    parents = [list(entry) if len(entry) > 1 else entry[0] if entry else -1 for entry in task.graph.parents]
-    return {"parents": parents, "prior": describe_prior(task.prior), "root_law": task.root_law}
+    """Return what JSON output says about a task: with it the numbers can be computed again.
+
+    The positions that the target follows are given where they are not the last one alone.
+    """
+    graph = task.graph
+    parents = [list(entry) if len(entry) > 1 else entry[0] if entry else -1 for entry in graph.parents]
+    targets = {} if graph.target_parents == (graph.length - 1,) else {"target_parents": list(graph.target_parents)}
+    return {"parents": parents, **targets, "prior": describe_prior(task.prior), "root_law": task.root_law}
+
+
+def parent_table(graph: CausalGraph) -> NDArray[np.int64]:
+    """Return what NPZ output says about a graph.
+
+    One row for each of T positions with its parents, -1 for those it lacks: (T, k) where positions have up to k >= 2
+    parents, (T,) for a forest.
+    """
+    table = np.full((graph.length, max(1, *map(len, graph.parents))), -1, dtype=np.int64)
+    for row, entry in zip(table, graph.parents, strict=True):
+        row[: len(entry)] = entry
+    return table[:, 0] if graph.is_forest else table
 
 
 def describe_prior(prior: Prior) -> dict[str, Any]:

@@ -207,10 +207,12 @@ def list_table(title: str, lines: Mapping[str, str]) -> Table:
     return table
 
 
-def matrix_table(console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, int]) -> Table | None:
+def matrix_table(
+    console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, Iterable[int]]
+) -> Table | None:
     """Return the lower triangle with two digits for its largest entry, or None when the terminal is too narrow.
 
-    NaN is left blank; the entry ``marked[i]`` of row i is bold.
+    NaN is left blank; the entries ``marked[i]`` of row i are bold.
     """
     length = len(matrix)
     seen = np.abs(matrix[np.tril_indices(length)])
@@ -225,8 +227,8 @@ def matrix_table(console: Console, matrix: NDArray[np.float64], title: str, mark
     for j in range(length):
         table.add_column(labels[j], justify="right", no_wrap=True, min_width=widths[j])
     for i, row in enumerate(cells):
-        if marked.get(i, -1) >= 0:
-            row[marked[i]] = f"[bold green]{row[marked[i]]}[/bold green]"
+        for j in marked.get(i, ()):
+            row[j] = f"[bold green]{row[j]}[/bold green]"
         table.add_row(labels[i], *row)
     return table
 

@@ -28,12 +28,14 @@ def command(
     graph_file: options.GraphFile = None,
     length: options.Length = None,
     root_probability: options.RootProbability = None,
+    order: options.Order = None,
+    parents: options.Parents = None,
     prior: options.PriorKind = options.PriorName.DIRICHLET,
     transition: options.Transition = None,
     symbols: options.Symbols = None,
     concentration: options.Concentration = None,
     floor: options.Floor = None,
-    root_law: options.RootLaws = options.RootName.STATIONARY,
+    root_law: options.RootLaws = None,
     size: Annotated[int, typer.Option(help="Number of sequences.")] = 10,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -49,7 +51,7 @@ def command(
     outputs = Outputs(csv, npz, plot)
     rng = options.generator(seed)
     task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, rng),
+        options.build_graph(graph, length, root_probability, graph_file, rng, order=order, parents=parents),
         options.build_prior(prior, transition, symbols, concentration, floor),
         root_law,
     )

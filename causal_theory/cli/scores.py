@@ -50,7 +50,7 @@ def command(
     symbols: options.Symbols = None,
     concentration: options.Concentration = None,
     floor: options.Floor = None,
-    root_law: options.RootLaws = options.RootName.STATIONARY,
+    root_law: options.RootLaws = None,
     epsilon: options.Epsilon = 0.01,
     method: Annotated[MethodName, typer.Option(help="Message passing, or a sum over all sequences.")] = (
         MethodName.TRANSFORM
@@ -120,7 +120,7 @@ def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
 
 def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     # The row of the query decides nothing, and its own entry would set the scale.
-    marked = dict(enumerate(report.true[:-1].tolist()))
+    marked = {child: [parent] for child, parent in enumerate(report.true[:-1].tolist()) if parent >= 0}
     table = matrix_table(console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked)
     if table is not None:
         console.print(table)

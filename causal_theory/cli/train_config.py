@@ -24,7 +24,7 @@ __all__ = ["Choices", "ModelName", "ModelPlan", "Plan", "make_plan", "read_confi
 Values = dict[str, Any]
 Parser = Callable[[object], Any]
 
-PRIOR, ROOT_LAW = options.PriorName.DIRICHLET, options.RootName.STATIONARY
+PRIOR = options.PriorName.DIRICHLET
 HEADS = (1, 1)
 SCALE = 0.0
 BETA0 = 0.01
@@ -65,8 +65,8 @@ class Choices:
         task, model = dict(other.task), dict(other.model)
         kind = _kind_of(self.preset if self.preset is not None else other.preset)
         for own, values, key, default, belonging in (
-            (self.task, task, "graph", None, ("root_probability", "graph_file")),
-            (self.task, task, "graph_file", None, ("graph", "length", "root_probability")),
+            (self.task, task, "graph", None, ("root_probability", "order", "parents", "graph_file")),
+            (self.task, task, "graph_file", None, ("graph", "length", "root_probability", "order", "parents")),
             (self.task, task, "prior", PRIOR, ("transition", "symbols", "concentration", "floor")),
             (self.model, model, "kind", kind, ("heads", "scale", "epsilon", "beta0", "residual")),
         ):
@@ -151,6 +151,8 @@ SECTIONS: Mapping[str, Mapping[str, Parser]] = {
         "graph_file": _text,
         "length": _integer,
         "root_probability": _number,
+        "order": _integer,
+        "parents": _integer,
         "prior": _enum(options.PriorName),
         "transition": _matrix,
         "symbols": _integer,
@@ -285,8 +287,8 @@ def make_plan(choices: Choices) -> Plan:
                 f"{', '.join(missing)} must be given, on the command line, by --config or by --preset, got nothing"
             )
     else:
-        _check_task(choices.task, preset)
         tasks = preset.tasks(rng)
+        _check_task(choices.task, preset, tasks[0])
         start = preset.settings.as_dict()
     model = _make_model(choices.model, preset)
     return Plan(preset, seed, rng, tasks, model, TrainingSettings.from_dict(start | choices.training))
@@ -305,6 +307,8 @@ def _make_task(task: Values, rng: np.random.Generator) -> InContextTask:
             task.get("root_probability"),
             None if file is None else Path(file),
             rng,
+            order=task.get("order"),
+            parents=task.get("parents"),
         ),
         options.build_prior(
             task.get("prior", PRIOR),
@@ -313,11 +317,11 @@ def _make_task(task: Values, rng: np.random.Generator) -> InContextTask:
             task.get("concentration"),
             task.get("floor"),
         ),
-        task.get("root_law", ROOT_LAW),
+        task.get("root_law"),
     )
 
 
-def _check_task(task: Values, preset: Preset) -> None:
+def _check_task(task: Values, preset: Preset, made: InContextTask) -> None:
     """Refuse what contradicts the task of a preset; repeating it is no contradiction."""
     family = options.GraphName(preset.family)
     fixed: Values = {
@@ -327,7 +331,7 @@ def _check_task(task: Values, preset: Preset) -> None:
         "symbols": preset.vocab_size,
         "concentration": preset.concentration,
         "floor": 0.0,
-        "root_law": ROOT_LAW,
+        "root_law": options.RootName(str(made.root_law)),
     }
     if family is options.GraphName.RANDOM_FOREST:
         fixed["root_probability"] = 0.5

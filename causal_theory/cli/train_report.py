@@ -20,15 +20,16 @@ from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import EdgeReport
 from causal_theory.tasks import InContextTask
 from causal_theory.training import TrainingRun
+from causal_theory.training.baselines import short_baseline_name
+from causal_theory.training.run import best_attention
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["TrainReport", "best_attention", "rank_correlation"]
+__all__ = ["TrainReport", "rank_correlation"]
 
 Array = NDArray[np.float64]
 
-NAMES = {"floor": "entropy floor", "counts": "counts rule", "unigram": "unigram", "uniform": "uniform, log S"}
 LOW = 0.25
 """Attention below which an edge counts as not learned, as published."""
 
@@ -43,12 +44,6 @@ LEAST_ROWS = 3
 
 PANEL = (4.5, 3.8)
 """Inches of one panel."""
-
-
-def best_attention(run: TrainingRun) -> Array:
-    """Return the attention on the parent at the end, (T,), of the head that gives most; NaN for roots."""
-    best: Array = run.attention_on_parents.max(axis=0)
-    return best
 
 
 def rank_correlation(x: Array, y: Array) -> tuple[float | None, float | None]:
@@ -82,7 +77,10 @@ def matrices(model: TrainableModel) -> dict[str, Array]:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One run with the edge scores of its task; ``scores`` is None for a task without an independent query."""
+    """One run with the edge scores of its task; ``scores`` is None for a task that has none.
+
+    It has them when it is a forest with an independent query.
+    """
 
     task: InContextTask
     run: TrainingRun
@@ -91,12 +89,12 @@ class Outcome:
 
     @property
     def attention(self) -> Array:
-        """Attention on the parents (T,), NaN for roots."""
+        """Attention on each parent (k, T), NaN where a position has fewer."""
         return best_attention(self.run)
 
     @property
     def weights(self) -> Array:
-        """The same of child rows alone."""
+        """The same, one number for each edge."""
         attention = self.attention
         return attention[~np.isnan(attention)]
 
@@ -108,7 +106,13 @@ class Outcome:
     @property
     def correlation(self) -> tuple[float | None, float | None]:
         """Rank correlation of margin and attention with its p-value."""
-        return rank_correlation(self.margin, self.attention)
+        return rank_correlation(*self.pairs)
+
+    @property
+    def pairs(self) -> tuple[Array, Array]:
+        """Margin and attention, flat, one number for each position and parent."""
+        attention = self.attention
+        return np.broadcast_to(self.margin, attention.shape).ravel(), attention.ravel()
 
 
 class TrainReport:
@@ -129,7 +133,7 @@ class TrainReport:
         self.outcomes = []
         for task, run, path in zip(plan.tasks, runs, checkpoints, strict=True):
             scores = None
-            if task.graph.has_query:
+            if task.is_single_parent and task.graph.has_query:
                 scores = EdgeReport(edge_scores(task, epsilon=1.0 / task.length, rng=plan.rng), task.graph)
             self.outcomes.append(Outcome(task, run, path, scores))
         model = runs[0].model
@@ -182,8 +186,18 @@ class TrainReport:
 
     def _pooled(self) -> tuple[Array, Array]:
         """Return margins and attention of all rows of all graphs."""
-        margins = np.concatenate([outcome.margin for outcome in self.outcomes])
-        return margins, np.concatenate([outcome.attention for outcome in self.outcomes])
+        margins, attention = zip(*(outcome.pairs for outcome in self.outcomes), strict=True)
+        return np.concatenate(margins), np.concatenate(attention)
+
+    @property
+    def _baselines(self) -> list[str]:
+        """Names of the baselines, which are the same for all graphs."""
+        return list(self.outcomes[0].run.baselines)
+
+    @property
+    def _slots(self) -> int:
+        """Most parents of a position."""
+        return max(len(outcome.attention) for outcome in self.outcomes)
 
     def content(self) -> dict[str, Any]:
         """Return what JSON says."""
@@ -219,6 +233,8 @@ class TrainReport:
             "test_losses": run.test_losses,
             "test_errors": run.test_errors,
             "attention_on_parents": run.attention_on_parents,
+            "attention_on_slots": run.attention_on_slots,
+            "matched_heads": run.matched_heads,
             "margin": outcome.margin,
             "margin_error": unknown if outcome.scores is None else outcome.scores.margin_error,
             "rank_correlation": correlation,
@@ -229,14 +245,14 @@ class TrainReport:
         """Return what NPZ holds; the first axis is that of the runs, NaN or -1 stand for what a run did not reach."""
         runs = [outcome.run for outcome in self.outcomes]
         found: dict[str, NDArray[Any]] = {
-            "parents": np.array([run.graph.parent_array for run in runs]),
+            "parents": np.array([options.parent_table(run.graph) for run in runs]),
             "diverged_at": np.array([run.diverged_at for run in runs]),
             "margin": np.array([outcome.margin for outcome in self.outcomes]),
             "parameters": np.array([run.model.parameters for run in runs]),
         }
         for name in ("steps", "losses", "snapshot_steps", "test_losses", "test_errors", "attention"):
             found[name] = _stack([getattr(run, name) for run in runs])
-        for name in NAMES:
+        for name in self._baselines:
             found[f"loss_{name}"] = np.array([run.baselines[name] for run in runs])
         for name in matrices(runs[0].model):
             found[name] = np.array([matrices(run.model)[name] for run in runs])
@@ -245,11 +261,11 @@ class TrainReport:
     def csv(self) -> Writer:
         """Return a writer of the losses, one window of steps a line."""
         rows = [
-            [number, step, loss, *(outcome.run.baselines[name] for name in NAMES)]
+            [number, step, loss, *outcome.run.baselines.values()]
             for number, outcome in enumerate(self.outcomes)
             for step, loss in zip(outcome.run.steps.tolist(), outcome.run.losses.tolist(), strict=True)
         ]
-        return table_csv(["graph", "step", "loss", *NAMES], rows)
+        return table_csv(["graph", "step", "loss", *self._baselines], rows)
 
     @property
     def _shown(self) -> int:
@@ -318,8 +334,11 @@ class TrainReport:
         if len(runs) > 1:
             axes[last].set_title(f"loss, graph {self._shown}")
         plot_parent_attention(runs, ax=axes[last + 1])
-        plot_margins(*self._pooled(), ax=axes[last + 2])
-        for ax in (*axes[len(panels) : last], *axes[last + 3 :]):
+        used = last + 2
+        if self._slots == 1:
+            plot_margins(*self._pooled(), ax=axes[used])
+            used += 1
+        for ax in (*axes[len(panels) : last], *axes[used:]):
             ax.set_axis_off()
 
     def show(self, console: Console) -> None:
@@ -359,25 +378,23 @@ class TrainReport:
     def _single(self) -> Table:
         (outcome,) = self.outcomes
         summary = self.summary()
-        correlation, p_value = outcome.correlation
-        lowest = (
-            f"{outcome.weights.min():.4f} (position {int(np.nanargmin(outcome.attention))})" if summary["edges"] else ""
-        )
-        return list_table(
-            self._title(),
-            {
-                "status": _status(outcome.run),
-                "mean attention on the parents": _number(summary["mean_attention"], "no child rows"),
-                "lowest attention on a parent": lowest,
-                f"edges below {LOW:g}": f"{summary['below']} of {summary['edges']}",
-                "smallest margin of the edge scores": _number(
-                    outcome.scores.smallest_margin if outcome.scores and summary["edges"] else None, "none"
-                ),
-                "rank correlation of margin and attention": "undefined"
-                if correlation is None
-                else f"{correlation:.3f} (p = {p_value:.2g})",
-            },
-        )
+        lowest = f"{outcome.weights.min():.4f} ({_place(outcome.attention)})" if summary["edges"] else ""
+        rows = {
+            "status": _status(outcome.run),
+            "mean attention on the parents": _number(summary["mean_attention"], "no child rows"),
+            **(_by_parent(outcome.run) if self._slots > 1 else {}),
+            "lowest attention on a parent": lowest,
+            f"edges below {LOW:g}": f"{summary['below']} of {summary['edges']}",
+        }
+        if self._slots == 1:
+            correlation, p_value = outcome.correlation
+            rows["smallest margin of the edge scores"] = _number(
+                outcome.scores.smallest_margin if outcome.scores and summary["edges"] else None, "none"
+            )
+            rows["rank correlation of margin and attention"] = (
+                "undefined" if correlation is None else f"{correlation:.3f} (p = {p_value:.2g})"
+            )
+        return list_table(self._title(), rows)
 
     def _losses(self) -> Table:
         (outcome,) = self.outcomes
@@ -391,10 +408,9 @@ class TrainReport:
         if self.reduced:
             normalised = float(run.test_loss) + self.shift
             table.add_row("the same, normalised", f"{normalised:.4f}", error, f"{run.excess + self.shift:.4f}")
-        for name, label in NAMES.items():
-            loss = run.baselines[name]
+        for name, loss in run.baselines.items():
             excess = "" if name == "floor" else f"{loss - run.baselines['floor']:.4f}"
-            table.add_row(label, f"{loss:.4f}", "", excess)
+            table.add_row(short_baseline_name(name), f"{loss:.4f}", "", excess)
         return table
 
     def _graphs(self) -> Table:
@@ -440,6 +456,21 @@ class TrainReport:
 def last_step(run: TrainingRun) -> int:
     """Return the number of steps done."""
     return int(run.steps[-1]) if len(run.steps) else 0
+
+
+def _place(attention: Array) -> str:
+    """Return in words where attention (k, T) on a parent is lowest."""
+    slot, position = np.unravel_index(np.nanargmin(attention), attention.shape)
+    return f"position {position}" + (f", parent {slot + 1}" if len(attention) > 1 else "")
+
+
+def _by_parent(run: TrainingRun) -> dict[str, str]:
+    """Return mean attention on each of several parents, and which head gives it."""
+    found = {}
+    for slot, (head, weights) in enumerate(zip(run.matched_heads, run.matched_attention, strict=True)):
+        who = f"head {head + 1}" if head >= 0 else "no head left"
+        found[f"parent {slot + 1} ({who})"] = f"{np.nanmean(weights):.4f}"
+    return found
 
 
 def _stack(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

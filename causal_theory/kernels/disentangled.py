@@ -398,7 +398,10 @@ def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, l
         first += heads[layer]
     if not with_gradient:
         return
-    coefficient_slopes[:] = 0.0
+    # Slopes of block 0, and of keys after the query, are never read.
+    for m in range(1, blocks[final]):
+        for i in range(length):
+            coefficient_slopes[m, i, : i + 1] = 0.0
     add_products(x_out, slopes, gradient[starts[layers] :].reshape((out_width, size)))
     apply_rows(W, slopes, x_slopes)
     _last_layer_back(

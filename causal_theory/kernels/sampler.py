@@ -157,3 +157,82 @@ def sample_matrices(keys, first, parents, target, matrices, root_laws, renamed, 
             targets[n, names[b]] = matrices[k, row, b]
         for i in range(length):
             tokens[n, i] = names[tokens[n, i]]
+
+
+@jit
+def _row_number(tokens, entry, offsets, sources, bases, size):
+    """Return the number of the row that an entry follows: its parents' tokens as digits, after other kernels."""
+    number = 0
+    for p in range(offsets[entry], offsets[entry + 1]):
+        number = number * size + tokens[sources[p]]
+    return bases[entry] + number
+
+
+@jit_parallel
+def sample_dirichlet_rows(keys, first, offsets, sources, bases, law, tokens, targets):
+    """Sequences ``first ...`` on a graph with several parents under a Dirichlet prior; roots are uniform.
+
+    A kernel of k parents has S^k independent rows, of which a sequence visits few: a row is drawn when it is first
+    needed, from the stream of the sequence, which has the same law.
+
+    Parameters
+    ----------
+    offsets, sources : (T + 2,) and (E,) int64
+        The parents of entry i are ``sources[offsets[i]:offsets[i + 1]]``; entry T is the target.
+    bases : (T + 1,) int64
+        Number of the first row of the kernel that an entry follows, so that rows of different kernels differ.
+    law : (concentration, inverse, floor)
+        As in ``sample_dirichlet``.
+    """
+    concentration, inverse, floor = law
+    count, size = targets.shape
+    length = tokens.shape[1]
+    for unit in prange((count + UNIT - 1) // UNIT):
+        state = np.empty(4, dtype=np.uint64)
+        rows, names = np.empty((length + 1, size)), np.empty(length + 1, dtype=np.int64)
+        for n in range(unit * UNIT, min(count, (unit + 1) * UNIT)):
+            open_stream(keys, first + n, state)
+            drawn = 0
+            for i in range(length + 1):
+                if offsets[i] == offsets[i + 1]:
+                    tokens[n, i] = below(state, size)
+                    continue
+                name = _row_number(tokens[n], i, offsets, sources, bases, size)
+                r = 0
+                while r < drawn and names[r] != name:
+                    r += 1
+                if r == drawn:
+                    names[r] = name
+                    drawn += 1
+                    _dirichlet_row(state, concentration, inverse, rows[r])
+                    if floor > 0.0:
+                        for b in range(size):
+                            rows[r, b] = floor / size + (1.0 - floor) * rows[r, b]
+                if i < length:
+                    tokens[n, i] = _pick(state, rows[r])
+                else:
+                    targets[n] = rows[r]
+
+
+@jit_parallel
+def sample_rows(keys, first, offsets, sources, bases, rows, renamed, tokens, targets):
+    """Sequences on a graph with several parents under given ``rows`` (R, S) of all kernels, symbols ``renamed``."""
+    count, length = tokens.shape
+    size = targets.shape[1]
+    for unit in prange((count + UNIT - 1) // UNIT):
+        state = np.empty(4, dtype=np.uint64)
+        names = np.arange(size)
+        for n in range(unit * UNIT, min(count, (unit + 1) * UNIT)):
+            open_stream(keys, first + n, state)
+            if renamed:
+                _shuffle(state, names)
+            for i in range(length):
+                if offsets[i] == offsets[i + 1]:
+                    tokens[n, i] = below(state, size)
+                else:
+                    tokens[n, i] = _pick(state, rows[_row_number(tokens[n], i, offsets, sources, bases, size)])
+            row = _row_number(tokens[n], length, offsets, sources, bases, size)
+            for b in range(size):
+                targets[n, names[b]] = rows[row, b]
+            for i in range(length):
+                tokens[n, i] = names[tokens[n, i]]

@@ -13,6 +13,7 @@ from causal_theory.plotting.colours import COLOURS, MARKERS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
 from causal_theory.training import TrainingRun
+from causal_theory.training.run import best_attention
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +81,9 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
 
     Roots have no parent: where one run has a root, nothing is drawn; of several runs those count in which a position
     is a child. Of several heads each has its own marks; of several runs the head counts that gives most, position by
-    position. The dashed line is what uniform attention gives.
+    position. Where positions have several parents each parent has its own marks, at the attention of the head that is
+    matched to it (:attr:`causal_theory.TrainingRun.matched_attention`). The dashed line is what uniform attention
+    gives.
 
     Parameters
     ----------
@@ -115,9 +118,9 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
     ax = axes_or_new(ax, (6.4, 3.8))
     positions = np.arange(runs[0].model.length)
     if len(runs) == 1:
-        _draw_heads(ax, positions, runs[0].attention_on_parents)
+        _draw_stems(ax, positions, *_stems(runs[0]))
     else:
-        _draw_spread(ax, positions, np.array([one.attention_on_parents.max(axis=0) for one in runs]))
+        _draw_spread(ax, positions, np.concatenate([best_attention(one) for one in runs]), len(runs))
     ax.plot(positions, 1.0 / (positions + 1.0), color="black", linestyle="--", linewidth=1.0, label="uniform, 1/(i+1)")
     ax.set_xlim(-0.6, positions[-1] + 0.6)
     ax.set_ylim(-0.02, 1.04)
@@ -130,23 +133,32 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
     return ax
 
 
-def _draw_heads(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> None:
-    """Draw stems, one for each head, side by side so that none hides another."""
-    children = ~np.isnan(attention[0])
-    if not children.any():
+def _stems(run: TrainingRun) -> tuple[Array, list[str]]:
+    """Return what is drawn of one run, shape (n, T), and its names: heads on one parent, or parents by their heads."""
+    if run.graph.is_forest:
+        heads = len(run.attention[-1])
+        names = [f"head {h + 1}" for h in range(heads)] if heads > 1 else ["child rows"]
+        return run.attention_on_parents, names
+    who = [f"head {head + 1}" if head >= 0 else "no head left" for head in run.matched_heads.tolist()]
+    return run.matched_attention, [f"parent {slot + 1}: {name}" for slot, name in enumerate(who)]
+
+
+def _draw_stems(ax: "Axes", positions: NDArray[np.int64], attention: Array, names: list[str]) -> None:
+    """Draw stems, one for each row of ``attention``, side by side so that none hides another."""
+    if np.isnan(attention).all():
         note(ax, "no child rows")
         return
-    heads, size = len(attention), mark_size(len(positions))
-    for h, weights in enumerate(attention):
-        places = positions[children] + 0.5 * ((h + 0.5) / heads - 0.5)
-        colour = COLOURS[h % len(COLOURS)]
+    count, size = len(attention), mark_size(len(positions))
+    for k, (weights, name) in enumerate(zip(attention, names, strict=True)):
+        children = ~np.isnan(weights)
+        places = positions[children] + 0.5 * ((k + 0.5) / count - 0.5)
+        colour = COLOURS[k % len(COLOURS)]
         ax.vlines(places, 0.0, weights[children], color=colour, linewidth=0.2 * size, alpha=0.6)
-        style: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[h % len(MARKERS)], "markersize": size}
-        label = f"head {h + 1}" if heads > 1 else "child rows"
-        ax.plot(places, weights[children], color=colour, label=label, **style)
+        style: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[k % len(MARKERS)], "markersize": size}
+        ax.plot(places, weights[children], color=colour, label=name, **style)
 
 
-def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> None:
+def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array, runs: int) -> None:
     """Draw every run as a dot, and mean and standard deviation over the runs of each position."""
     seen = ~np.isnan(attention)
     counts = seen.sum(axis=0)
@@ -154,7 +166,7 @@ def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array) -> 
         note(ax, "no child rows")
         return
     rows, columns = np.nonzero(seen)
-    label = f"each of {len(attention)} runs"
+    label = f"each of {runs} runs"
     ax.plot(positions[columns], attention[rows, columns], linestyle="none", marker=".", color="#888888", label=label)
     some, several = positions[counts > 0], positions[counts > 1]
     means = np.array([attention[seen[:, i], i].mean() for i in some])

@@ -12,13 +12,13 @@ from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbe
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import draw_levels, mark_divergence, marks, note
 from causal_theory.training import TrainingRun
+from causal_theory.training.baselines import short_baseline_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["plot_training"]
 
-BASELINES = {"floor": "entropy floor", "counts": "counts rule", "unigram": "unigram", "uniform": "uniform, log S"}
 ERROR_BARS = 2.0
 """Half the width of the error band, in standard errors."""
 
@@ -88,7 +88,7 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     mark_divergence(ax, run.diverged_at)
     seen = run.test_losses <= BEYOND * run.baselines["uniform"]
     _limit(ax, run, np.concatenate([low[seen], high[seen] + shift]))
-    draw_levels(ax, {BASELINES[name]: value for name, value in run.baselines.items()})
+    draw_levels(ax, {short_baseline_name(name): value for name, value in run.baselines.items()})
     _scale_steps(ax, run)
     ax.set_title("loss")
     ax.set_ylabel("loss (nats)")

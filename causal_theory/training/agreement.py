@@ -125,6 +125,8 @@ def gradient_agreement(
     ------
     InvalidArgumentError
         If ``size`` is too small, the model is no reduced transformer, or ``A2`` is no multiple of I for first order.
+    TaskError
+        If the graph is no forest with an independent query.
 
     Examples
     --------
@@ -140,6 +142,7 @@ def gradient_agreement(
     count = check_integer("size", size, 2 * BATCHES) // BATCHES
     if not isinstance(model, ReducedTransformer):
         raise InvalidArgumentError(f"model must be a ReducedTransformer, got {type(model).__name__}")
+    task.require_query("gradient_agreement")
     sampler = BatchSampler(task, count, draw_keys(as_generator(rng)))
     sampled = np.array([model.batch_gradient(*sampler.draw(k * count))[1] for k in range(BATCHES)])
     exact, used = _exact(task, model, method)

@@ -6,9 +6,20 @@ from numpy.typing import NDArray
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import DirichletPrior, Prior
 
-__all__ = ["natural_smoothing", "sample_baselines"]
+__all__ = ["baseline_name", "natural_smoothing", "sample_baselines", "short_baseline_name"]
 
 Array = NDArray[np.float64]
+
+ONE_PARENT = "counts_parent_"
+"""Counting by one of several parents: its number, from 1 on, follows."""
+
+NAMES = {
+    "floor": "entropy floor",
+    "counts": "counting along the edges",
+    "unigram": "counting tokens",
+    "uniform": "uniform guess",
+}
+SHORT_NAMES = {"floor": "entropy floor", "counts": "counts rule", "unigram": "unigram", "uniform": "uniform, log S"}
 
 
 def natural_smoothing(prior: Prior) -> float:
@@ -16,27 +27,90 @@ def natural_smoothing(prior: Prior) -> float:
     return prior.concentration if isinstance(prior, DirichletPrior) else 1.0
 
 
+def baseline_name(key: str) -> str:
+    """Return what a baseline of :func:`sample_baselines` is, in words.
+
+    Examples
+    --------
+    >>> baseline_name("counts"), baseline_name("counts_parent_2")
+    ('counting along the edges', 'counting along the edges to parent 2 alone')
+    """
+    if key.startswith(ONE_PARENT):
+        return f"{NAMES['counts']} to parent {key.removeprefix(ONE_PARENT)} alone"
+    return NAMES[key]
+
+
+def short_baseline_name(key: str) -> str:
+    """Return the same for tables and figures.
+
+    Examples
+    --------
+    >>> short_baseline_name("counts"), short_baseline_name("counts_parent_2")
+    ('counts rule', 'counts, parent 2 alone')
+    """
+    if key.startswith(ONE_PARENT):
+        return f"counts, parent {key.removeprefix(ONE_PARENT)} alone"
+    return SHORT_NAMES[key]
+
+
 def sample_baselines(
     graph: CausalGraph, tokens: NDArray[np.int64], targets: Array, smoothing: float
 ) -> dict[str, float]:
-    """Return the mean losses, in nats, of four predictors on a sample.
+    r"""Return the mean losses, in nats, of simple predictors on a sample.
 
-    ``"floor"`` knows the target; ``"counts"`` counts what followed the query along the edges (roots are skipped);
-    ``"unigram"`` counts the context tokens; ``"uniform"`` knows nothing.
+    A counts rule looks at the positions that have as many parents as the target, k, and counts the tokens of those
+    whose parents have the tokens of the target's parents; others are skipped. With :math:`n_b` the counts it guesses
+
+    .. math:: (n_b + c) / (n + S c)
+
+    ``"floor"`` knows the target. ``"counts"`` compares all k parents, and for k >= 2 ``"counts_parent_1"``, ...,
+    ``"counts_parent_k"`` compare one of them alone, in the order in which the graph lists them. ``"unigram"`` counts
+    the tokens of the context: all but an independent query. ``"uniform"`` knows nothing.
+
+    Parameters
+    ----------
+    graph : CausalGraph
+        The graph of the task.
+    tokens : ndarray of int64, shape (n, T)
+        Sequences.
+    targets : ndarray, shape (n, S)
+        Laws of the next token.
+    smoothing : float
+        c, see :func:`natural_smoothing`.
+
+    Returns
+    -------
+    dict of str to float
+        Losses by name.
+
+    Examples
+    --------
+    >>> from causal_theory import DirichletPrior, InContextTask
+    >>> task = InContextTask(CausalGraph.ngram(8, 2), DirichletPrior(3, 0.1))
+    >>> sample = task.sample(100, rng=0)
+    >>> list(sample_baselines(task.graph, sample.tokens, sample.targets, 0.1))
+    ['floor', 'counts', 'counts_parent_1', 'counts_parent_2', 'unigram', 'uniform']
     """
     count, size = targets.shape
-    parents = graph.parent_array
-    children = np.flatnonzero(parents >= 0)
+    slots = len(graph.target_parents)
+    children = [i for i, entry in enumerate(graph.parents) if len(entry) == slots]
     rows = np.arange(count)
-    followed, seen = np.zeros((count, size)), np.zeros((count, size))
-    for child in children.tolist():
-        np.add.at(followed, (rows, tokens[:, child]), tokens[:, parents[child]] == tokens[:, -1])
-    for i in range(graph.length - 1):
+    both = np.zeros((count, size))
+    single = np.zeros((slots, count, size))
+    for child in children:
+        agree = tokens[:, graph.parents[child]] == tokens[:, graph.target_parents]
+        np.add.at(both, (rows, tokens[:, child]), agree.all(axis=1))
+        for slot in range(slots):
+            np.add.at(single[slot], (rows, tokens[:, child]), agree[:, slot])
+    seen = np.zeros((count, size))
+    for i in range(graph.length - graph.has_query):
         np.add.at(seen, (rows, tokens[:, i]), 1.0)
     logs = np.log(targets, out=np.zeros_like(targets), where=targets > 0.0)
+    alone = {f"{ONE_PARENT}{slot + 1}": _loss(counts, targets, smoothing) for slot, counts in enumerate(single)}
     return {
         "floor": float(-(targets * logs).sum(axis=1).mean()),
-        "counts": _loss(followed, targets, smoothing),
+        "counts": _loss(both, targets, smoothing),
+        **(alone if slots > 1 else {}),
         "unigram": _loss(seen, targets, smoothing),
         "uniform": float(np.log(size)),
     }

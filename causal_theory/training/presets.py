@@ -142,6 +142,10 @@ def _random(length: int, rng: np.random.Generator) -> CausalGraph:
     return CausalGraph.recursive_forest(length, rng)
 
 
+def _two_parents(length: int, _: np.random.Generator) -> CausalGraph:
+    return CausalGraph.binary_tree_and_previous(length)
+
+
 def _sparse(length: int, rng: np.random.Generator) -> CausalGraph:
     return CausalGraph.random_forest(length, 0.5, rng)
 
@@ -150,6 +154,9 @@ _LONG = TrainingSettings(steps=2**17, batch_size=1024, learning_rate=1.0, schedu
 _SHORT = TrainingSettings(steps=2**14, batch_size=1024, learning_rate=1.0)
 _ADAMW = TrainingSettings(
     steps=2**12, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=2e-4
+)
+_TWO_HEADS = TrainingSettings(
+    steps=2**16, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=1e-4
 )
 _FIGURES = (
     ("paper-chain", "chain: the induction head", "chain", _chain),
@@ -164,6 +171,19 @@ PRESETS: Mapping[str, Preset] = {
     },
     "paper-many-graphs": Preset(
         "paper-many-graphs", "20 random forests, one run each", "random-forest", _sparse, 20, 20, 3, 0.1, (1, 1), _SHORT
+    ),
+    "paper-two-parents": Preset(
+        "paper-two-parents",
+        "two parents and two heads",
+        "binary-tree-and-previous",
+        _two_parents,
+        1,
+        32,
+        5,
+        0.1,
+        (2, 1),
+        _TWO_HEADS,
+        scale=1e-4,
     ),
     "paper-standard": Preset(
         "paper-standard", "chain: the standard transformer", "chain", _chain, 1, 20, 10, 0.1, (1, 1), _ADAMW, "standard"

@@ -10,51 +10,110 @@ from causal_theory.estimate import Estimate
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import TrainableModel
 from causal_theory.notebook import array_block, block, count, details, facts, figure, number, settings_table, sparkline
+from causal_theory.training.baselines import baseline_name
 from causal_theory.training.settings import TrainingSettings
 
-__all__ = ["TrainingRun", "TrainingStatus", "parent_attention"]
+__all__ = ["TrainingRun", "TrainingStatus", "best_attention", "match_heads", "parent_attention", "slot_attention"]
 
 Array = NDArray[np.float64]
 TrainingStatus = Literal["finished", "diverged"]
 
-NAMES = {
-    "floor": "entropy floor",
-    "counts": "counting along the edges",
-    "unigram": "counting tokens",
-    "uniform": "uniform guess",
-}
-"""What the baselines are."""
-
 
 def parent_attention(attention: Array, graph: CausalGraph) -> Array:
-    """Return the attention of every position on its parent.
+    r"""Return the attention of every position on its parents together.
+
+    .. math:: \sum_{p \in \mathrm{parents}(i)} a_{ip}
 
     Parameters
     ----------
     attention : ndarray, shape (..., T, T)
         Query positions in rows, key positions in columns.
     graph : CausalGraph
-        A forest on T positions.
+        A graph on T positions.
 
     Returns
     -------
     ndarray, shape (..., T)
         NaN for roots.
 
-    Raises
-    ------
-    GraphError
-        If a position has several parents.
+    See Also
+    --------
+    slot_attention : Each parent for itself.
 
     Examples
     --------
     >>> parent_attention(np.eye(4), CausalGraph.chain(4))
     array([nan,  0.,  0., nan])
     """
-    parents = graph.parent_array
-    rows = np.arange(len(parents))
-    found: Array = np.where(parents >= 0, attention[..., rows, np.maximum(parents, 0)], np.nan)
+    found = np.full(attention.shape[:-1], np.nan)
+    for i, parents in enumerate(graph.parents):
+        if parents:
+            found[..., i] = attention[..., i, parents].sum(axis=-1)
     return found
+
+
+def slot_attention(attention: Array, graph: CausalGraph) -> Array:
+    r"""Return the attention of every position on each of its parents.
+
+    Parent number s of a position, in the order in which the graph lists them, is in slot s.
+
+    .. math:: [s, i] = a_{i p_s(i)}
+
+    Parameters
+    ----------
+    attention : ndarray, shape (..., T, T)
+        Query positions in rows, key positions in columns.
+    graph : CausalGraph
+        A graph on T positions, which have at most k parents; k = 1 for a graph without edges.
+
+    Returns
+    -------
+    ndarray, shape (..., k, T)
+        NaN where a position has fewer parents.
+
+    Examples
+    --------
+    >>> slot_attention(np.eye(4), CausalGraph.ngram(4, 2))
+    array([[nan, nan,  0.,  0.],
+           [nan, nan,  0.,  0.]])
+    """
+    slots = max(1, *map(len, graph.parents))
+    found = np.full((*attention.shape[:-2], slots, graph.length), np.nan)
+    for i, parents in enumerate(graph.parents):
+        found[..., : len(parents), i] = attention[..., i, parents]
+    return found
+
+
+def match_heads(on_slots: Array) -> NDArray[np.int64]:
+    r"""Return the head of each slot: no head has two of them, and mean attention is largest in sum.
+
+    .. math:: \arg\max_{\sigma} \sum_s \mathrm{mean}_i \, a^{\sigma(s)}_{i p_s(i)}
+
+    The names of heads mean nothing, those of parents do: a kernel takes its parents in order.
+
+    Parameters
+    ----------
+    on_slots : ndarray, shape (H, k, T)
+        See :func:`slot_attention`.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Numbers of heads from 0 on; -1 for slots that are left when there are fewer heads.
+
+    Examples
+    --------
+    >>> match_heads(np.array([[[np.nan, 0.1], [np.nan, 0.8]], [[np.nan, 0.6], [np.nan, 0.7]]]))
+    array([1, 0])
+    """
+    from scipy.optimize import linear_sum_assignment  # takes long to load
+
+    seen = np.isfinite(on_slots)
+    means = np.where(seen, on_slots, 0.0).sum(axis=-1) / np.maximum(seen.sum(axis=-1), 1)
+    heads, slots = linear_sum_assignment(means, maximize=True)
+    matched = np.full(on_slots.shape[1], -1, dtype=np.int64)
+    matched[slots] = heads
+    return matched
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +138,7 @@ class TrainingRun:
         Attention of the first layer, averaged over the held-out sequences.
     baselines : dict
         Mean losses of simple predictors on the same sequences: ``"floor"``, ``"counts"``, ``"unigram"``,
-        ``"uniform"``.
+        ``"uniform"``; where the target has several parents also ``"counts_parent_1"``, ..., which count by one alone.
     status : {"finished", "diverged"}
         ``"diverged"``: the loss or a parameter was not finite.
     diverged_at : int
@@ -108,8 +167,26 @@ class TrainingRun:
 
     @property
     def attention_on_parents(self) -> Array:
-        """Attention on the parent at the end, shape (H, T), NaN for roots."""
+        """Attention on the parents at the end, shape (H, T), of several parents the sum; NaN for roots."""
         return parent_attention(self.attention[-1], self.graph)
+
+    @property
+    def attention_on_slots(self) -> Array:
+        """Attention on each parent at the end, shape (H, k, T), NaN where a position has fewer parents."""
+        return slot_attention(self.attention[-1], self.graph)
+
+    @property
+    def matched_heads(self) -> NDArray[np.int64]:
+        """Which head is matched to each parent, shape (k,), by largest mean attention; -1 when none is left."""
+        return match_heads(self.attention_on_slots)
+
+    @property
+    def matched_attention(self) -> Array:
+        """Attention on each parent of the head that is matched to it, shape (k, T); 0 when none is left."""
+        on_slots, heads = self.attention_on_slots, self.matched_heads
+        found = on_slots[heads, np.arange(len(heads))]
+        found[heads < 0] *= 0.0  # NaN stays where there is no parent
+        return found
 
     @property
     def excess(self) -> float:
@@ -124,8 +201,10 @@ class TrainingRun:
         rows: dict[str, object] = {"model": repr(self.model)}
         if len(self.test_losses):
             rows["loss on held-out sequences"] = self.test_loss._text()
-        rows |= {NAMES.get(name, name): float(loss) for name, loss in self.baselines.items()}
+        rows |= {baseline_name(name): float(loss) for name, loss in self.baselines.items()}
         rows["mean attention on parents"] = self._mean_attention
+        if len(self.attention) and len(self.matched_heads) > 1:
+            rows |= self._slot_facts()
         parts = [facts(f"Training: {self._ending}; losses in nats", rows)]
         drawn = sparkline(
             self.losses,
@@ -140,6 +219,14 @@ class TrainingRun:
             shown = [array_block(f"Attention of the first layer, head {h + 1}", head) for h, head in enumerate(heads)]
             parts.append(details("Attention at the end", *shown))
         return block(*parts, details("Settings", settings_table("Settings of training", self.settings)))
+
+    def _slot_facts(self) -> dict[str, object]:
+        """Return which head attends to which of several parents, and how much."""
+        found: dict[str, object] = {}
+        for slot, (head, weights) in enumerate(zip(self.matched_heads, self.matched_attention, strict=True)):
+            who = f"head {head + 1}" if head >= 0 else "no head left"
+            found[f"on parent {slot + 1} ({who})"] = float(np.nanmean(weights))
+        return found
 
     @property
     def _ending(self) -> str:
@@ -156,6 +243,17 @@ class TrainingRun:
 
     @property
     def _mean_attention(self) -> str:
-        on_parents = self.attention_on_parents if len(self.attention) else np.zeros(0)
+        on_parents = self.matched_attention if len(self.attention) else np.zeros(0)
         seen = on_parents[np.isfinite(on_parents)]
         return f"{seen.mean():.3f}" if seen.size else "none"
+
+
+def best_attention(run: TrainingRun) -> Array:
+    """Return the attention at the end on each parent, shape (k, T), NaN where a position has fewer parents.
+
+    Of several parents it is that of the matched head; of one that of the head that gives most, position by position.
+    """
+    if run.graph.is_forest:
+        best: Array = run.attention_on_parents.max(axis=0, keepdims=True)
+        return best
+    return run.matched_attention

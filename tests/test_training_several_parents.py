@@ -1,0 +1,441 @@
+"""Training on graphs with several parents: sampler against exact laws, baselines, heads matched to parents."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from causal_theory import (
+    CausalGraph,
+    DirichletPrior,
+    DisentangledTransformer,
+    InContextTask,
+    OrbitPrior,
+    PointPrior,
+    ReducedTransformer,
+    counts_rule_loss,
+    gradient_agreement,
+    loss_floor,
+    pairwise_joint,
+    train_sgd,
+)
+from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError
+from causal_theory.priors.drawn import DrawnPrior
+from causal_theory.training import find_preset, match_heads, parent_attention, slot_attention, train_with_settings
+from causal_theory.training.baselines import baseline_name, sample_baselines, short_baseline_name
+from causal_theory.training.sampler import BatchSampler
+from causal_theory.training.trainer import describe_task
+
+from .helpers import assert_close
+
+pytestmark = pytest.mark.compiled
+
+KEYS = np.array([123, 456], dtype=np.uint64)
+LARGEST_Z = 5.0
+"""Of a few thousand correlated normal numbers one as large has a chance of about 1e-3."""
+
+
+def kernel(size, parents, seed):
+    return np.random.default_rng(seed).dirichlet([0.7] * size, size=(size,) * parents)
+
+
+MIXED = CausalGraph([(), (), (0,), (1, 0), (2,), (0, 3, 1)], (4, 2))
+"""One, two and three parents, not in ascending order, and a target with two."""
+
+GRAPHS = {
+    "ngram": CausalGraph.ngram(6, 2),
+    "binary tree and previous": CausalGraph.binary_tree_and_previous(6),
+    "random dag": CausalGraph.random_dag(6, 2, rng=3),
+    "mixed": MIXED,
+}
+KERNELS = {k: kernel(2, k, seed=k) for k in (1, 2, 3)}
+
+
+def exact_law(graph, prior):
+    """Probability of every sequence of bits, and the expectation of the target on it; Dirichlet rows by their urns."""
+    codes = list(itertools.product(range(2), repeat=graph.length))
+    chances, targets = np.zeros(len(codes)), np.zeros((len(codes), 2))
+    for number, tokens in enumerate(codes):
+        if isinstance(prior, DirichletPrior):
+            chances[number], law = urn(graph, tokens, prior.concentration)
+            targets[number] = chances[number] * law
+            continue
+        relabelings = prior.kernel_relabelings(graph.in_degrees) if isinstance(prior, OrbitPrior) else [prior.kernels]
+        relabelings = list(relabelings)
+        for own in relabelings:
+            chance = 1.0 / len(relabelings)
+            for token, parents in zip(tokens, graph.parents, strict=True):
+                row = own[len(parents)][tuple(tokens[p] for p in parents)] if parents else [0.5, 0.5]
+                chance *= row[token]
+            chances[number] += chance
+            wanted = graph.target_parents
+            targets[number] += chance * own[len(wanted)][tuple(tokens[p] for p in wanted)]
+    return chances, targets
+
+
+def urn(graph, tokens, concentration):
+    """Probability of a sequence and mean of the target given it, when rows are independent Dirichlet."""
+    chance, seen = 1.0, {}
+    for token, parents in zip(tokens, graph.parents, strict=True):
+        if not parents:
+            chance /= 2.0
+            continue
+        counts = seen.setdefault(tuple(tokens[p] for p in parents), np.zeros(2))
+        chance *= (counts[token] + concentration) / (counts.sum() + 2.0 * concentration)
+        counts[token] += 1.0
+    counts = seen.get(tuple(tokens[p] for p in graph.target_parents), np.zeros(2))
+    return chance, (counts + concentration) / (counts.sum() + 2.0 * concentration)
+
+
+def z_scores(values, exact):
+    """Deviations of means over the first axis in standard errors, of those that are no sum of a few rare events."""
+    often = len(values) * exact > 100.0
+    error = values.std(axis=0, ddof=1) / math.sqrt(len(values))
+    return (values.mean(axis=0) - exact)[often] / error[often]
+
+
+def sequence_z_scores(graph, tokens, targets, exact):
+    """Deviations of the law of whole sequences and of targets on them from exact ones."""
+    code = tokens @ (2 ** np.arange(graph.length)[::-1])
+    hot = np.eye(2**graph.length)[code]
+    chances, weighted = exact
+    return np.concatenate([z_scores(hot, chances), z_scores(hot * targets[:, :1], weighted[:, 0])])
+
+
+class TestSampler:
+    @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS.keys())
+    @pytest.mark.parametrize(
+        "prior", [PointPrior(KERNELS), OrbitPrior(KERNELS), DirichletPrior(2, 0.1), DirichletPrior(2, 0.7)], ids=repr
+    )
+    def test_whole_sequences_and_targets_have_the_exact_law(self, graph, prior):
+        """All tokens together with the target: a kernel is the same at all positions of a sequence."""
+        tokens, targets = BatchSampler(InContextTask(graph, prior), 60_000, KEYS).draw(0)
+        z = sequence_z_scores(graph, tokens, targets, exact_law(graph, prior))
+        assert np.abs(z).max() < LARGEST_Z
+        assert np.abs(targets.sum(axis=1) - 1.0).max() < 1e-12
+
+    def test_a_wrong_law_is_noticed(self):
+        """The same statistic is far from the law of kernels that change on the way, and of parents in another order."""
+        prior = DirichletPrior(2, 0.1)
+        tokens, targets = BatchSampler(InContextTask(MIXED, prior), 60_000, KEYS).draw(0)
+        independent = np.full(64, 1.0 / 64.0), np.full((64, 2), 1.0 / 128.0)
+        assert np.abs(sequence_z_scores(MIXED, tokens, targets, independent)).max() > 3 * LARGEST_Z
+        swapped = CausalGraph([(), (), (0,), (0, 1), (2,), (0, 3, 1)], (4, 2))
+        tokens, targets = BatchSampler(InContextTask(MIXED, PointPrior(KERNELS)), 60_000, KEYS).draw(0)
+        wrong = exact_law(swapped, PointPrior(KERNELS))
+        assert np.abs(sequence_z_scores(MIXED, tokens, targets, wrong)).max() > 3 * LARGEST_Z
+
+    @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS.keys())
+    @pytest.mark.parametrize(
+        "prior",
+        [
+            PointPrior({k: kernel(3, k, seed=9 + k) for k in (1, 2, 3)}),
+            OrbitPrior({k: kernel(3, k, seed=9 + k) for k in (1, 2, 3)}),
+            DirichletPrior(3, 0.37),
+            DirichletPrior(3, 0.1, floor=0.3),
+        ],
+        ids=repr,
+    )
+    def test_pairs_have_the_exact_law(self, graph, prior):
+        task, count = InContextTask(graph, prior), 40_000
+        tokens, targets = BatchSampler(task, count, KEYS).draw(0)
+        exact = pairwise_joint(task, draws=4000, rng=1)
+        hot = np.eye(3)[tokens]
+        found = np.einsum("nia,njb->ijab", hot, hot) / count
+        error = np.sqrt(exact.value * (1.0 - exact.value) / count + exact.error**2) + 1e-9
+        assert np.abs((found - exact.value) / error).max() < LARGEST_Z
+        assert (targets >= (prior.floor / 3 - 1e-15 if isinstance(prior, DirichletPrior) else 0.0)).all()
+
+    def test_targets_and_tokens_go_together_as_in_the_sampler_of_the_task(self):
+        """A floor has no urn: tokens times targets against the plain sampler, both with errors."""
+        task = InContextTask(MIXED, DirichletPrior(3, 0.1, floor=0.3))
+        tokens, targets = BatchSampler(task, 40_000, KEYS).draw(0)
+        plain = task.sample(40_000, rng=1)
+        one, two = (np.einsum("nia,nb->niab", np.eye(3)[t], y) for t, y in ((tokens, targets), plain[:2]))
+        gap = one.mean(axis=0) - two.mean(axis=0)
+        error = np.sqrt(one.var(axis=0) / len(one) + two.var(axis=0) / len(two))
+        assert np.abs(gap / error).max() < LARGEST_Z
+
+    def test_a_target_of_its_own_number_of_parents(self):
+        """A forest whose target has two parents: the kernel of the target is drawn for it alone."""
+        graph = CausalGraph([(), (0,), (1,), ()], (1, 3))
+        tokens, targets = BatchSampler(InContextTask(graph, DirichletPrior(2, 0.7)), 60_000, KEYS).draw(0)
+        z = sequence_z_scores(graph, tokens, targets, exact_law(graph, DirichletPrior(2, 0.7)))
+        assert np.abs(z).max() < LARGEST_Z
+        task = InContextTask(graph, PointPrior(KERNELS))
+        tokens, targets = BatchSampler(task, 100, KEYS).draw(0)
+        np.testing.assert_array_equal(targets, KERNELS[2][tokens[:, 1], tokens[:, 3]])
+
+    @pytest.mark.parametrize("prior", [DirichletPrior(2, 0.1), OrbitPrior(KERNELS), PointPrior(KERNELS)], ids=repr)
+    def test_neither_batch_size_nor_threads_matter(self, prior):
+        import numba
+
+        task = InContextTask(CausalGraph.binary_tree_and_previous(12), prior)
+        before = numba.get_num_threads()
+        results = []
+        try:
+            for threads in (1, before):
+                numba.set_num_threads(threads)
+                tokens, targets = BatchSampler(task, 1000, KEYS).draw(5000)
+                results.append((tokens.copy(), targets.copy()))
+        finally:
+            numba.set_num_threads(before)
+        for one, two in zip(*results, strict=True):
+            np.testing.assert_array_equal(one, two)
+        for whole, part in zip(results[0], BatchSampler(task, 77, KEYS).draw(5300), strict=True):
+            np.testing.assert_array_equal(whole[300:377], part)
+        assert (BatchSampler(task, 1000, KEYS).draw(6000)[0] != results[0][0]).any()
+
+    def test_bad_input(self):
+        graph = CausalGraph.ngram(6, 2)
+        task = InContextTask(graph, PointPrior(kernel(3, 1, 0)))
+        with pytest.raises(TaskError, match="prior must have a kernel for every number of parents in the graph"):
+            BatchSampler(task, 4, KEYS)
+        with pytest.raises(TaskError, match="prior must have a kernel"):
+            BatchSampler(InContextTask(graph, DrawnPrior(DirichletPrior(3, 1.0), 4, rng=0)), 4, KEYS)
+        with pytest.raises(TooLargeError, match="batch_size must need at most 4 GiB"):
+            BatchSampler(InContextTask(graph, DirichletPrior(3, 1.0)), 10**9, KEYS)
+        with pytest.raises(TooLargeError, match=r"kernels of at most .* rows in all, got up to 19 parents with 10"):
+            BatchSampler(InContextTask(CausalGraph.ngram(30, 19), DirichletPrior(10, 1.0)), 4, KEYS)
+
+    def test_many_rows_cost_no_memory(self):
+        """A kernel of 18 parents has 10^18 rows; those that a sequence visits are drawn."""
+        task = InContextTask(CausalGraph.ngram(30, 18), DirichletPrior(10, 0.1))
+        tokens, targets = BatchSampler(task, 64, KEYS).draw(0)
+        assert tokens.shape == (64, 30)
+        assert np.abs(targets.sum(axis=1) - 1.0).max() < 1e-12
+
+
+def plain_counts(graph, tokens, targets, smoothing, slots):
+    """The counts rule by loops over sequences and positions."""
+    size, total = targets.shape[1], 0.0
+    for own, law in zip(tokens.tolist(), targets, strict=True):
+        counts = np.full(size, smoothing)
+        for i, parents in enumerate(graph.parents):
+            if len(parents) != len(graph.target_parents):
+                continue
+            if all(own[parents[s]] == own[graph.target_parents[s]] for s in slots):
+                counts[own[i]] += 1.0
+        total -= law @ np.log(counts / counts.sum())
+    return total / len(tokens)
+
+
+class TestBaselines:
+    @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS.keys())
+    def test_are_plain_loops(self, graph):
+        sample = InContextTask(graph, DirichletPrior(3, 0.3)).sample(200, rng=0)
+        found = sample_baselines(graph, sample.tokens, sample.targets, 0.3)
+        assert list(found) == ["floor", "counts", "counts_parent_1", "counts_parent_2", "unigram", "uniform"]
+        for name, slots in (("counts", (0, 1)), ("counts_parent_1", (0,)), ("counts_parent_2", (1,))):
+            assert_close(found[name], plain_counts(graph, sample.tokens, sample.targets, 0.3, slots), rtol=1e-12)
+        seen = np.stack([(sample.tokens == b).sum(axis=1) for b in range(3)], axis=1) + 0.3
+        guess = np.log(seen / seen.sum(axis=1, keepdims=True))
+        assert_close(found["unigram"], -(sample.targets * guess).sum(axis=1).mean(), rtol=1e-12)
+
+    def test_three_parents_have_one_rule_each(self):
+        graph = CausalGraph.ngram(7, 3)
+        sample = InContextTask(graph, DirichletPrior(2, 0.5)).sample(50, rng=0)
+        found = sample_baselines(graph, sample.tokens, sample.targets, 0.5)
+        for slot in range(3):
+            expected = plain_counts(graph, sample.tokens, sample.targets, 0.5, (slot,))
+            assert_close(found[f"counts_parent_{slot + 1}"], expected, rtol=1e-12)
+
+    def test_approach_the_exact_losses(self):
+        """On a large sample, within five standard errors of a mean of losses that vary by at most one nat or so."""
+        task = InContextTask(CausalGraph.ngram(9, 2), PointPrior({2: kernel(3, 2, seed=5)}))
+        tokens, targets = BatchSampler(task, 100_000, KEYS).draw(0)
+        found = sample_baselines(task.graph, tokens, targets, 0.7)
+        assert_close(found["floor"], loss_floor(task).value, rtol=0.0, atol=0.01)
+        assert_close(found["counts"], counts_rule_loss(task, smoothing=0.7).value, rtol=0.0, atol=0.01)
+        for slot in range(2):
+            exact = counts_rule_loss(task, smoothing=0.7, parents=(slot,)).value
+            assert_close(found[f"counts_parent_{slot + 1}"], exact, rtol=0.0, atol=0.01)
+        assert found["counts"] < min(found["counts_parent_1"], found["counts_parent_2"]) - 0.05
+
+    def test_a_forest_keeps_its_four(self):
+        sample = InContextTask(CausalGraph.chain(8), DirichletPrior(3, 0.3)).sample(100, rng=0)
+        found = sample_baselines(CausalGraph.chain(8), sample.tokens, sample.targets, 0.3)
+        assert list(found) == ["floor", "counts", "unigram", "uniform"]
+
+    def test_names_in_words(self):
+        graph = CausalGraph.ngram(8, 2)
+        sample = InContextTask(graph, DirichletPrior(3, 0.1)).sample(10, rng=0)
+        keys = list(sample_baselines(graph, sample.tokens, sample.targets, 0.1))
+        for name in (baseline_name, short_baseline_name):
+            assert len({name(key) for key in keys}) == len(keys)
+        assert [short_baseline_name(key) for key in keys][1:4] == [
+            "counts rule",
+            "counts, parent 1 alone",
+            "counts, parent 2 alone",
+        ]
+
+
+class TestAttention:
+    def test_slots_by_hand(self):
+        rng = np.random.default_rng(0)
+        attention = rng.random((4, 3, 6, 6))
+        found = slot_attention(attention, MIXED)
+        assert found.shape == (4, 3, 3, 6)
+        for i, parents in enumerate(MIXED.parents):
+            for slot in range(3):
+                if slot < len(parents):
+                    np.testing.assert_array_equal(found[:, :, slot, i], attention[:, :, i, parents[slot]])
+                else:
+                    assert np.isnan(found[:, :, slot, i]).all()
+        sums = parent_attention(attention, MIXED)
+        assert_close(sums[..., 3], attention[..., 3, 0] + attention[..., 3, 1], rtol=1e-15)
+        assert np.isnan(sums[..., :2]).all()
+
+    def test_a_graph_without_edges(self):
+        found = slot_attention(np.eye(3)[np.newaxis], CausalGraph([(), (), ()]))
+        assert found.shape == (1, 1, 3)
+        assert np.isnan(found).all()
+        assert match_heads(found).tolist() == [0]
+
+    @pytest.mark.parametrize(("heads", "slots"), [(2, 2), (3, 2), (2, 3), (4, 4), (1, 2)])
+    def test_the_matching_is_the_best_of_all(self, heads, slots):
+        rng = np.random.default_rng(heads + 10 * slots)
+        for _ in range(20):
+            on_slots = rng.random((heads, slots, 5))
+            on_slots[:, -1, :3] = np.nan
+            means = np.nanmean(on_slots, axis=-1)
+            longer, shorter = max(heads, slots), min(heads, slots)
+            best = max(
+                sum(means[(a, b) if heads <= slots else (b, a)] for a, b in enumerate(order))
+                for order in itertools.permutations(range(longer), shorter)
+            )
+            matched = match_heads(on_slots)
+            used = [(head, slot) for slot, head in enumerate(matched.tolist()) if head >= 0]
+            assert len({head for head, _ in used}) == len(used) == shorter
+            assert_close(sum(means[pair] for pair in used), best, rtol=1e-12)
+
+    def test_of_a_run(self):
+        """Heads that are set to a parent each are found in any order, and one head serves one parent only."""
+        graph = CausalGraph.ngram(6, 2)
+        task = InContextTask(graph, DirichletPrior(3, 0.1))
+        for order in ((0, 1), (1, 0)):
+            model = DisentangledTransformer(6, 3, (2, 1))
+            flat = model.parameters.copy()
+            layer = flat[model.groups["layer1"]].reshape(2, 9, 9)
+            for head, slot in enumerate(order):
+                for i in range(2, 6):
+                    layer[head, 3 + i, 3 + graph.parents[i][slot]] = 30.0
+            start = model.with_parameters(flat)
+            run = train_sgd(task, start, steps=1, batch_size=8, learning_rate=1e-9, rng=0, test_size=64)
+            assert run.matched_heads.tolist() == list(order)
+            assert run.attention_on_slots.shape == (2, 2, 6)
+            assert run.matched_attention.shape == (2, 6)
+            assert np.isnan(run.matched_attention[:, :2]).all()
+            assert run.matched_attention[:, 2:].min() > 0.999
+            assert_close(run.attention_on_parents[:, 2:], run.attention_on_slots[:, :, 2:].sum(axis=1), rtol=1e-15)
+            assert "mean attention on parents 1.000" in repr(run)
+            shown = run._repr_html_()
+            assert f"on parent 1 (head {order[0] + 1})" in shown
+            assert "counting along the edges to parent 2 alone" in shown
+
+    def test_fewer_heads_than_parents(self):
+        task = InContextTask(CausalGraph.ngram(6, 2), DirichletPrior(3, 0.1))
+        run = train_sgd(task, DisentangledTransformer(6, 3), steps=2, batch_size=8, learning_rate=0.1, rng=0)
+        assert sorted(run.matched_heads.tolist()) == [-1, 0]
+        left = int(np.argmin(run.matched_heads))
+        assert run.matched_attention[left, 2:].tolist() == [0.0] * 4
+        assert np.isnan(run.matched_attention[:, :2]).all()
+        assert "no head left" in run._repr_html_()
+
+
+class TestTraining:
+    @pytest.mark.parametrize("heads", [(2, 1), (3, 2), (2, 2, 1)])
+    def test_gradient_against_finite_differences(self, heads):
+        task = InContextTask(CausalGraph.binary_tree_and_previous(5), DirichletPrior(2, 0.5))
+        tokens, targets = BatchSampler(task, 40, KEYS).draw(0)
+        model = DisentangledTransformer(5, 2, heads, scale=0.4, rng=0)
+        rng = np.random.default_rng(1)
+        theta = model.parameters + 0.3 * rng.standard_normal(len(model.parameters))
+        gradient = model.gradient_at(theta, tokens, targets)[1]
+        for part in model.groups.values():
+            for _ in range(4):
+                step = np.zeros_like(theta)
+                step[part] = rng.standard_normal(part.stop - part.start)
+                step *= 1e-4 / np.linalg.norm(step)
+                up, down = (model.gradient_at(theta + s * step, tokens, targets)[0].mean() for s in (1.0, -1.0))
+                # Central differences: errors of relative size h^2 and of roundoff over h.
+                slope = 1e-4 * np.linalg.norm(gradient[part])
+                assert abs((up - down) / 2.0 - gradient @ step) < 1e-5 * slope
+
+    def test_learns(self):
+        """A short run: the loss falls below what any rule reaches that sees one parent alone."""
+        task = InContextTask(CausalGraph.ngram(10, 2), DirichletPrior(5, 0.1))
+        model = DisentangledTransformer(10, 5, (2, 1), scale=1e-2, rng=0)
+        run = train_sgd(
+            task, model, steps=600, batch_size=256, learning_rate=0.02, optimizer="adamw", schedule="cosine", rng=0
+        )
+        assert sorted(run.matched_heads.tolist()) == [0, 1]
+        rules = [run.baselines[name] for name in ("counts_parent_1", "counts_parent_2", "unigram", "uniform")]
+        assert run.baselines["floor"] < run.test_losses[-1] < min(rules) - 0.1
+
+    def test_resumes_to_the_last_bit(self, tmp_path, monkeypatch):
+        task = InContextTask(CausalGraph.random_dag(6, 2, rng=0), OrbitPrior({2: kernel(3, 2, 0)}))
+        model = DisentangledTransformer(6, 3, (2, 1), scale=0.1, rng=0)
+        settings = {"batch_size": 16, "learning_rate": 0.1, "schedule": "cosine", "rng": 0, "test_size": 32}
+        whole = train_sgd(task, model, steps=6, **settings)
+        path = tmp_path / "run.npz"
+
+        original, calls = DisentangledTransformer.gradient_at, []
+
+        def stopping(self, *args):
+            calls.append(1)
+            if len(calls) > 3:
+                raise RuntimeError("stopped")
+            return original(self, *args)
+
+        monkeypatch.setattr(DisentangledTransformer, "gradient_at", stopping)
+        with pytest.raises(RuntimeError, match="stopped"):
+            train_sgd(task, model, steps=6, checkpoint=path, every=1, **settings)
+        monkeypatch.undo()
+        again = train_sgd(task, model, steps=6, checkpoint=path, resume=True, **settings)
+        np.testing.assert_array_equal(again.model.parameters, whole.model.parameters)
+        other = InContextTask(task.graph, OrbitPrior({2: kernel(3, 2, 1)}))
+        with pytest.raises(InvalidArgumentError, match="must belong to the same run, got task prior kernels 2"):
+            train_sgd(other, model, steps=6, checkpoint=path, resume=True, **settings)
+
+    def test_descriptions_tell_kernels_apart(self):
+        graph = CausalGraph.ngram(5, 2)
+        one, two = (describe_task(InContextTask(graph, PointPrior({2: kernel(3, 2, k)}))) for k in (0, 1))
+        assert one != two
+        forest = describe_task(InContextTask(CausalGraph.chain(5), PointPrior(kernel(3, 1, 0))))
+        assert set(forest["prior"]) == {"kind", "vocab_size", "transition"}
+
+    def test_a_gradient_agreement_needs_a_forest(self):
+        task = InContextTask(CausalGraph.ngram(5, 2), DirichletPrior(2, 1.0))
+        with pytest.raises(TaskError, match="gradient_agreement needs a graph in which every position has at most one"):
+            gradient_agreement(task, ReducedTransformer(np.zeros((5, 5)), np.eye(2), 0.1), 1024, rng=0)
+
+
+class TestPreset:
+    def test_is_as_published(self):
+        preset = find_preset("paper-two-parents")
+        (task,) = preset.tasks(0)
+        assert task.graph == CausalGraph.binary_tree_and_previous(32)
+        assert (task.vocab_size, task.prior.concentration, task.root_law) == (5, 0.1, "uniform")
+        settings = preset.settings
+        assert (settings.steps, settings.batch_size, settings.learning_rate) == (65536, 1024, 0.01)
+        assert (settings.optimizer, settings.schedule, settings.weight_decay) == ("adamw", "cosine", 1e-4)
+
+    def test_starts_small_and_with_its_seed(self):
+        preset = find_preset("paper-two-parents")
+        model = preset.model(7)
+        assert model.heads == (2, 1)
+        assert not model.output.any()
+        matrices = np.concatenate([layer.ravel() for layer in model.layers])
+        assert abs(matrices.std() / 1e-4 - 1.0) < 0.05
+        np.testing.assert_array_equal(model.parameters, preset.model(7).parameters)
+        assert (model.parameters != preset.model(8).parameters).any()
+
+    def test_a_few_steps(self):
+        preset = find_preset("paper-two-parents")
+        (task,) = preset.tasks(0)
+        few = type(preset.settings).from_dict(preset.settings.as_dict() | {"steps": 3, "test_size": 64})
+        run = train_with_settings(task, preset.model(0), few, rng=0)
+        assert run.status == "finished"
+        assert run.attention.shape[1:] == (2, 32, 32)
