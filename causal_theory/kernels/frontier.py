@@ -3,36 +3,17 @@
 A **state** is a combination of tokens on the frontier. Token c follows row ``rows[x]`` of ``laws`` from state x and
 leads to state ``following[x, c]``; steps of one kind share these tables, which the tuple ``sweep`` holds:
 ``(kinds, offsets, sizes, rows, following)``. The innermost index runs over quadrature nodes or symbols (lanes).
+
+Nothing is rescaled: what underflows on the way is part of an expectation that is smaller still, and of no account.
 """
 
 import numpy as np
 
 from causal_theory.kernels._jit import jit, jit_parallel, prange
-from causal_theory.kernels.messages import TINY
 from causal_theory.kernels.pairs import divergence_term
 
 MODIFIED_CHI2 = 4
 """Besides the codes of the divergences of pairs."""
-
-SMALL = 1e-3
-NEARLY_NOTHING = 1e-200
-
-
-@jit
-def _rescale(state, size, scale, logs):
-    """Keep the largest entry of every lane near one; what was taken out goes to ``scale`` and ``logs``."""
-    for lane in range(scale.shape[0]):
-        largest = 0.0
-        for x in range(size):
-            largest = max(largest, state[x, lane])
-        if largest < SMALL and largest > TINY:
-            inverse = 1.0 / largest
-            for x in range(size):
-                state[x, lane] *= inverse
-            scale[lane] *= largest
-            if scale[lane] < NEARLY_NOTHING:
-                logs[lane] += np.log(scale[lane])
-                scale[lane] = 1.0
 
 
 @jit
@@ -97,7 +78,6 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
     depth = steps + 1 if with_slopes else 2
     states = np.empty((depth, largest, width))
     gains = (np.empty((laws.shape[0], width)), np.empty((laws.shape[0], width)))
-    scale, logs = np.ones(width), np.zeros(width)
     _gains(times, omega, shift, symbol >= 0, gains[0], gains[1])
     states[0, 0, :] = 1.0
     for i in range(steps):
@@ -105,13 +85,12 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
         size_after = sizes[kinds[i + 1]] if i + 1 < steps else terminal.shape[0]
         before, after = states[i % depth], states[(i + 1) % depth]
         _step(before, after, sizes[kind], size_after, offsets[kind], sweep, laws, symbol, gains)
-        _rescale(after, size_after, scale, logs)
     final = states[steps % depth]
     for lane in range(width):
         mass = 0.0
         for x in range(terminal.shape[0]):
             mass += terminal[x] * final[x, lane]
-        masses[lane] = mass * scale[lane] * np.exp(logs[lane])
+        masses[lane] = mass
     if not with_slopes:
         return
     slopes[:] = 0.0
@@ -123,22 +102,14 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
         size = sizes[kind]
         _step_back(back, previous, size, offsets[kind], sweep, laws, symbol, gains, marked)
         forward = states[i]
-        for lane in range(width):
-            total, top = 0.0, 0.0
-            for x in range(size):
-                total += forward[x, lane] * previous[x, lane]
-                top = max(top, previous[x, lane])
-            # The product of the scales of both directions cancels against the total.
-            inverse = 1.0 / total if total > TINY else 0.0
-            lift = 1.0 / top if TINY < top < SMALL else 1.0
-            for x in range(size):
-                met = forward[x, lane] * (shift * previous[x, lane] + marked[x, lane])
-                slopes[rows[offsets[kind] + x], lane] += met * inverse
-                previous[x, lane] *= lift
+        for x in range(size):
+            r = rows[offsets[kind] + x]
+            for lane in range(width):
+                slopes[r, lane] += forward[x, lane] * (shift * previous[x, lane] + marked[x, lane])
         back, previous = previous, back
     for r in range(laws.shape[0]):
         for lane in range(width):
-            slopes[r, lane] *= omega[r] * masses[lane]
+            slopes[r, lane] *= omega[r]
 
 
 @jit_parallel
