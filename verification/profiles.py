@@ -79,6 +79,10 @@ class Profile:
         Matrices that a search for a counterexample may try.
     kernel_draws : int
         Kernels of two parents per prior whose informations of single positions are computed.
+    subset_draws : int
+        Kernels per task of which the informations of all small sets of positions are computed.
+    subset_graphs : int
+        Random graphs with several parents.
     """
 
     name: str
@@ -116,6 +120,8 @@ class Profile:
     many_graphs: int
     search_evaluations: int
     kernel_draws: int
+    subset_draws: int
+    subset_graphs: int
 
 
 QUICK = Profile(
@@ -154,6 +160,8 @@ QUICK = Profile(
     many_graphs=2,
     search_evaluations=4000,
     kernel_draws=3000,
+    subset_draws=200,
+    subset_graphs=3,
 )
 """Under a minute on two cores."""
 
@@ -193,6 +201,8 @@ FULL = Profile(
     many_graphs=20,
     search_evaluations=60_000,
     kernel_draws=20_000,
+    subset_draws=4000,
+    subset_graphs=12,
 )
 """Larger samples, longer sequences."""
 

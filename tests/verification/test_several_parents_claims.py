@@ -6,7 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from causal_theory import CausalGraph
 from verification.claims import pairwise_information_is_not_enough as pairwise
+from verification.claims import subset_information_finds_parents as subsets
+from verification.context import Context
 
 TENTH = Fraction(1, 10)
 
@@ -99,3 +102,73 @@ def test_least_lead_is_paired():
     assert pair == (6, 5)
     assert lead == pytest.approx(gaps.mean(), rel=1e-12)
     assert bars == pytest.approx(gaps.mean() / (gaps.std(ddof=1) / 10.0), rel=1e-12)
+
+
+# Claim 19: sets of positions.
+
+
+def modified_chi2_by_hand(kernel, subset, length):
+    """From the probability of every sequence of a trigram, in floating point."""
+    size = len(kernel)
+    joint = {}
+    for sequence in product(range(size), repeat=length):
+        p = 1.0 / size**2
+        for a, b, c in zip(sequence, sequence[1:], sequence[2:], strict=False):
+            p *= kernel[a, b, c]
+        z, e = tuple(sequence[j] for j in subset), sequence[-1]
+        joint[z, e] = joint.get((z, e), 0.0) + p
+    sets = {z: sum(joint[z, e] for e in range(size)) for z, _ in joint}
+    token = [sum(joint[z, e] for z in sets) for e in range(size)]
+    return sum(q**2 * (sum(joint[z, e] ** 2 / q**2 / token[e] for e in range(size)) - 1.0) for z, q in sets.items())
+
+
+def test_values_are_those_of_the_drawn_kernels():
+    case = subsets.Case(subsets.TRIGRAM, CausalGraph.ngram(5, 2), 4, 2, 1.0)
+    found = subsets.measure(case, 3, np.random.default_rng(5), subsets.unchanged)
+    kernels = case.prior.sample_kernels(3, (2,), np.random.default_rng(5))[2]
+    for kernel, row in zip(kernels, found.values[3], strict=True):
+        assert row[found.sets[3].index((0, 2, 3))] == pytest.approx(
+            modified_chi2_by_hand(kernel, (0, 2, 3), 5), rel=1e-11
+        )
+    for kernel, value in zip(kernels, found.truth, strict=True):
+        assert value == pytest.approx(modified_chi2_by_hand(kernel, (2, 3), 5), rel=1e-11)
+
+
+def test_leads_are_paired_and_the_closest_rival_counts():
+    case = subsets.Case(subsets.TRIGRAM, CausalGraph.ngram(4, 2), 3, 2, 1.0)
+    truth = np.array([1.0, 2.0, 3.0, 4.0])
+    pairs = np.stack(
+        [truth - 0.5 + np.array([0.0, 0.1, 0.0, 0.1]), truth - np.array([1.0, 0.0, 3.0, 0.0]), truth], axis=1
+    )
+    singles = np.tile([0.1, 0.2, 3.5], (4, 1))
+    found = subsets.Found(case, {1: singles, 2: pairs, 3: truth[:, None] * 0.5})
+    gaps = np.array([1.0, 0.0, 3.0, 0.0])
+    lead = found.lead(2)
+    assert (lead.rival, lead.value) == ((0, 2), 1.0)
+    assert lead.bars == pytest.approx(1.0 / (gaps.std(ddof=1) / 2.0), rel=1e-12)
+    assert found.lead(1).rival == (2,)
+    assert found.least.bars == found.lead(1).bars < 0.0
+    assert (found.share, found.single) == (1.0, 0.75)
+    assert found.ratio == pytest.approx(2.5 / 3.5, rel=1e-12)
+    assert subsets._family_part(subsets.TRIGRAM, [found]).verdict == "fails"
+
+
+def test_kernels_without_a_parent():
+    kernel = np.random.default_rng(0).dirichlet(np.ones(3), size=(3, 3, 3))
+    found = subsets.without_last_parent(kernel)
+    for a, b, c in product(range(3), repeat=3):
+        assert (found[a, b, c] == kernel[a, b, 0]).all()
+
+
+def test_sets_grow_under_the_ordinary_chi_square_only():
+    context = Context(0, ("test",))
+    assert subsets.growth(subsets.ORDINARY, 4, context).fallen == 0
+    assert subsets.growth(subsets.MODIFIED, 4, context).fallen > 100
+
+
+def test_exclusive_or_has_a_better_pair():
+    """Positions 2 and 5 repeat position 8 up to noise: each pair of steps flips with correlation 0.9^2."""
+    parents, best, most = subsets.exclusive_or()
+    assert parents == pytest.approx(0.9**2 / 4.0, rel=1e-12)  # the pair is uniform: chi-square over four
+    assert best == (2, 5)
+    assert most > parents
