@@ -338,7 +338,7 @@ class TestTraining:
         class Bar(trainer.TrainingBar):
             def update(self, done, loss):
                 if done == 17:
-                    os.kill(os.getpid(), signal.SIGINT)
+                    signal.raise_signal(signal.SIGINT)  # in this thread, not in one of PyTorch
 
         path = tmp_path / "run.npz"
         with monkeypatch.context() as patch:
