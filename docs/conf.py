@@ -60,6 +60,7 @@ RECORDS = (
     "SearchResult",
     "Stage1Run",
     "Stage2Run",
+    "SubsetInformations",
     "TrainingRun",
     "Verification",
 )

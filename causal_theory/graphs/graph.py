@@ -304,7 +304,7 @@ class CausalGraph:
         length : int
             T, at least 2 and at least ``order``.
         order : int
-            k >= 1, the number of parents.
+            The number of parents k, at least 1.
 
         Raises
         ------
@@ -354,7 +354,7 @@ class CausalGraph:
         length : int
             T, at least 2 and at least ``parents``.
         parents : int
-            k >= 1, the number of parents of a position.
+            The number of parents k of a position, at least 1.
         rng : seed or numpy Generator, optional
             Source of randomness; fresh entropy when None.
 

@@ -36,10 +36,6 @@ def parent_attention(attention: Array, graph: CausalGraph) -> Array:
     ndarray, shape (..., T)
         NaN for roots.
 
-    See Also
-    --------
-    slot_attention : Each parent for itself.
-
     Examples
     --------
     >>> parent_attention(np.eye(4), CausalGraph.chain(4))
