@@ -83,6 +83,10 @@ class Profile:
         Kernels per task of which the informations of all small sets of positions are computed.
     subset_graphs : int
         Random graphs with several parents.
+    construction_lengths : tuple of int
+        Lengths at which the construction for several parents is followed.
+    three_parent_symbols : int
+        Largest number of symbols at which it is followed with three parents.
     """
 
     name: str
@@ -122,6 +126,8 @@ class Profile:
     kernel_draws: int
     subset_draws: int
     subset_graphs: int
+    construction_lengths: tuple[int, ...]
+    three_parent_symbols: int
 
 
 QUICK = Profile(
@@ -162,6 +168,8 @@ QUICK = Profile(
     kernel_draws=3000,
     subset_draws=200,
     subset_graphs=3,
+    construction_lengths=(20, 80, 320, 1280),
+    three_parent_symbols=2,
 )
 """Under a minute on two cores."""
 
@@ -203,6 +211,8 @@ FULL = Profile(
     kernel_draws=20_000,
     subset_draws=4000,
     subset_graphs=12,
+    construction_lengths=(20, 80, 320, 1280, 5120),
+    three_parent_symbols=3,
 )
 """Larger samples, longer sequences."""
 

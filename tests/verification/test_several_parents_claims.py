@@ -1,12 +1,14 @@
 """What the claims on tokens with several parents are built from."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
 import numpy as np
 import pytest
 
-from causal_theory import CausalGraph
+from causal_theory import CausalGraph, InContextTask, PointPrior, parent_attention_loss
+from verification.claims import k_head_construction as construction
 from verification.claims import pairwise_information_is_not_enough as pairwise
 from verification.claims import subset_information_finds_parents as subsets
 from verification.context import Context
@@ -172,3 +174,39 @@ def test_exclusive_or_has_a_better_pair():
     assert parents == pytest.approx(0.9**2 / 4.0, rel=1e-12)  # the pair is uniform: chi-square over four
     assert best == (2, 5)
     assert most > parents
+
+
+# Claim 20: one head for each parent.
+
+
+def test_patterns_of_heads():
+    (every,) = construction.copy_all(3, 2)
+    assert (every == np.stack([np.eye(2)] * 3)).all()
+    first, last = construction.copy_one(2, 3)
+    assert (first == [np.eye(3), np.zeros((3, 3))]).all()
+    assert (last == [np.zeros((3, 3)), np.eye(3)]).all()
+    (wrong,) = construction.copy_wrong(2, 3)
+    assert (wrong.argmax(axis=1) == [[1, 2, 0]] * 2).all()  # the key that a query symbol looks for
+
+
+def test_best_multiples_are_not_beaten_by_a_grid():
+    kernel = construction.kernel_of(2, 2, np.random.default_rng(3))
+    task = InContextTask(CausalGraph.ngram(30, 2), PointPrior({2: kernel}))
+    (every,) = construction.copy_all(2, 2)
+    multiple, loss = construction.best_multiple(task, every, 1.0 / 30)
+    grid = [float(parent_attention_loss(task, beta * every, epsilon=1.0 / 30)) for beta in np.linspace(0.0, 12.0, 61)]
+    assert loss <= min(grid)
+    assert 0.0 < multiple < 12.0
+
+
+def test_falls_are_judged_by_rate_price_and_counts():
+    lengths = (10, 40, 160)
+    price = 4 / (2.0 * (np.array(lengths) - 2))
+    fall = construction.Fall(2, 2, lengths, np.ones(3), price - np.log1p(2.0 / np.array(lengths)), price)
+    assert fall.normalised == pytest.approx(price, rel=1e-12)
+    assert (fall.over_price, fall.over_counts) == pytest.approx((1.0, 1.0), rel=1e-12)
+    assert fall.exponent == pytest.approx(np.log(38 / 158) / np.log(4.0), rel=1e-12)
+    assert construction._part([fall]).verdict == "holds"
+    rising = fall.excess + np.array([-0.2, 0.0, 0.0])
+    for changes in ({"excess": fall.excess + 0.02}, {"counts": price * 2.0}, {"excess": rising}):
+        assert construction._part([replace(fall, **changes)]).verdict == "fails"
