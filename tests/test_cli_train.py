@@ -450,7 +450,7 @@ BAD = [
     ("[task]\ntransition = [2000-01-01]", r"\[task\] transition must be rows of numbers"),
     ("[task]\nprior = 'point'\ntransition = [[1, 2], [3, 4]]", "transition must have rows that sum to 1"),
     ("[task]\ngraph_file = 7", r"\[task\] graph_file must be a text, got 7"),
-    ("[model]\nkind = 'large'", r"\[model\] kind must be one of 'disentangled', 'reduced', got 'large'"),
+    ("[model]\nkind = 'large'", r"\[model\] kind must be one of 'disentangled', 'reduced', 'standard', got 'large'"),
     ("[model]\nheads = [1.5]", r"\[model\] heads must be integers separated by commas, .*, got \[1.5\]"),
     ("[model]\nheads = 2", r"\[model\] heads must be integers separated by commas, .*, got 2"),
     ("[training]\nsteps = 2.5", r"\[training\] steps must be an integer, got 2.5"),
