@@ -7,7 +7,16 @@ from itertools import product
 import numpy as np
 import pytest
 
-from causal_theory import CausalGraph, InContextTask, PointPrior, parent_attention_loss
+from causal_theory import (
+    CausalGraph,
+    DirichletPrior,
+    DisentangledTransformer,
+    InContextTask,
+    PointPrior,
+    TrainingRun,
+    parent_attention_loss,
+)
+from verification.claims import heads_split_the_parents as split
 from verification.claims import k_head_construction as construction
 from verification.claims import pairwise_information_is_not_enough as pairwise
 from verification.claims import subset_information_finds_parents as subsets
@@ -210,3 +219,74 @@ def test_falls_are_judged_by_rate_price_and_counts():
     rising = fall.excess + np.array([-0.2, 0.0, 0.0])
     for changes in ({"excess": fall.excess + 0.02}, {"counts": price * 2.0}, {"excess": rising}):
         assert construction._part([replace(fall, **changes)]).verdict == "fails"
+
+
+# Claim 21: two heads take one parent each.
+
+
+def trained(attention, loss, error=0.01):
+    """A run as the claim reads it: attention of heads on an order-2 chain of six positions."""
+    graph = CausalGraph.ngram(6, 2)
+    model = DisentangledTransformer(6, 5, (len(attention), 1))
+    baselines = {"floor": 0.4, "counts": 0.9, "counts_parent_1": 1.2, "counts_parent_2": 1.3, "unigram": 1.4}
+    steps, losses = np.array([0, 1]), np.array([1.6, loss])
+    shown = np.stack([np.zeros((len(attention), 6, 6)), np.array(attention)])
+    run = TrainingRun(
+        model, split.SHORT, steps, losses, steps, losses, np.full(2, error), shown, baselines, "finished", -1, graph
+    )
+    return split.Split(split.CHAIN, run, 1.2)
+
+
+def on(shift, weight):
+    """Attention of one head that gives ``weight`` to the position ``shift`` steps back."""
+    return np.eye(6, k=-shift) * weight
+
+
+def test_parents_are_taken_by_a_head_each():
+    one = trained([on(1, 0.8), on(2, 0.6)], 1.0)
+    first = CausalGraph.ngram(6, 2).parents[3].index(2)  # the slot of the previous token
+    assert one.means[first] == pytest.approx(0.8, rel=1e-12)
+    assert one.means[1 - first] == pytest.approx(0.6, rel=1e-12)
+    assert (one.edges, one.lost, one.taken) == (8, 0, True)
+    assert split._part(one).verdict == "holds"
+
+
+@pytest.mark.parametrize(
+    ("attention", "loss"),
+    [
+        pytest.param([on(1, 0.8), on(1, 0.8)], 1.0, id="both heads on the same parent"),
+        pytest.param([on(1, 0.8), on(2, 0.4)], 1.0, id="one parent hardly seen"),
+        pytest.param([on(1, 0.5) + on(2, 0.5)], 1.0, id="one head for both"),
+        pytest.param([on(1, 0.8), on(2, 0.6)], 1.17, id="no better than one parent"),
+        pytest.param([on(1, 0.8), on(2, 0.6)], 0.39, id="below the floor"),
+    ],
+)
+def test_parents_that_are_not_taken(attention, loss):
+    assert split._part(trained(attention, loss)).verdict == "fails"
+
+
+def test_edges_that_are_lost():
+    weak = on(2, 0.6)
+    weak[5, 3] = 0.2
+    assert trained([on(1, 0.8), weak], 1.0).lost == 1
+
+
+def test_one_parent_has_the_best_constant():
+    """On the task of the claim the constant of the prior is too small for it, by hand and by the rule."""
+    task = InContextTask(CausalGraph.ngram(20, 2), DirichletPrior(5, 0.1))
+    best = split.one_parent(task, np.random.default_rng(0))
+    sample = task.sample(split.COUNTED, np.random.default_rng(0))
+    found = {}
+    for slot, constant in product(range(2), (0.1, 0.5)):
+        total = 0.0
+        for tokens, law in zip(sample.tokens[:2000].tolist(), sample.targets, strict=False):
+            counts = np.full(5, constant)
+            for i, parents in enumerate(task.graph.parents):
+                if parents and tokens[parents[slot]] == tokens[task.graph.target_parents[slot]]:
+                    counts[tokens[i]] += 1.0
+            total -= law @ np.log(counts / counts.sum())
+        found[slot, constant] = total / 2000
+    for slot in range(2):
+        assert found[slot, 0.5] < found[slot, 0.1] - 0.05
+    assert best == pytest.approx(min(found.values()), abs=0.05)
+    assert best < min(found[0, 0.1], found[1, 0.1])
