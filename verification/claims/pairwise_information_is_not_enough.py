@@ -454,7 +454,7 @@ CLAIM = Claim(
         r"of the parents modulo $S$, with or without noise, each parent alone has exactly no information, both "
         r"together have some. For Dirichlet kernels of a trigram the two most informative positions are the parents of "
         r"position 8 with a probability of about 0.4 and 0.8 ($S = 3$, $5$; concentration 0.1), and 0.9 and 1 "
-        r"(concentration 1); only the *average* over the prior has the parents on top at all four."
+        r"(concentration 1); only the average over the prior has the parents on top at all four."
     ),
     source="The exclusive or; the frequencies come from an independent computation with 400 kernels each",
     predicted="fractions 0 for each parent; the frequencies of the other computation within their joint error",
