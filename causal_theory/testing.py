@@ -216,7 +216,7 @@ def kernels(
     Parameters
     ----------
     parents : int
-        k, at least 1.
+        Number of parents k, at least 1.
     size : int
         S, at least 2.
     zeros, near_deterministic : bool
