@@ -249,7 +249,7 @@ def run(profile: Profile, context: Context) -> Evidence:
 
 def control(profile: Profile, context: Context) -> Evidence:
     """Train a single head on the chain of order two."""
-    short = replace(SHORT, steps=profile.short_training_steps)
+    short = replace(SHORT, steps=profile.short_training_steps // 2)
     return _evidence([train("one head", CausalGraph.ngram(LENGTH, 2), (1, 1), short, SCALE, context)])
 
 
