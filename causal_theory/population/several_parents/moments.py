@@ -99,8 +99,8 @@ def prepare_sweep(task: InContextTask, caller: str) -> Sweep:
     if states > MAX_STATES:
         raise TooLargeError(
             f"{caller} needs a graph with at most {MAX_STATES} combinations of tokens on its frontier, got "
-            f"{size}^{frontier.width} (width {frontier.width}); use method='monte_carlo', or a graph whose parents are "
-            "near, such as CausalGraph.ngram"
+            f"{size}^{frontier.width} (width {frontier.width}); use method='monte_carlo', which parent_attention_loss, "
+            "its gradient and the baselines have, or a graph whose parents are near, such as CausalGraph.ngram"
         )
     layout = row_layout(size, graph.in_degrees)
     tables = transfer_tables(frontier, layout, graph.length)
