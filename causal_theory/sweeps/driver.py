@@ -3,9 +3,9 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import BrokenExecutor, Future
-from dataclasses import dataclass
+from contextlib import suppress
 
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.sweeps.bar import SweepBar
@@ -33,13 +33,6 @@ TRIES = 3
 """A unit whose process died is tried again by itself, then with nothing else running, then it is a failure."""
 
 
-@dataclass(frozen=True)
-class Parcel:
-    """Units that travel together."""
-
-    units: tuple[Unit, ...]
-
-
 class Driver:
     """Evaluates units on an executor and stores what they return.
 
@@ -51,10 +44,6 @@ class Driver:
         The code of this process; workers that run other code are refused.
     store : WritableStore
         Where results go.
-    executor : Submitter
-        What calls functions.
-    threads : int or None
-        Most threads of a kernel.
     bar : SweepBar
         What shows how far it is.
     """
@@ -64,30 +53,32 @@ class Driver:
         study: Study,
         version: CodeVersion,
         store: WritableStore,
-        executor: Submitter,
-        threads: int | None,
         bar: SweepBar,
     ) -> None:
         self.done = 0
         self.failed = 0
-        self._study, self._version, self._store = study, version, store
-        self._executor, self._threads, self._bar = executor, threads, bar
-        self._serial = isinstance(executor, SerialExecutor)
-        self._most = MOST_IN_FLIGHT
-        if isinstance(executor, ProcessPool):
-            self._most = 2 * executor.processes
-        self._window = 1 if self._serial else min(FIRST_IN_FLIGHT, self._most)
+        self._study, self._version, self._store, self._bar = study, version, store, bar
         self._size = 1
         self._waiting: deque[Unit] = deque()
         self._suspects: deque[Unit] = deque()
         self._deaths: dict[str, int] = {}
-        self._flying: dict[Future[Report], Parcel] = {}
+        self._flying: dict[Future[Report], Sequence[Unit]] = {}
+        self._alone: Future[Report] | None = None
         self._arrived: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
         self._unsaved: list[tuple[Report, dict[str, Unit]]] = []
         self._oldest = 0.0
 
-    def run(self, units: Iterable[Unit]) -> None:
+    def run(self, units: Iterable[Unit], executor: Submitter, threads: int | None) -> None:
         """Evaluate the units.
+
+        Parameters
+        ----------
+        units : iterable of Unit
+            What to evaluate.
+        executor : Submitter
+            What calls functions.
+        threads : int or None
+            Most threads of a kernel.
 
         Raises
         ------
@@ -99,6 +90,12 @@ class Driver:
             After Ctrl-C. As after every error but the first, what has come back is stored.
         """
         self._waiting.extend(units)
+        self._executor, self._threads = executor, threads
+        self._serial = isinstance(executor, SerialExecutor)
+        self._most = 1 if self._serial else MOST_IN_FLIGHT
+        if isinstance(executor, ProcessPool):
+            self._most = 2 * executor.processes
+        self._window = min(FIRST_IN_FLIGHT, self._most)
         try:
             with DeferredInterrupt() as interrupt:
                 while self._waiting or self._suspects or self._flying:
@@ -111,7 +108,8 @@ class Driver:
         except StoreError:
             raise
         except BaseException:
-            self._collect_finished()
+            with suppress(InvalidArgumentError):
+                self._collect_finished()
             self._save()
             raise
         finally:
@@ -121,27 +119,27 @@ class Driver:
 
     def _hand_out(self) -> None:
         """Send parcels until enough are under way."""
-        while len(self._flying) < self._window:
+        while len(self._flying) < self._window and self._alone not in self._flying:
             if self._suspects:
                 alone = self._deaths[self._suspects[0].key] == TRIES - 1
                 if alone and self._flying:
                     return
-                self._send([self._suspects.popleft()])
-                if alone:
-                    return
+                future = self._send([self._suspects.popleft()])
+                self._alone = future if alone else None
             elif self._waiting:
                 count = min(self._size, len(self._waiting))
                 self._send([self._waiting.popleft() for _ in range(count)])
             else:
                 return
 
-    def _send(self, units: list[Unit]) -> None:
+    def _send(self, units: list[Unit]) -> Future[Report]:
         try:
             future = self._executor.submit(evaluate, self._study, units, MOST_PARCEL_SECONDS, self._threads)
         except (BrokenExecutor, RuntimeError) as error:
             raise _unusable(error) from error
-        self._flying[future] = Parcel(tuple(units))
+        self._flying[future] = units
         future.add_done_callback(self._arrived.put)
+        return future
 
     def _collect(self) -> None:
         """Wait a moment for something to come back, and take all there is."""
@@ -149,7 +147,7 @@ class Driver:
             self._take(self._arrived.get(timeout=POLL_SECONDS))
         except queue.Empty:
             # Units take longer than this: then the cost of sending does not matter, but idle processes do.
-            self._window = min(2 * self._window, self._most) if not self._serial else 1
+            self._window = min(2 * self._window, self._most)
             return
         self._collect_finished()
 
@@ -162,15 +160,16 @@ class Driver:
 
     def _take(self, future: Future[Report]) -> None:
         parcel = self._flying.pop(future)
-        error = future.exception()
-        if error is None:
-            self._keep(parcel, future.result())
-        elif isinstance(error, WorkerDiedError) or _is_killed_worker(error):
+        try:
+            report = future.result()
+        except Exception as error:
+            if not isinstance(error, WorkerDiedError) and not _is_killed_worker(error):
+                raise _unusable(error) from error
             self._repeat(parcel)
         else:
-            raise _unusable(error) from error
+            self._keep(parcel, report)
 
-    def _keep(self, parcel: Parcel, report: Report) -> None:
+    def _keep(self, parcel: Sequence[Unit], report: Report) -> None:
         """Note the outcomes, and learn from them how much to send."""
         if report.version.code != self._version.code:
             raise InvalidArgumentError(
@@ -179,35 +178,35 @@ class Driver:
                 f"{report.host}; start its workers anew"
             )
         count = len(report.outcomes)
-        self._waiting.extendleft(reversed(parcel.units[count:]))
+        self._waiting.extendleft(reversed(parcel[count:]))
         seconds = sum(outcome.seconds for outcome in report.outcomes)
         wanted = int(PARCEL_SECONDS * count / max(seconds, 1e-9))
         self._size = max(1, min(wanted, 2 * self._size, MOST_IN_PARCEL))
-        if not self._serial:
-            self._window = min(self._window + 1, self._most)
+        self._window = min(self._window + 1, self._most)
         self._note(report, parcel)
 
-    def _note(self, report: Report, parcel: Parcel) -> None:
+    def _note(self, report: Report, parcel: Sequence[Unit]) -> None:
         if not self._unsaved:
             self._oldest = time.monotonic()
-        self._unsaved.append((report, {unit.key: unit for unit in parcel.units}))
+        self._unsaved.append((report, {unit.key: unit for unit in parcel}))
 
-    def _repeat(self, parcel: Parcel) -> None:
+    def _repeat(self, parcel: Sequence[Unit]) -> None:
         """Try each unit of a parcel again whose process died, unless that was the last time."""
-        for unit in parcel.units:
+        for unit in parcel:
             deaths = self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
             if deaths < TRIES:
                 self._suspects.append(unit)
             else:
                 outcome = failure(unit.key, 0.0, f"the process that evaluated it died, {TRIES} times")
-                self._note(Report((outcome,), self._version, "", time.time()), Parcel((unit,)))
+                self._note(Report((outcome,), self._version, "", time.time()), [unit])
 
     def _save(self) -> None:
         """Store what has come back, and only then count it."""
-        unsaved, self._unsaved = self._unsaved, []
-        if not unsaved:
+        if not self._unsaved:
             return
-        self._store.add(unsaved)
+        self._store.add(self._unsaved)
+        # Nothing is forgotten when Ctrl-C ends the line above.
+        unsaved, self._unsaved = self._unsaved, []
         for report, _ in unsaved:
             failed = sum(outcome.status == "failed" for outcome in report.outcomes)
             self.failed += failed

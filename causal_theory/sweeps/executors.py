@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
@@ -134,7 +135,8 @@ class ProcessPool:
             try:
                 future.set_result(worker.call(function, arguments))
             except WorkerDiedError as error:
-                if not self._stopped.is_set():
+                # Where no process can be started now the next call fails as this one did, and it is tried again.
+                with suppress(OSError):
                     worker.start()
                 future.set_exception(error)
             except Exception as error:

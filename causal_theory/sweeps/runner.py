@@ -180,14 +180,13 @@ def sweep(
         known = kept.finished(found.name)
         ready = {key for key, code in known.items() if reuse_other_versions or code == version.code}
         missing = [unit for unit in units if unit.key not in ready]
-        if executor is None and missing:
-            executor = _own_executor(min(count, len(missing)), stack)
-            if threads is None and count:
-                threads = max(1, usable_processors() // count)
         bar = stack.enter_context(SweepBar(found.name, len(missing), wanted=progress))
-        driver = Driver(found, version, kept, executor or SerialExecutor(), threads, bar)
+        driver = Driver(found, version, kept, bar)
         try:
-            driver.run(missing)
+            if executor is None:
+                executor, share = _own_executor(min(count, len(missing)), stack)
+                threads = threads or share
+            driver.run(missing, executor, threads)
         except KeyboardInterrupt as interrupt:
             raise SweepInterrupted(
                 f"interrupted: {len(units) - len(missing) + driver.done} of {len(units)} units are stored in {path}; "
@@ -211,7 +210,8 @@ def _check_executor(executor: object, processes: int | None) -> None:
         raise InvalidArgumentError(f"processes must not be given together with executor, got {processes}")
 
 
-def _own_executor(processes: int, stack: ExitStack) -> Submitter:
+def _own_executor(processes: int, stack: ExitStack) -> tuple[Submitter, int | None]:
+    """Return what evaluates units here, and how many threads each process may have."""
     if processes == 0:
-        return SerialExecutor()
-    return stack.enter_context(ProcessPool(processes))
+        return SerialExecutor(), None
+    return stack.enter_context(ProcessPool(processes)), max(1, usable_processors() // processes)

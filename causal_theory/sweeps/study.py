@@ -20,7 +20,7 @@ StudyFunction = Callable[..., Mapping[str, Any]]
 
 KINDS: tuple[type, ...] = (int, float, str, bool)
 RNG = "rng"
-RESERVED = frozenset({"study", "repeat", "status", "seconds", "host", "finished"})
+RESERVED = frozenset({"repeat", "seed"})
 """Columns of every table, which a parameter or a result would hide."""
 
 
@@ -55,10 +55,11 @@ class Parameter:
         plain: Any = value.item() if isinstance(value, np.generic) else value
         if self.kind is float and isinstance(plain, int) and not isinstance(plain, bool):
             plain = float(plain)
-        if type(plain) is not self.kind or (isinstance(plain, float) and not math.isfinite(plain)):
+        fits = isinstance(plain, self.kind) and isinstance(plain, bool) == (self.kind is bool)
+        if not fits or (self.kind is float and not math.isfinite(plain)):
             raise InvalidArgumentError(f"{self.name} must be {_DESCRIPTIONS[self.kind]}, got {value!r}")
         # Zero has two signs, and would have two keys.
-        found: Scalar = plain + 0.0 if isinstance(plain, float) else plain
+        found: Scalar = plain + 0.0 if self.kind is float else plain
         return found
 
 
