@@ -10,7 +10,7 @@ from contextlib import suppress
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.code_version import CodeVersion
-from causal_theory.sweeps.evaluation import Report, evaluate
+from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, WorkerDiedError
 from causal_theory.sweeps.outcome import failure
 from causal_theory.sweeps.store import WritableStore
@@ -62,7 +62,7 @@ class Driver:
         self._waiting: deque[Unit] = deque()
         self._suspects: deque[Unit] = deque()
         self._deaths: dict[str, int] = {}
-        self._flying: dict[Future[Report], Sequence[Unit]] = {}
+        self._flying: dict[Future[Report], Parcel] = {}
         self._alone: Future[Report] | None = None
         self._arrived: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
         self._unsaved: list[tuple[Report, dict[str, Unit]]] = []
@@ -108,8 +108,9 @@ class Driver:
         except StoreError:
             raise
         except BaseException:
-            with suppress(InvalidArgumentError):
-                self._collect_finished()
+            while not self._arrived.empty():
+                with suppress(InvalidArgumentError):
+                    self._take(self._arrived.get_nowait())
             self._save()
             raise
         finally:
@@ -133,11 +134,12 @@ class Driver:
                 return
 
     def _send(self, units: list[Unit]) -> Future[Report]:
+        parcel = Parcel(self._study, tuple(units), MOST_PARCEL_SECONDS, self._threads)
         try:
-            future = self._executor.submit(evaluate, self._study, units, MOST_PARCEL_SECONDS, self._threads)
+            future = self._executor.submit(evaluate, parcel)
         except (BrokenExecutor, RuntimeError) as error:
             raise _unusable(error) from error
-        self._flying[future] = units
+        self._flying[future] = parcel
         future.add_done_callback(self._arrived.put)
         return future
 
@@ -148,15 +150,8 @@ class Driver:
         except queue.Empty:
             # Units take longer than this: then the cost of sending does not matter, but idle processes do.
             self._window = min(2 * self._window, self._most)
-            return
-        self._collect_finished()
-
-    def _collect_finished(self) -> None:
-        while True:
-            try:
-                self._take(self._arrived.get_nowait())
-            except queue.Empty:
-                return
+        while not self._arrived.empty():
+            self._take(self._arrived.get_nowait())
 
     def _take(self, future: Future[Report]) -> None:
         parcel = self._flying.pop(future)
@@ -165,11 +160,11 @@ class Driver:
         except Exception as error:
             if not isinstance(error, WorkerDiedError) and not _is_killed_worker(error):
                 raise _unusable(error) from error
-            self._repeat(parcel)
+            self._repeat(parcel.units)
         else:
-            self._keep(parcel, report)
+            self._keep(parcel.units, report)
 
-    def _keep(self, parcel: Sequence[Unit], report: Report) -> None:
+    def _keep(self, units: Sequence[Unit], report: Report) -> None:
         """Note the outcomes, and learn from them how much to send."""
         if report.version.code != self._version.code:
             raise InvalidArgumentError(
@@ -178,21 +173,21 @@ class Driver:
                 f"{report.host}; start its workers anew"
             )
         count = len(report.outcomes)
-        self._waiting.extendleft(reversed(parcel[count:]))
+        self._waiting.extendleft(reversed(units[count:]))
         seconds = sum(outcome.seconds for outcome in report.outcomes)
         wanted = int(PARCEL_SECONDS * count / max(seconds, 1e-9))
         self._size = max(1, min(wanted, 2 * self._size, MOST_IN_PARCEL))
         self._window = min(self._window + 1, self._most)
-        self._note(report, parcel)
+        self._note(report, units)
 
-    def _note(self, report: Report, parcel: Sequence[Unit]) -> None:
+    def _note(self, report: Report, units: Sequence[Unit]) -> None:
         if not self._unsaved:
             self._oldest = time.monotonic()
-        self._unsaved.append((report, {unit.key: unit for unit in parcel}))
+        self._unsaved.append((report, {unit.key: unit for unit in units}))
 
-    def _repeat(self, parcel: Sequence[Unit]) -> None:
+    def _repeat(self, units: Sequence[Unit]) -> None:
         """Try each unit of a parcel again whose process died, unless that was the last time."""
-        for unit in parcel:
+        for unit in units:
             deaths = self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
             if deaths < TRIES:
                 self._suspects.append(unit)

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from causal_theory.kernels.threads import thread_limit
@@ -13,7 +14,33 @@ from causal_theory.sweeps.outcome import Outcome, failure, success, traceback_te
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 
-__all__ = ["Report", "evaluate", "one_blas_thread"]
+__all__ = ["Parcel", "Report", "evaluate", "one_blas_thread"]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Units that travel to a worker together.
+
+    Attributes
+    ----------
+    study : Study
+        What to evaluate.
+    units : tuple of Unit
+        At least one.
+    seconds : float
+        No unit is begun when so much time has passed.
+    threads : int or None
+        Most threads of a kernel; ``None`` leaves the number as it is.
+    number : str
+        Another one for every parcel. Dask takes a call with the same arguments for the same call, and would answer a
+        second try with the failure of the first.
+    """
+
+    study: Study
+    units: tuple[Unit, ...]
+    seconds: float
+    threads: int | None
+    number: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True)
@@ -38,28 +65,18 @@ class Report:
     finished: float
 
 
-def evaluate(study: Study, units: Sequence[Unit], seconds: float, threads: int | None) -> Report:
-    """Evaluate units until the time is up, at least one.
+def evaluate(parcel: Parcel) -> Report:
+    """Evaluate the units of a parcel until the time is up, at least one.
 
-    Parameters
-    ----------
-    study : Study
-        What to evaluate.
-    units : sequence of Unit
-        At least one.
-    seconds : float
-        No unit is begun when so much time has passed.
-    threads : int or None
-        Most threads of a kernel; ``None`` leaves the number as it is. Linear algebra always has one thread, since the
-        order of its sums depends on their number.
+    Linear algebra has one thread, since the order of its sums depends on their number.
     """
     started = time.monotonic()
-    version = code_version(study.function)
+    version = code_version(parcel.study.function)
     outcomes = []
-    with one_blas_thread(), thread_limit(threads):
-        for unit in units:
-            outcomes.append(_evaluate(study, unit))
-            if time.monotonic() - started > seconds:
+    with one_blas_thread(), thread_limit(parcel.threads):
+        for unit in parcel.units:
+            outcomes.append(_evaluate(parcel.study, unit))
+            if time.monotonic() - started > parcel.seconds:
                 break
     return Report(tuple(outcomes), version, _host(), time.time())
 

@@ -37,6 +37,12 @@ def waits(*, number: int, rng: np.random.Generator, seconds: float = 0.01) -> di
     return {"draw": float(rng.random())}
 
 
+def pauses(*, number: int, rng: np.random.Generator) -> dict[str, object]:
+    """Take as long as the environment says, which changes no result."""
+    time.sleep(float(os.environ.get("PAUSE", "0")))
+    return {"draws": rng.random(number % 7 + 1), "draw": float(rng.random())}
+
+
 def raises(*, number: int, worst: int = 3) -> dict[str, object]:
     """Fail for multiples of a number."""
     if number % worst == 0:

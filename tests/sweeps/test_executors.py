@@ -1,5 +1,6 @@
 """The same results wherever units are evaluated, and little time lost on the way."""
 
+import signal
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -53,8 +54,8 @@ class TestContents:
 
 
 class TestProcesses:
-    def test_are_several(self, tmp_path):
-        found = sweep(studies.says_where, {"number": range(60)}, store=tmp_path / "a.sqlite", processes=2)
+    def test_are_several(self, tmp_path, pool):
+        found = sweep(studies.says_where, {"number": range(60)}, store=tmp_path / "a.sqlite", executor=pool)
         assert len(set(found.table()["process"].tolist())) == 2
 
     @pytest.mark.parametrize(
@@ -74,21 +75,16 @@ class TestProcesses:
 
 
 class TestPool:
-    def test_raises_what_the_call_raises(self):
-        with ProcessPool(1) as pool:
-            with pytest.raises(ValueError, match="invalid literal"):
-                pool.submit(int, "x").result()
-            assert pool.submit(int, "3").result() == 3
+    def test_raises_what_the_call_raises(self, pool):
+        with pytest.raises(ValueError, match="invalid literal"):
+            pool.submit(int, "x").result()
+        assert pool.submit(int, "3").result() == 3
 
-    def test_says_which_call_killed_its_process(self):
-        import os
-        import signal
-
-        with ProcessPool(1) as pool:
-            with pytest.raises(WorkerDiedError, match="-9"):
-                pool.submit(signal.raise_signal, signal.SIGKILL).result()
-            first = pool.submit(os.getpid).result()
-            assert first == pool.submit(os.getpid).result() != os.getpid()
+    def test_says_which_call_killed_its_process(self, pool):
+        others = [pool.submit(time.sleep, 0.3) for _ in range(3)]
+        with pytest.raises(WorkerDiedError, match="-9"):
+            pool.submit(signal.raise_signal, signal.SIGKILL).result()
+        assert [other.result() for other in others] == [None] * 3
 
     def test_ends_at_once(self):
         with ProcessPool(1) as pool:
@@ -99,9 +95,7 @@ class TestPool:
         assert not any(future.done() and future.exception() is None for future in futures)
 
     def test_that_cannot_start_says_so(self, monkeypatch):
-        import causal_theory.sweeps.executors as module
-
-        monkeypatch.setattr(module, "_work", exit)
+        monkeypatch.setattr("causal_theory.sweeps.executors._work", exit)
         with pytest.raises(
             InvalidArgumentError, match=r"processes must be able to start, got 1 .*__main__.*processes=0"
         ):
@@ -127,7 +121,7 @@ class TestForeignExecutors:
 
 
 @pytest.mark.compiled
-def test_a_unit_costs_less_than_five_milliseconds(tmp_path, monkeypatch):
+def test_a_unit_costs_less_than_five_milliseconds(tmp_path, monkeypatch, pool):
     """Wall clock of 2,000 units that do nothing, the start of the processes aside; 0.1 ms when nothing else runs."""
     spent = []
     whole = Driver.run
@@ -138,5 +132,5 @@ def test_a_unit_costs_less_than_five_milliseconds(tmp_path, monkeypatch):
         spent.append(time.perf_counter() - started)
 
     monkeypatch.setattr(Driver, "run", timed)
-    assert sweep(studies.trivial, {"number": range(2000)}, store=tmp_path / "a.sqlite", processes=2).done == 2000
+    assert sweep(studies.trivial, {"number": range(2000)}, store=tmp_path / "a.sqlite", executor=pool).done == 2000
     assert spent[0] / 2000 < 5e-3
