@@ -8,13 +8,11 @@ from causal_theory.sweeps import Store
 
 
 @contextmanager
-def dask_executor(**configuration) -> Iterator[tuple[object, object]]:
+def dask_executor() -> Iterator[tuple[object, object]]:
     """The executor and the cluster of two Dask processes on this machine."""
-    import dask
     from distributed import Client, LocalCluster
 
     with (
-        dask.config.set({"distributed.worker.daemon": True, **configuration}),
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
