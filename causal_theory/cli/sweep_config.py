@@ -16,10 +16,12 @@ from causal_theory.validation import check_choice, check_integer, check_positive
 __all__ = ["SweepConfig", "read_sweep_config"]
 
 SINGLE = {"study": text, "store": text, "seed": integer, "repeats": integer}
-RANGE = {"from": number, "to": number, "count": integer, "scale": text}
+RANGE = ("from", "to", "count", "scale")
 FIGURE = {"value": text, "x": text, "y": text, "lines": text, "panels": text, "boundary": number}
 SECTIONS = ("grid", "settings", "figure")
 SCALES = ("linear", "log")
+DIGITS = 12
+"""Of the values of a range that are no integers."""
 STORE_SUFFIX = ".sqlite"
 
 
@@ -56,8 +58,8 @@ def read_sweep_config(path: Path) -> SweepConfig:
     """Read a file with ``study``, ``store``, ``seed`` and ``repeats``, and sections ``grid``, ``settings``, ``figure``.
 
     A parameter in ``grid`` has a list of values or a table ``{from, to, count, scale}``, where ``scale`` is
-    ``"linear"`` or ``"log"``; integers are rounded, and those that occur twice are kept once. The store is relative to
-    the folder of the file, and by default has its name, with ``.sqlite``.
+    ``"linear"`` or ``"log"``; floats are rounded to 12 digits, and integers that occur twice are kept once. The store
+    is relative to the folder of the file, and by default has its name, with ``.sqlite``.
 
     Parameters
     ----------
@@ -91,8 +93,6 @@ def read_sweep_config(path: Path) -> SweepConfig:
             study.check_names(tables[section])
         grid = {key: _values(parameters[key], given) for key, given in tables["grid"].items()}
         settings = {key: parameters[key].convert(given) for key, given in tables["settings"].items()}
-    except FileFormatError:
-        raise
     except InvalidArgumentError as error:
         raise FileFormatError(f"{name}: {error}") from error
     if not grid:
@@ -118,13 +118,14 @@ def _range(parameter: Parameter, given: Mapping[str, object]) -> list[Any]:
     name = parameter.name
     if parameter.kind not in (int, float):
         raise InvalidArgumentError(f"{name} must have a list of values, since they are no numbers, got {dict(given)!r}")
-    check_keys(f"keys of {name}", given, RANGE)
-    table = parse(f"{name}:", given, RANGE)
-    missing = [key for key in ("from", "to", "count") if key not in table]
+    unknown = [key for key in given if key not in RANGE]
+    if unknown:
+        raise InvalidArgumentError(f"keys of {name} must be among {', '.join(RANGE)}, got {unknown[0]!r}")
+    missing = [key for key in RANGE[:3] if key not in given]
     if missing:
         raise InvalidArgumentError(f"{name} must have {', '.join(missing)}, got {dict(given)!r}")
-    scale = check_choice(f"scale of {name}", table.get("scale", SCALES[0]), SCALES)
-    count = check_integer(f"count of {name}", table["count"], 2)
+    scale = check_choice(f"scale of {name}", given.get("scale", SCALES[0]), SCALES)
+    count = check_integer(f"count of {name}", given["count"], 2)
     if count > MOST_UNITS:
         raise InvalidArgumentError(f"count of {name} must be at most {MOST_UNITS}, got {count}")
     low, high = parameter.convert(given["from"]), parameter.convert(given["to"])
@@ -132,7 +133,8 @@ def _range(parameter: Parameter, given: Mapping[str, object]) -> list[Any]:
         raise InvalidArgumentError(f"from of {name} must be less than to, {high}, got {low}")
     if scale == "log":
         check_positive(f"from of {name}", low)
-    # Ends are as written: a logarithm and its inverse need not return them.
+    # Ends are as written. Others are rounded, because units are named by their values, and the last digits of a
+    # logarithm are not the same on every machine.
     spaced = (np.geomspace if scale == "log" else np.linspace)(float(low), float(high), count).tolist()
-    inner = [round(value) if parameter.kind is int else value for value in spaced[1:-1]]
+    inner = [round(value) if parameter.kind is int else float(f"{value:.{DIGITS}g}") for value in spaced[1:-1]]
     return list(dict.fromkeys([low, *inner, high]))
