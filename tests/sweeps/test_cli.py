@@ -345,7 +345,7 @@ def test_interrupt(folder):
 def test_cluster(config):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp"
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
     ) as cluster:
         result = run("sweep", "--config", config, "--scheduler", cluster.scheduler_address)
         assert result.exit_code == 0, result.output
