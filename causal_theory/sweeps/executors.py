@@ -91,8 +91,10 @@ class ProcessPool:
             # A script that starts a sweep whenever it is imported ends here, and not in an endless series of deaths.
             for worker in workers:
                 worker.call(_nothing, ())
-        except WorkerDiedError as error:
+        except BaseException as error:
             self._kill()
+            if not isinstance(error, WorkerDiedError):
+                raise
             raise InvalidArgumentError(
                 f"processes must be able to start, got {processes} that ended at once; a script must start its sweep "
                 'under `if __name__ == "__main__":`, and processes=0 needs none'

@@ -17,7 +17,8 @@ def lock_store(path: Path) -> FileLock:
     StoreError
         If another sweep holds it, or its file cannot be written.
     """
-    lock = FileLock(f"{path}.lock", timeout=0)
+    # Of the file behind all links: another name for the same store is no second store.
+    lock = FileLock(f"{path.resolve()}.lock", timeout=0)
     try:
         lock.acquire()
     except Timeout as error:

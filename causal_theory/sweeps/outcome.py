@@ -70,9 +70,9 @@ def success(key: str, seconds: float, found: object, parameters: Mapping[str, An
     scalars: dict[str, object] = {}
     arrays: dict[str, bytes] = {}
     for name, value in found.items():
-        if not isinstance(name, str) or name in parameters or name in RESERVED:
+        if not isinstance(name, str) or not name.isprintable() or name in parameters or name in RESERVED:
             raise InvalidArgumentError(
-                f"names in the result of a study must be texts, and neither those of parameters nor "
+                f"names in the result of a study must be printable texts, and neither those of parameters nor "
                 f"{', '.join(sorted(RESERVED))}, got {name!r}"
             )
         if isinstance(value, np.ndarray) and value.ndim:
@@ -87,7 +87,9 @@ def success(key: str, seconds: float, found: object, parameters: Mapping[str, An
 
 def failure(key: str, seconds: float, error: str) -> Outcome:
     """Return the outcome of a unit that has no result."""
-    return Outcome(key, "failed", seconds, error=error[-LONGEST_ERROR:])
+    # A message may quote bytes that are no text, as names of files can be.
+    text = error[-LONGEST_ERROR:].encode(errors="backslashreplace").decode()
+    return Outcome(key, "failed", seconds, error=text)
 
 
 def traceback_text(error: BaseException) -> str:

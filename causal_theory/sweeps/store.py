@@ -68,6 +68,11 @@ class StoredUnit:
     host: str
     finished: str
 
+    @property
+    def version(self) -> str:
+        """Version of the package, and the first digits of the digest of the code."""
+        return f"{self.package} {self.code[:8]}"
+
 
 @dataclass(frozen=True)
 class StudyStatus:
@@ -169,13 +174,13 @@ class Store:
             # Both tables are read from one state of the file, which a sweep may be writing to.
             self._connection.execute("BEGIN")
             try:
-                where, given = ("", ()) if study is None else (" WHERE study = ?", (study,))
+                where, given = ("", ()) if study is None else ("WHERE study = ?", (study,))
                 arrays: dict[str, dict[str, NDArray[Any]]] = {}
                 for key, name, npy in self._connection.execute(
-                    "SELECT key, name, npy FROM arrays ORDER BY key, position"
+                    f"SELECT key, name, npy FROM arrays JOIN units USING (key) {where} ORDER BY key, position", given
                 ):
                     arrays.setdefault(key, {})[name] = np.load(io.BytesIO(npy), allow_pickle=False)
-                rows = self._connection.execute(f"SELECT {COLUMNS} FROM units{where}", given).fetchall()
+                rows = self._connection.execute(f"SELECT {COLUMNS} FROM units {where}", given).fetchall()
             finally:
                 self._connection.execute("COMMIT")
         units = [_read_unit(row, arrays.get(row[0], {}), order) for row in rows]

@@ -56,6 +56,8 @@ class SweepTable:
         have, numbers are NaN and anything else is ``None``.
     failures : tuple of FailedUnit
         Units without a result, which have no row.
+    versions : tuple of str
+        Of the package, each with the first digits of the digest of the code; several when it was changed between rows.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class SweepTable:
     parameters: tuple[str, ...]
     columns: dict[str, NDArray[Any]]
     failures: tuple[FailedUnit, ...] = ()
+    versions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -84,14 +87,17 @@ class SweepTable:
 
     def __repr__(self) -> str:
         """Return one line with the size and the columns."""
-        failed = f", {len(self.failures)} failed" if self.failures else ""
-        return f"SweepTable({self.study}: {len(self)} rows{failed}, columns {', '.join(self.columns)})"
+        return f"SweepTable({self.study}: {len(self)} rows{self._notes()}, columns {', '.join(self.columns)})"
 
     def _repr_html_(self) -> str:
         shown = [name for name, column in self.columns.items() if is_scalar(column)]
         rows = zip(range(len(self)), *(self.columns[name].tolist() for name in shown), strict=True)
+        return block(table(f"Sweep of {self.study}: {len(self)} rows{self._notes()}", ["", *shown], list(rows)))
+
+    def _notes(self) -> str:
+        """Return what somebody who reads the numbers should know."""
         failed = f", {len(self.failures)} units failed" if self.failures else ""
-        return block(table(f"Sweep of {self.study}: {len(self)} units{failed}", ["", *shown], list(rows)))
+        return failed + (f", {len(self.versions)} versions of the code" if len(self.versions) > 1 else "")
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a data frame, arrays as objects in single cells; needs the extra ``sweep``."""
@@ -187,7 +193,8 @@ def _tabulate(study: str, parameters: Sequence[str], units: Sequence[StoredUnit]
     for name in dict.fromkeys(name for unit in done for name in unit.result):
         columns[name] = _column([unit.result.get(name) for unit in done])
     failures = tuple(FailedUnit(unit.settings, unit.repeat, unit.error) for unit in units if unit.status == "failed")
-    return SweepTable(study, tuple(parameters), columns, failures)
+    versions = tuple(sorted({unit.version for unit in done}))
+    return SweepTable(study, tuple(parameters), columns, failures, versions)
 
 
 def _column(values: Sequence[Scalar | NDArray[Any] | None]) -> NDArray[Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+MESSAGE = "number"
+
 
 def cheap(
     *, rng: np.random.Generator, number: int, scale: float = 1.0, label: str = "a", flag: bool = False
@@ -46,7 +48,7 @@ def pauses(*, number: int, rng: np.random.Generator) -> dict[str, object]:
 def raises(*, number: int, worst: int = 3) -> dict[str, object]:
     """Fail for multiples of a number."""
     if number % worst == 0:
-        raise RuntimeError(f"number {number} is a multiple of {worst}")
+        raise RuntimeError(f"{MESSAGE} {number} is a multiple of {worst}")
     return {"double": 2 * number}
 
 

@@ -84,7 +84,7 @@ class TestTable:
 
     def test_is_told_in_a_notebook(self, table):
         markup = table._repr_html_()
-        assert "Sweep of cheap: 4 units" in markup
+        assert "Sweep of cheap: 4 rows" in markup
         assert "draws" not in markup
 
 

@@ -82,6 +82,8 @@ class TestCodeVersion:
         with Store(path) as store:
             assert [unit.package for unit in store.units()][:2] == ["99", "99"]
             assert len(store.status()[0].versions) == 2
+            assert store.status()[0].versions == read_store(path).versions
+        assert "3 rows, 2 versions of the code, columns" in repr(read_store(path))
         assert counts(run(studies.cheap, range(3), path)) == (2, 1, 0)
 
     def test_another_one_is_reused_on_request(self, path, monkeypatch):
@@ -142,7 +144,7 @@ class TestFailures:
         [
             (studies.returns_number, "result of a study must be a mapping, got 1.0"),
             (studies.returns_list, "numbers must be a number, a text, True, False or an array, got [1]"),
-            (studies.returns_parameter, "must be texts, and neither those of parameters nor repeat, seed"),
+            (studies.returns_parameter, "must be printable texts, and neither those of parameters nor repeat, seed"),
             (studies.returns_complex, "numbers must be an array of real numbers or truth values, got type complex128"),
             (studies.exits, "SystemExit: 1"),
         ],
@@ -162,6 +164,10 @@ class TestFailures:
         outcome = failure("key", 0.0, "x" * 50_000 + "end")
         assert len(outcome.error) == 20_000
         assert outcome.error.endswith("xend")
+
+    def test_may_quote_what_is_no_text(self, path, monkeypatch):
+        monkeypatch.setattr(studies, "MESSAGE", "file \udcff")
+        assert "file \\udcff 0 is" in run(studies.raises, [0], path).table().failures[0].error
 
 
 class TestResult:
@@ -284,3 +290,20 @@ class TestBadInput:
         with pytest.raises(error, match=message):
             run(studies.trivial, range(3), path, **options)
         assert not path.exists()
+
+
+class TestBar:
+    def test_tells_units_failures_and_rate_on_a_terminal(self, path, monkeypatch, capsys):
+        monkeypatch.setattr("rich.console.Console.is_terminal", True)
+        monkeypatch.setenv("COLUMNS", "120")
+        run(studies.raises, range(12), path)
+        shown = capsys.readouterr().err
+        assert "raises" in shown
+        assert "12/12" in shown
+        assert "4 failed" in shown
+
+    def test_is_not_shown_elsewhere_or_when_not_wanted(self, path, monkeypatch, capsys):
+        run(studies.trivial, range(12), path)
+        monkeypatch.setattr("rich.console.Console.is_terminal", True)
+        run(studies.trivial, range(12), path, progress=False, rng=1)
+        assert capsys.readouterr().err == ""

@@ -181,6 +181,12 @@ class TestWriters:
             run(studies.trivial, range(2), path)
         assert run(studies.trivial, range(2), path).done == 2
 
+    def test_by_another_name_are_the_same(self, path):
+        link = path.with_name("link.sqlite")
+        link.symlink_to(path)
+        with WritableStore(path), pytest.raises(StoreError, match="one sweep at a time"):
+            run(studies.trivial, range(2), link)
+
     def test_in_another_process_are_refused_until_it_dies(self, path):
         code = (
             "import sys, time; from causal_theory.sweeps.store import WritableStore; "
