@@ -20,6 +20,7 @@ from causal_theory.sweeps.outcome import MOST_ARRAY_BYTES, failure
 from causal_theory.sweeps.store import WritableStore
 from tests.sweeps import studies_for_tests as studies
 from tests.sweeps.helpers import digest, numbers
+from tests.sweeps.test_studies import SMALL
 
 
 @pytest.fixture
@@ -224,6 +225,13 @@ class TestBatches:
 
 
 class TestInterrupt:
+    @pytest.fixture(autouse=True)
+    def heard(self):
+        """Programs that a shell starts in the background ignore Ctrl-C, and so do the tests in them."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, before)
+
     @pytest.mark.parametrize("processes", [0, 1])
     def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, tmp_path):
         with WritableStore(path) as store:
@@ -290,6 +298,14 @@ class TestBadInput:
         with pytest.raises(error, match=message):
             run(studies.trivial, range(3), path, **options)
         assert not path.exists()
+
+
+@pytest.mark.parametrize("study", SMALL, ids=lambda study: study.__name__)
+def test_provided_studies_can_be_stored(study, path):
+    """Results have names of their own: a table has one column for each."""
+    found = sweep(study.__name__, [SMALL[study]], store=path, processes=0)
+    assert found.ok, found.table().failures[0].error
+    assert len(found.table()) == 1
 
 
 class TestBar:

@@ -205,8 +205,8 @@ class TestLearningCurve:
         near = np.abs(found["multiples"] - found["best_multiple"]).argmin()
         assert found["losses"][near] - found["best_loss"] < 0.01
         task = drawn(7, 30, 0.5, graph="chain")
-        assert_close(found["floor"], float(loss_floor(task)), rtol=1e-12)
-        assert_close(found["excess"], found["best_loss"] - found["floor"], rtol=1e-12)
+        assert_close(found["entropy_floor"], float(loss_floor(task)), rtol=1e-12)
+        assert_close(found["excess"], found["best_loss"] - found["entropy_floor"], rtol=1e-12)
         assert_close(found["normalised_excess"], found["excess"] + np.log(1.0 + 3.0 / 30.0), rtol=1e-12)
         assert found["normalised_excess"] > 0.0
 

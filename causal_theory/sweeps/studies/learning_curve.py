@@ -57,7 +57,7 @@ def learning_curve(
     -------
     dict
         ``multiples`` and ``losses``, shape (points,); ``best_multiple`` and ``best_loss``: the minimum over all
-        multiples from 0 to 40, not only those of the curve; ``floor``: the entropy floor; ``excess``: best loss minus
+        multiples from 0 to 40, not only those of the curve; ``entropy_floor``; ``excess``: best loss minus
         floor, negative at times, because f + eps is not normalised; ``normalised_excess``:
         :math:`\text{excess} + \log(1 + S \varepsilon)`, never negative. Losses in nats.
 
@@ -102,7 +102,7 @@ def learning_curve(
         "losses": np.array(losses),
         "best_multiple": best,
         "best_loss": loss,
-        "floor": entropy,
+        "entropy_floor": entropy,
         "excess": loss - entropy,
         "normalised_excess": loss - entropy + float(np.log1p(vocab_size * constant)),
     }
