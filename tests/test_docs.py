@@ -284,7 +284,7 @@ def test_shown_lines_must_occur_in_their_order(tmp_path):
 def test_a_file_of_the_repository_is_written_where_its_caption_says(tmp_path):
     (tmp_path / "settings.toml").write_text("seed = 3\n", encoding="utf-8")
     text = fenced("{literalinclude} settings.toml", ":caption: folder/run.toml") + fenced(
-        "python", ">>> open('folder/run.toml').read()", "'seed = 3\\n'"
+        "python", ">>> from pathlib import Path", ">>> Path('folder/run.toml').read_text()", "'seed = 3\\n'"
     )
     (tmp_path / "work").mkdir()
     blocks = read_blocks(text, tmp_path)

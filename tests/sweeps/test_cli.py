@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from causal_theory import CausalTheoryError, DirichletPrior
+from causal_theory import (
+    CausalGraph,
+    CausalTheoryError,
+    DirichletPrior,
+    EdgeReport,
+    InContextTask,
+    OrbitPrior,
+    edge_scores,
+)
 from causal_theory.cli import app, scheduler, sweep_status
 from causal_theory.cli import sweep as sweep_command
 from causal_theory.cli.sweep_config import read_sweep_config
@@ -23,6 +31,7 @@ from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputEr
 from causal_theory.sweeps import Store, Unit, read_store, sweep
 from causal_theory.sweeps.studies import PROVIDED
 
+from ..helpers import assert_close
 from ..test_cli_errors import program
 
 ROOT = Path(__file__).parents[2]
@@ -462,25 +471,40 @@ class TestCommittedExample:
 
     def test_units(self):
         plan = read_sweep_config(EXAMPLE)
-        assert plan.grid["length"] == [4, 6, 8, 11, 16, 23, 32, 45, 64]
+        assert plan.grid["length"] == [4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128]
         assert plan.grid["concentration"] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6]
         total = plan.repeats * np.prod([len(values) for values in plan.grid.values()])
         assert total <= 100_000
 
-    def test_first_units(self):
-        """Their matrices, from the key and NumPy alone, and whether they are recovered, from the sign of a margin.
-
-        Of two symbols the parent wins a chain of four tokens where a symbol is rather followed by the other one.
-        """
+    @pytest.mark.parametrize("size", [2, 3])
+    def test_first_units(self, size):
+        """Against the stored sweep, and against a sum over all sequences for the matrix that its key draws."""
         plan = read_sweep_config(EXAMPLE)
-        settings = plan.study.complete({name: values[0] for name, values in plan.grid.items()} | plan.settings)
-        for repeat, recovered in enumerate(FIRST):
+        settings = plan.study.complete(plan.settings | {"vocab_size": size, "length": 4, "concentration": 0.1})
+        for repeat, (recovered, margin) in enumerate(STORED[size]):
             unit = Unit.of(plan.study.name, settings, repeat=repeat, entropy=plan.seed)
             found = plan.study.function(**settings, rng=unit.generator())
             assert found["recovered"] == recovered
-            matrix = DirichletPrior(2, 0.05).sample(1, unit.generator())[0]
-            assert (np.trace(matrix) < 1.0) == recovered
+            assert_close(found["smallest_margin"], margin, rtol=1e-10, atol=1e-14)
+            matrix = DirichletPrior(size, 0.1).sample(1, unit.generator())[0]
+            task = InContextTask(CausalGraph.chain(4), OrbitPrior(matrix))
+            report = EdgeReport(edge_scores(task, epsilon=0.25, method="enumerate"), task.graph)
+            assert report.children_recovered == recovered
+            assert_close(report.smallest_margin, margin, rtol=1e-10, atol=1e-14)
 
 
-FIRST = (True, True, False)
-"""Of the stored sweep."""
+STORED = {
+    2: (
+        (False, -1.0218111390347673e-07),
+        (True, 0.43655287995402736),
+        (True, 0.5833176740560033),
+        (True, 0.4462508472736836),
+    ),
+    3: (
+        (True, 9.257854871602689e-09),
+        (True, 0.000936936605983707),
+        (False, -0.00029052848787636254),
+        (True, 0.3873583463194955),
+    ),
+}
+"""The first four units with four tokens and concentration 0.1 of the sweep in the documentation."""
