@@ -44,6 +44,16 @@ class CodeVersion:
 def code_version(function: StudyFunction) -> CodeVersion:
     """Return the version of the code that a study runs in this process.
 
+    Parameters
+    ----------
+    function : callable
+        The study.
+
+    Returns
+    -------
+    CodeVersion
+        Of the sources as they were when they were first asked for.
+
     Raises
     ------
     InvalidArgumentError

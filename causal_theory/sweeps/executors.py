@@ -48,7 +48,20 @@ class SerialExecutor:
     """
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        """Call a function and return its result as a future; only an interrupt ends it early."""
+        """Call a function and return its result as a future; only an interrupt ends it early.
+
+        Parameters
+        ----------
+        function : callable
+            What to call.
+        *arguments : object
+            With what.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Done: it holds the result or the error.
+        """
         future: Future[Any] = Future()
         try:
             future.set_result(function(*arguments))

@@ -48,6 +48,11 @@ def expand_grid(
     limit : int
         Most units.
 
+    Returns
+    -------
+    list of Unit
+        Each of them once.
+
     Raises
     ------
     InvalidArgumentError

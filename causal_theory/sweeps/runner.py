@@ -61,7 +61,13 @@ class SweepResult:
         return self.failed == 0
 
     def table(self) -> SweepTable:
-        """Return the results of this grid, in its order; what else is in the store is left out."""
+        """Return the results of this grid, in its order; what else is in the store is left out.
+
+        Returns
+        -------
+        SweepTable
+            One row for each unit that has a result.
+        """
         return read_store(self.path, study=self.study, keys=self.keys)
 
     def _repr_html_(self) -> str:
@@ -112,7 +118,7 @@ def sweep(
     rng : int, default 0
         The seed of the sweep.
     executor : optional
-        Anything with the method ``submit`` of :class:`concurrent.futures.Executor`, as that of
+        Anything with the method ``submit`` of ``concurrent.futures.Executor``, as that of
         ``distributed.Client.get_executor()``. By default processes of this machine, which are replaced when they die.
     processes : int, optional
         How many; all processors by default. 0: evaluate in this process.

@@ -147,12 +147,24 @@ class Store:
         self._connection.close()
 
     def parameters(self) -> dict[str, list[str]]:
-        """Return the names of the parameters of each study in the store, in the order of its signature."""
+        """Return the names of the parameters of each study in the store, in the order of its signature.
+
+        Returns
+        -------
+        dict of str to list of str
+            By the name of the study.
+        """
         rows = self._rows("SELECT name, parameters FROM studies ORDER BY name")
         return {name: json.loads(parameters) for name, parameters in rows}
 
     def status(self) -> tuple[StudyStatus, ...]:
-        """Return what there is of each study."""
+        """Return what there is of each study.
+
+        Returns
+        -------
+        tuple of StudyStatus
+            In the order of the names.
+        """
         rows = self._rows(
             "SELECT study, sum(status = 'done'), sum(status = 'failed'), sum(seconds), "
             "group_concat(DISTINCT package || ' ' || substr(code, 1, 8)), max(finished) "
@@ -168,6 +180,16 @@ class Store:
 
         Studies are in the order of their names, their units by the values of the parameters in the order of the
         signature, then by seed and repeat.
+
+        Parameters
+        ----------
+        study : str, optional
+            Name of the study; all by default.
+
+        Returns
+        -------
+        list of StoredUnit
+            Those with a result and those that failed.
         """
         order = self.parameters()
         with told_errors(self.path):
@@ -190,6 +212,11 @@ class Store:
         """Return everything but when, where and how fast the units were computed, in the order of the keys.
 
         Two stores of the same sweep have the same contents, however it was run.
+
+        Returns
+        -------
+        list of tuple
+            Rows of the units, then of their arrays, then of the studies.
         """
         kept = COLUMNS.removesuffix(", seconds, host, finished")
         units = self._rows(f"SELECT {kept} FROM units ORDER BY key")
@@ -197,7 +224,13 @@ class Store:
         return [*units, *arrays, *self._rows("SELECT name, source, parameters FROM studies ORDER BY name")]
 
     def digest(self) -> str:
-        """Return the SHA-256 of the contents."""
+        """Return the SHA-256 of the contents.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
         total = hashlib.sha256()
         for row in self.contents():
             total.update(repr(row).encode())

@@ -47,6 +47,21 @@ class Parameter:
 
         Integers become floats where floats are declared; nothing else is converted, except NumPy's scalars.
 
+        Parameters
+        ----------
+        value : object
+            The value.
+
+        Returns
+        -------
+        int, float, str or bool
+            It, as the kind of the parameter.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If it is of another kind, or not finite.
+
         Examples
         --------
         >>> Parameter("epsilon", float, None).convert(1)
@@ -98,6 +113,16 @@ class Study:
     def complete(self, settings: Mapping[str, object]) -> dict[str, Scalar]:
         """Return a value for every parameter, in the order of the signature: the given one, or else the default.
 
+        Parameters
+        ----------
+        settings : mapping
+            Values by name.
+
+        Returns
+        -------
+        dict
+            Values by name, of the kinds that the signature declares.
+
         Raises
         ------
         InvalidArgumentError
@@ -119,7 +144,18 @@ class Study:
         return values
 
     def check_names(self, names: typing.Iterable[str]) -> None:
-        """Refuse names that are no parameters of the study."""
+        """Refuse names that are no parameters of the study.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The names.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If one is unknown; a similar one is suggested.
+        """
         known = [parameter.name for parameter in self.parameters]
         for name in names:
             if name not in known:
@@ -145,6 +181,11 @@ def find_study(study: str | StudyFunction | Study) -> Study:
     study : str or callable
         The name of a provided study, with underscores or hyphens, or a function of a module. Its parameters must be
         keyword-only and annotated as ``int``, ``float``, ``str`` or ``bool``; a parameter ``rng`` is given a generator.
+
+    Returns
+    -------
+    Study
+        With its parameters.
 
     Raises
     ------

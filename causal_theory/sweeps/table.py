@@ -100,13 +100,24 @@ class SweepTable:
         return failed + (f", {len(self.versions)} versions of the code" if len(self.versions) > 1 else "")
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return a data frame, arrays as objects in single cells; needs the extra ``sweep``."""
+        """Return a data frame, arrays as objects in single cells; needs the extra ``sweep``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each unit, one column for each name.
+        """
         from pandas import DataFrame
 
         return DataFrame({name: column if column.ndim == 1 else list(column) for name, column in self.columns.items()})
 
     def export_csv(self, path: str | Path) -> None:
         """Write a CSV file with all columns but those that hold arrays, floats so that they read back exactly.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, replaced as a whole.
 
         Raises
         ------
@@ -119,6 +130,11 @@ class SweepTable:
 
     def export_parquet(self, path: str | Path) -> None:
         """Write a Parquet file with all columns, arrays as lists of lists; needs the extra ``sweep``.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file, replaced as a whole.
 
         Raises
         ------
@@ -145,8 +161,13 @@ def read_store(path: str | Path, *, study: str | None = None, keys: Sequence[str
     study : str, optional
         Name of the study; needed when the store holds several.
     keys : sequence of str, optional
-        Keys of units to return, in this order, as :attr:`SweepResult.keys` has them. By default all, in the order of
+        Keys of units to return, in this order, as ``SweepResult.keys`` has them. By default all, in the order of
         the settings, then of seed and repeat.
+
+    Returns
+    -------
+    SweepTable
+        One row for each unit that has a result.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class Unit:
     """One evaluation of a study.
 
     The generator that it is given is a child of the sweep's seed in the sense of
-    :meth:`numpy.random.SeedSequence.spawn`, whose number is the key of the unit instead of a count. It therefore
+    ``numpy.random.SeedSequence.spawn``, whose number is the key of the unit instead of a count. It therefore
     depends neither on which process runs the unit and when, nor on what else is in the grid.
 
     Attributes
@@ -63,11 +63,34 @@ class Unit:
 
     @classmethod
     def of(cls, study: str, settings: Mapping[str, Scalar], *, repeat: int, entropy: int) -> "Unit":
-        """Return the unit with its key."""
+        """Return the unit with its key.
+
+        Parameters
+        ----------
+        study : str
+            Name of the study.
+        settings : mapping
+            A value for every parameter.
+        repeat : int
+            Which of several evaluations with these settings.
+        entropy : int
+            The seed of the sweep.
+
+        Returns
+        -------
+        Unit
+            Named by the four.
+        """
         content = canonical_json([study, settings, repeat, entropy])
         return cls(study, settings, repeat, entropy, hashlib.sha256(content.encode()).hexdigest())
 
     def generator(self) -> np.random.Generator:
-        """Return a new generator in the state in which the study is given it."""
+        """Return a new generator in the state in which the study is given it.
+
+        Returns
+        -------
+        numpy.random.Generator
+            The same one from every call.
+        """
         words = np.frombuffer(bytes.fromhex(self.key), dtype=">u4")
         return np.random.default_rng(np.random.SeedSequence(self.entropy, spawn_key=tuple(map(int, words))))
