@@ -1,11 +1,15 @@
 """The same results wherever units are evaluated, and little time lost on the way."""
 
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.sweeps import SerialExecutor, Store, sweep
@@ -13,7 +17,9 @@ from causal_theory.sweeps.driver import Driver
 from causal_theory.sweeps.executors import ProcessPool, WorkerDiedError
 from tests.sweeps import studies_for_tests as studies
 from tests.sweeps.helpers import dask_executor, digest
+from tests.sweeps.killed_driver import is_alive
 
+ROOT = Path(__file__).parents[2]
 UNITS = 500
 
 
@@ -69,9 +75,11 @@ class TestProcesses:
             assert found["numba"].tolist() == [numba]
 
     def test_give_back_the_threads_of_this_one(self, tmp_path):
-        before = studies.threads(number=0)
-        sweep(studies.threads, {"number": [1]}, store=tmp_path / "a.sqlite", processes=0, threads_per_process=1)
-        assert studies.threads(number=0) == before
+        with threadpool_limits(limits=2, user_api="blas"):
+            before = studies.threads(number=0)
+            sweep(studies.threads, {"number": [1]}, store=tmp_path / "a.sqlite", processes=0, threads_per_process=1)
+            assert studies.threads(number=0) == before
+        assert before["blas"] == 2
 
 
 class TestPool:
@@ -93,6 +101,22 @@ class TestPool:
             time.sleep(0.1)
         assert time.monotonic() - started < 10
         assert not any(future.done() and future.exception() is None for future in futures)
+
+    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="whether a process lives is read from /proc")
+    def test_dies_with_its_parent_in_the_middle_of_a_call(self):
+        code = (
+            "import os, time; from causal_theory.sweeps.executors import ProcessPool; pool = ProcessPool(1); "
+            "print(pool.submit(os.getpid).result(), flush=True); pool.submit(time.sleep, 600); time.sleep(600)"
+        )
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as parent:
+            worker = int(parent.stdout.readline())
+            time.sleep(0.2)
+            assert is_alive(worker)
+            parent.kill()
+        deadline = time.monotonic() + 20.0
+        while is_alive(worker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_alive(worker)
 
     def test_that_cannot_start_says_so(self, monkeypatch):
         monkeypatch.setattr("causal_theory.sweeps.executors._work", exit)

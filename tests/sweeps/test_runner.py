@@ -258,6 +258,12 @@ class TestParcels:
         assert 2 <= len(report.outcomes) <= 6
         assert [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
 
+    def test_lose_nothing_when_they_come_back(self, path, monkeypatch):
+        monkeypatch.setattr(driver_module, "PARCEL_SECONDS", 10.0)
+        monkeypatch.setattr(driver_module, "MOST_PARCEL_SECONDS", 0.02)
+        assert counts(run(studies.waits, range(60), path, settings={"seconds": 0.004})) == (60, 0, 0)
+        assert numbers(path) == list(range(60))
+
     def test_grow_while_units_are_quick(self, path, monkeypatch):
         sizes = []
 
