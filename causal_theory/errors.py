@@ -6,6 +6,7 @@ __all__ = [
     "GraphError",
     "InvalidArgumentError",
     "OutputError",
+    "StoreError",
     "TaskError",
     "TooLargeError",
     "TransitionError",
@@ -42,3 +43,7 @@ class FileFormatError(InvalidArgumentError):
 
 class OutputError(InvalidArgumentError):
     """A result cannot be written where it was asked for."""
+
+
+class StoreError(InvalidArgumentError):
+    """The store of a sweep cannot be opened, read or written."""

@@ -10,6 +10,7 @@ block                what is done with it
                      in this order; ``...`` stands for anything left out
 other languages      a file, named by its first line ``# name`` or as ``{code-block} language`` with ``:caption: name``;
                      it is written for the blocks that follow, one of which must name it
+{literalinclude}     the same with a file of the repository, as ``:caption: name``
 ===================  ==========================================================================================
 
 Everything else is a problem: a block without a language, an indented one, an unknown directive.
@@ -20,6 +21,7 @@ import doctest
 import os
 import re
 import shlex
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +106,11 @@ def _read_fence(info: str, lines: list[str], line: int, folder: Path | None) -> 
     if name == "include" and folder is not None:
         target = folder / argument
         return read_blocks(target.read_text(encoding="utf-8"), target.parent)
+    if name == "literalinclude" and folder is not None:
+        # A file of the repository, which readers of the page have too: it is written where the caption says.
+        target = folder / argument
+        content = target.read_text(encoding="utf-8").splitlines()
+        return [Block("code-block", True, options.get("language", target.suffix[1:]), options, content, line)]
     if name in CONTAINERS:
         return read_blocks("\n".join(lines[start:]), folder, line + start)
     return [Block(name, True, argument, options, lines[start:], line + start)]
@@ -329,16 +336,22 @@ def _mentions(block: Block, name: str) -> bool:
 
 @contextlib.contextmanager
 def _surroundings(folder: Path) -> Iterator[None]:
-    """Work in a folder, draw without a screen, and let commands see a terminal of a known width."""
+    """Work in a folder whose modules can be imported, draw without a screen, and on a terminal of a known width."""
     import matplotlib as mpl
 
     before = {name: os.environ.get(name) for name in ("COLUMNS", "TERMINAL_WIDTH")}
     mpl.use("agg")
     os.environ.update(dict.fromkeys(before, WIDTH))
+    sys.path.insert(0, str(folder))
+    known = set(sys.modules)
     try:
         with contextlib.chdir(folder):
             yield
     finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - known:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+                del sys.modules[name]
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name)
@@ -349,8 +362,6 @@ def _surroundings(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _claims_of(folder: Path) -> Iterator[None]:
     """Let the main job find the claims below a folder beside its own; they are forgotten afterwards."""
-    import sys
-
     from verification import claims
 
     own = str(folder / "verification" / "claims")

@@ -114,7 +114,7 @@ def test_metadata(wheel):
     assert metadata["Version"] == causal_theory.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "BSD-3-Clause"
-    extras = {"plot", "verify", "test", "dev", "docs", "autodiff", "exact", "torch"}
+    extras = {"plot", "verify", "test", "dev", "docs", "autodiff", "exact", "sweep", "torch"}
     assert set(metadata.get_all("Provides-Extra")) == extras
     assert "Redistribution and use" in read(wheel, "LICENSE")
 

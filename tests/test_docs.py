@@ -28,6 +28,7 @@ SMALLER = {
         "--steps 20 --batch-size 32 --test-size 64",
         "131,072 steps: a quarter of an hour",
     ),
+    r"causal-theory sweep --config docs/measured/.*": ("--repeats 1 --processes 0", "88,000 units: some minutes"),
     r"causal-theory train --(preset|config) (?!paper-many-graphs\b).*": (
         "--steps 20 --batch-size 32 --test-size 64",
         "up to 131,072 steps: a quarter of an hour",
@@ -278,6 +279,16 @@ def test_shown_lines_must_occur_in_their_order(tmp_path):
     shown = ["...position...", "precision..."]
     assert run(fenced("console", command, *shown), tmp_path) == []
     assert "no line '...position...'" in run(fenced("console", command, *reversed(shown)), tmp_path)[0]
+
+
+def test_a_file_of_the_repository_is_written_where_its_caption_says(tmp_path):
+    (tmp_path / "settings.toml").write_text("seed = 3\n", encoding="utf-8")
+    text = fenced("{literalinclude} settings.toml", ":caption: folder/run.toml") + fenced(
+        "python", ">>> from pathlib import Path", ">>> Path('folder/run.toml').read_text()", "'seed = 3\\n'"
+    )
+    (tmp_path / "work").mkdir()
+    blocks = read_blocks(text, tmp_path)
+    assert Page("made-up").run(blocks, tmp_path / "work") == []
 
 
 def test_blocks_of_included_files_run(tmp_path):

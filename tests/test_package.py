@@ -145,7 +145,7 @@ def requirements_of_the_project() -> set[str]:
     extras = project["project"]["optional-dependencies"]
     open_ends = [(Requirement(text), "") for text in project["project"]["dependencies"]]
     open_ends += [(Requirement(text), "") for text in project["build-system"]["requires"]]
-    for name in ("plot", "verify", "test", "docs", "dev"):
+    for name in ("plot", "sweep", "verify", "test", "docs", "dev"):
         open_ends += [(Requirement(text), "") for text in extras[name]]
     seen: set[tuple[str, str]] = set()
     while open_ends:

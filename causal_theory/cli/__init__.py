@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from causal_theory._version import __version__
-from causal_theory.cli import assumptions, dynamics, falsify, information, sample, scores, train
+from causal_theory.cli import assumptions, dynamics, falsify, information, sample, scores, sweep, sweep_status, train
 from causal_theory.errors import CausalTheoryError
 
 __all__ = ["app", "main"]
@@ -22,6 +22,8 @@ COMMANDS = {
     "sample": sample,
     "assumptions": assumptions,
     "falsify": falsify,
+    "sweep": sweep,
+    "sweep-status": sweep_status,
 }
 
 app = typer.Typer(

@@ -1,6 +1,6 @@
 """Options that several commands share, and the objects they describe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from causal_theory.cli.matrices import read_matrix
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.by_name import graph_by_name
 from causal_theory.graphs.files import read_graph
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
 from causal_theory.tasks import InContextTask, RootLaw
@@ -199,21 +200,14 @@ def build_graph(
     for family, values in own.items():
         if name is not family:
             _refuse(values, f"without --graph {family}")
-    size = LENGTH if length is None else length
-    makers: dict[GraphName, Callable[[], CausalGraph]] = {
-        GraphName.CHAIN: lambda: CausalGraph.chain(size),
-        GraphName.PAIRS: lambda: CausalGraph.pairs(size),
-        GraphName.STAR: lambda: CausalGraph.star(size),
-        GraphName.BINARY_TREE: lambda: CausalGraph.binary_tree(size),
-        GraphName.RANDOM_FOREST: lambda: CausalGraph.random_forest(
-            size, ROOT_PROBABILITY if root_probability is None else root_probability, rng
-        ),
-        GraphName.RECURSIVE_FOREST: lambda: CausalGraph.recursive_forest(size, rng),
-        GraphName.NGRAM: lambda: CausalGraph.ngram(size, ORDER if order is None else order),
-        GraphName.BINARY_TREE_AND_PREVIOUS: lambda: CausalGraph.binary_tree_and_previous(size),
-        GraphName.RANDOM_DAG: lambda: CausalGraph.random_dag(size, PARENTS if parents is None else parents, rng),
-    }
-    return makers[name or GraphName.CHAIN]()
+    return graph_by_name(
+        name or GraphName.CHAIN,
+        LENGTH if length is None else length,
+        root_probability=ROOT_PROBABILITY if root_probability is None else root_probability,
+        order=ORDER if order is None else order,
+        parents=PARENTS if parents is None else parents,
+        rng=rng,
+    )
 
 
 def build_prior(

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,19 +36,20 @@ class Outputs:
 
     Parameters
     ----------
-    csv, npz, plot : Path, optional
-        Files to create or to replace.
+    csv, npz, plot, parquet : Path, optional
+        Files to create or to replace; Parquet is written by whoever has the table.
 
     Raises
     ------
     OutputError
         If two of them are one file, a folder is missing or closed, a path is something else than a plain file, a
-        figure has an unknown format, or matplotlib is missing.
+        figure has an unknown format, or matplotlib or pyarrow is missing.
     """
 
     csv: Path | None
     npz: Path | None
     plot: Path | None
+    parquet: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written."""
@@ -64,6 +66,8 @@ class Outputs:
                 require_matplotlib()
             except ImportError as error:
                 raise OutputError(f"plot must not be given without matplotlib: {error}") from error
+        if self.parquet is not None and find_spec("pyarrow") is None:
+            raise OutputError("parquet must not be given without pyarrow: pip install 'causal-theory[sweep]'")
 
     def write(self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer) -> None:
         """Write the files that were asked for; when one fails, none appears."""
@@ -75,6 +79,10 @@ class Outputs:
         ]
         _write_together([(path, writer) for path, writer in contents if path is not None])
 
+    def write_plot(self, plot: Writer) -> None:
+        """Write the figure alone, if one was asked for."""
+        _write_together([] if self.plot is None else [(self.plot, plot)])
+
     @property
     def figure_format(self) -> str:
         """The format of the figure, as its file name says."""
@@ -82,7 +90,7 @@ class Outputs:
 
     def say_written(self, console: Console) -> None:
         """Name the files that were written."""
-        for path in (self.csv, self.npz, self.plot):
+        for path in (self.csv, self.parquet, self.npz, self.plot):
             if path is not None:
                 console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -12,7 +11,8 @@ from typing import Any, get_args
 import numpy as np
 
 from causal_theory.cli import options
-from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.cli.toml_file import Parser, check_keys, integer, number, parse, read_section, read_toml, text
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.models import DisentangledTransformer, ReducedTransformer, StandardTransformer, TrainableModel
 from causal_theory.models.standard import Residual, require_torch
 from causal_theory.tasks import InContextTask
@@ -22,7 +22,6 @@ from causal_theory.validation import check_positive
 __all__ = ["Choices", "ModelName", "ModelPlan", "Plan", "make_plan", "read_config"]
 
 Values = dict[str, Any]
-Parser = Callable[[object], Any]
 
 PRIOR = options.PriorName.DIRICHLET
 HEADS = (1, 1)
@@ -87,24 +86,6 @@ def _kind_of(preset: str | None) -> ModelName:
     return ModelName.DISENTANGLED if preset is None else ModelName(find_preset(preset).kind)
 
 
-def _integer(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("an integer")
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
-    return float(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("a text")
-    return value
-
-
 def _one_of(names: tuple[str, ...], make: Callable[[str], Any] = str) -> Parser:
     def parse(value: object) -> Any:
         for name in names:
@@ -124,7 +105,7 @@ def _matrix(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value) if isinstance(value, list) else _text(None)
+        return json.dumps(value) if isinstance(value, list) else text(None)
     except (TypeError, ValueError) as error:  # dates are no JSON
         raise ValueError("rows of numbers, or the name of a file") from error
 
@@ -132,7 +113,7 @@ def _matrix(value: object) -> str:
 def read_heads(value: object) -> tuple[int, ...]:
     """Return heads per layer from a text like ``"2,1"`` or from a list of integers."""
     try:
-        return tuple(map(int, value.split(","))) if isinstance(value, str) else tuple(map(_integer, value))  # type: ignore[call-overload]
+        return tuple(map(int, value.split(","))) if isinstance(value, str) else tuple(map(integer, value))  # type: ignore[call-overload]
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(
             f"heads must be integers separated by commas, one for each layer, got {value!r}"
@@ -141,36 +122,36 @@ def read_heads(value: object) -> tuple[int, ...]:
 
 def _parser_of(hint: Any) -> Parser:
     if hint in (int, float):
-        return _integer if hint is int else _number
+        return integer if hint is int else number
     return _one_of(get_args(hint))
 
 
 SECTIONS: Mapping[str, Mapping[str, Parser]] = {
     "task": {
         "graph": _enum(options.GraphName),
-        "graph_file": _text,
-        "length": _integer,
-        "root_probability": _number,
-        "order": _integer,
-        "parents": _integer,
+        "graph_file": text,
+        "length": integer,
+        "root_probability": number,
+        "order": integer,
+        "parents": integer,
         "prior": _enum(options.PriorName),
         "transition": _matrix,
-        "symbols": _integer,
-        "concentration": _number,
-        "floor": _number,
+        "symbols": integer,
+        "concentration": number,
+        "floor": number,
         "root_law": _enum(options.RootName),
     },
     "model": {
         "kind": _enum(ModelName),
         "heads": read_heads,
-        "scale": _number,
-        "epsilon": _number,
-        "beta0": _number,
+        "scale": number,
+        "epsilon": number,
+        "beta0": number,
         "residual": _one_of(get_args(Residual)),
     },
     "training": {entry.name: _parser_of(entry.type) for entry in fields(TrainingSettings)},
 }
-SINGLE: Mapping[str, Parser] = {"preset": _text, "seed": _integer}
+SINGLE: Mapping[str, Parser] = {"preset": text, "seed": integer}
 
 
 def read_config(path: Path) -> Choices:
@@ -183,46 +164,20 @@ def read_config(path: Path) -> Choices:
     FileFormatError
         If the file cannot be read, is not TOML, or holds an unknown key or a value of the wrong type.
     """
-    name = f"config {str(path)!r}"
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise FileFormatError(f"{name} must be a file that can be read: {error.strerror or error}") from error
-    except ValueError as error:  # also bytes that are not UTF-8
-        raise FileFormatError(f"{name} must be a TOML file: {error}") from error
-    _check_keys(f"{name}: keys", content, (*SINGLE, *SECTIONS))
-    single = _parse(f"{name}:", {key: content[key] for key in SINGLE if key in content}, SINGLE)
+    name, content = read_toml(path)
+    check_keys(f"{name}: keys", content, (*SINGLE, *SECTIONS))
+    single = parse(f"{name}:", {key: content[key] for key in SINGLE if key in content}, SINGLE)
     found: dict[str, Values] = {}
     for section, parsers in SECTIONS.items():
-        table = content.get(section, {})
-        if not isinstance(table, dict):
-            raise FileFormatError(f"{name}: {section} must be a section [{section}], got {table!r}")
-        _check_keys(f"{name}: keys of [{section}]", table, tuple(parsers))
-        found[section] = _parse(f"{name}: [{section}]", table, parsers)
+        table = read_section(name, content, section)
+        check_keys(f"{name}: keys of [{section}]", table, parsers)
+        found[section] = parse(f"{name}: [{section}]", table, parsers)
     task = found["task"]
     if "graph_file" in task:
         task["graph_file"] = path.parent / task["graph_file"]
     if "transition" in task and task["transition"].lstrip()[:1] not in ("[", "{"):
         task["transition"] = str(path.parent / task["transition"])
     return Choices(single.get("preset"), single.get("seed"), **found)
-
-
-def _check_keys(what: str, table: Mapping[str, object], known: tuple[str, ...]) -> None:
-    unknown = [key for key in table if key not in known]
-    if unknown:
-        raise FileFormatError(f"{what} must be among {', '.join(known)}, got {', '.join(map(repr, unknown))}")
-
-
-def _parse(where: str, table: Mapping[str, object], parsers: Mapping[str, Parser]) -> Values:
-    parsed = {}
-    for key, value in table.items():
-        try:
-            parsed[key] = parsers[key](value)
-        except InvalidArgumentError as error:
-            raise FileFormatError(f"{where} {error}") from error
-        except ValueError as error:
-            raise FileFormatError(f"{where} {key} must be {error}, got {value!r}") from error
-    return parsed
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from causal_theory.plotting.margins import plot_margins
 from causal_theory.plotting.matrices import plot_layer, plot_second_matrix
 from causal_theory.plotting.phase import plot_phase_diagram
 from causal_theory.plotting.recovery import plot_recovery
+from causal_theory.plotting.sweep import plot_sweep
 from causal_theory.plotting.training import plot_training
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "plot_root_rows",
     "plot_scores",
     "plot_second_matrix",
+    "plot_sweep",
     "plot_training",
 ]

@@ -31,6 +31,7 @@ from causal_theory.plotting import (
     plot_root_rows,
     plot_scores,
     plot_second_matrix,
+    plot_sweep,
     plot_training,
 )
 
@@ -152,11 +153,29 @@ def kinds(ax, number):
     return plot_phase_diagram(*GRID, table, categories=names, label="edges recovered", ax=ax, **OVER)
 
 
+def swept(number):
+    """Three repeats of two families at each length; a share of one cell and a margin of one point vary."""
+    length, kind, repeat = (
+        np.repeat(np.tile([8, 16, 32, 64], 2), 3),
+        np.repeat(["chain", "star"], 12),
+        np.arange(24) % 3,
+    )
+    margin = 0.1 * np.log2(length / 4.0) * np.where(kind == "chain", 1.0, 0.4) + 0.03 * (repeat - 1)
+    margin[21:] += number
+    return {"length": length, "kind": kind, "level": 10.0 ** (repeat - 1), "margin": margin, "won": margin > 0.25}
+
+
 def trained(number, **changes):
     """A run whose held-out loss in the middle is given."""
     return training_run(test_losses=np.array([1.09, number, 0.83]), **changes)
 
 
+OVER_COLUMNS = {
+    "length": "length T (tokens)",
+    "level": "concentration (dimensionless)",
+    "kind": "family",
+    "margin": "margin (dimensionless)",
+}
 TREE = CausalGraph.binary_tree(8)
 FOREST = [-1, 0, 0, -1, 3, 1, 4, 2, -1, 8]
 LEVELS = {"entropy floor": 0.6, "counts rule": 0.66, "unigram": 1.05}
@@ -225,6 +244,18 @@ PICTURES = {
     "recovery_long": Picture(plot_recovery, lambda ax, n: plot_recovery(long_report(n), ax=ax), 0.05, 0.09),
     "phase_shares": Picture(plot_phase_diagram, phases, 0.6, 0.7),
     "phase_margins": Picture(plot_phase_diagram, signed_phases, -0.3, -0.2),
+    "sweep_map": Picture(
+        plot_sweep,
+        lambda ax, n: plot_sweep(swept(n), "won", x="level", y="length", boundary=0.5, labels=OVER_COLUMNS, ax=ax),
+        0.0,
+        0.2,
+    ),
+    "sweep_curves": Picture(
+        plot_sweep,
+        lambda ax, n: plot_sweep(swept(n), "margin", x="length", lines="kind", labels=OVER_COLUMNS, ax=ax),
+        0.0,
+        0.1,
+    ),
     "phase_kinds": Picture(plot_phase_diagram, kinds, 2, 3),
 }
 

@@ -1,0 +1,54 @@
+"""A Dask cluster that somebody else started, as an executor."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from causal_theory.errors import InvalidArgumentError
+
+__all__ = ["cluster_executor"]
+
+PATIENCE = "5s"
+"""A scheduler that is there answers at once."""
+
+
+@contextmanager
+def cluster_executor(address: str) -> Iterator[Any]:
+    """Connect to a scheduler, and give its executor.
+
+    Parameters
+    ----------
+    address : str
+        Like ``tcp://host:8786``.
+
+    Yields
+    ------
+    executor
+        With the method ``submit`` of :class:`concurrent.futures.Executor`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If Dask is missing, nobody answers, or there are no workers.
+    """
+    try:
+        from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
+    except ImportError as error:
+        raise InvalidArgumentError(
+            f"scheduler must not be given without Dask: pip install 'causal-theory[sweep]', got {address!r}"
+        ) from error
+    connect: Any = Client  # its package has no types
+    try:
+        # A client that failed before it could try to connect complains when it is forgotten.
+        get_address_host_port(address, strict=True)
+        client = connect(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidArgumentError(
+            f"scheduler must be the address of a Dask scheduler that answers, like tcp://host:8786, got {address!r}: "
+            f"{error}"
+        ) from error
+    with client:
+        if not client.scheduler_info()["workers"]:
+            raise InvalidArgumentError(f"scheduler must have workers, got {address!r} without any")
+        yield client.get_executor(pure=False)

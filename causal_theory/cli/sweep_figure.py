@@ -1,0 +1,211 @@
+"""Which columns of a sweep a figure shows, and what they are called."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.cli.output import Outputs, Writer, figure
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.sweeps import SweepTable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["REPEAT", "FigureChoice", "complete_choice", "draw_sweep"]
+
+SIZE = (5.6, 4.6)
+"""Of one panel, in inches."""
+
+MOST_PANELS, PANELS_IN_A_ROW = 6, 3
+REPEAT = "repeat"
+"""A column that is averaged over unless it is named."""
+
+VALUES = {
+    "edge_recovery": "recovered",
+    "margins": "smallest",
+    "learning_curve": "normalised_excess",
+    "stage1_window": "converges",
+    "critical_length": "stays",
+    "training_run": "loss",
+}
+"""What is drawn of each study when nothing is said."""
+
+LABELS = {
+    "length": "length T (tokens)",
+    "vocab_size": "symbols S",
+    "concentration": "concentration of the Dirichlet prior",
+    "floor": "weight of the uniform law",
+    "epsilon": "epsilon",
+    "root_probability": "root probability",
+    "learning_rate": "learning rate",
+    "steps": "steps",
+    "batch_size": "batch size (sequences)",
+    "fraction": "share of the edges recovered (0 to 1)",
+    "recovered": "share of draws with all edges (0 to 1)",
+    "whole_graph": "share of draws with the whole graph (0 to 1)",
+    "smallest_margin": "smallest margin (dimensionless)",
+    "smallest": "smallest margin (dimensionless)",
+    "median": "median margin (dimensionless)",
+    "best_multiple": "best multiple of the identity",
+    "best_loss": "best loss (nats)",
+    "excess": "excess loss (nats)",
+    "normalised_excess": "normalised excess loss (nats)",
+    "converges": "share of draws whose children arrive (0 to 1)",
+    "last_child": "last child arrives (steps)",
+    "first_root": "first root leaves (steps)",
+    "window": "window (steps)",
+    "window_ratio": "first root / last child",
+    "first": "first length with all edges (tokens)",
+    "stays": "length from which on all edges are recovered (tokens)",
+    "loss": "held-out loss (nats)",
+    "mean_attention": "mean attention on the parent (weight, 0 to 1)",
+    "least_attention": "least attention on a parent (weight, 0 to 1)",
+}
+
+
+@dataclass(frozen=True)
+class FigureChoice:
+    """What a figure shows; ``None`` where nothing was chosen.
+
+    Attributes
+    ----------
+    value : str or None
+        A result.
+    x, y, lines : str or None
+        Columns, see :func:`causal_theory.plotting.plot_sweep`.
+    panels : str or None
+        A column whose values have a panel each.
+    boundary : float or None
+        A threshold.
+    where : mapping
+        Columns and the value that is drawn.
+    """
+
+    value: str | None = None
+    x: str | None = None
+    y: str | None = None
+    lines: str | None = None
+    panels: str | None = None
+    boundary: float | None = None
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that tell rows apart."""
+        used = (self.x, self.y, self.lines, self.panels, *self.where)
+        return tuple(name for name in used if name is not None)
+
+
+def complete_choice(choice: FigureChoice, study: str, columns: Mapping[str, Any]) -> FigureChoice:
+    """Return what is shown when the rest is chosen by what varies.
+
+    Without ``x`` the parameter with the most values is horizontal, that with the next most vertical, and a third one
+    has a panel for each value.
+
+    Parameters
+    ----------
+    choice : FigureChoice
+        What was chosen.
+    study : str
+        Name of the study.
+    columns : mapping of str to sequence
+        The parameters with their values: those of a grid, or of the rows of a table.
+
+    Returns
+    -------
+    FigureChoice
+        With at least ``value`` and ``x``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a column is no parameter, or there is nothing to choose.
+
+    Examples
+    --------
+    >>> grid = {"vocab_size": [2, 3], "length": [8, 9, 10], "concentration": [0.1, 1.0, 2.0, 3.0]}
+    >>> found = complete_choice(FigureChoice(), "edge_recovery", grid)
+    >>> found.value, found.x, found.y, found.panels
+    ('recovered', 'concentration', 'length', 'vocab_size')
+    """
+    for name in choice.columns:
+        if name not in columns:
+            raise InvalidArgumentError(f"columns of the figure must be among {', '.join(columns)}, got {name!r}")
+    value = choice.value or VALUES.get(study)
+    if value is None:
+        raise InvalidArgumentError(f"value must be named for a figure of study {study}, got nothing")
+    if choice.x is not None:
+        return replace(choice, value=value)
+    if choice.y is not None:
+        raise InvalidArgumentError(f"x must be given together with y, got y = {choice.y!r} alone")
+    free = {name: values for name, values in columns.items() if name not in (*choice.columns, REPEAT)}
+    counts = {name: len(set(values)) for name, values in free.items()}
+    varying = sorted((name for name, count in counts.items() if count > 1), key=lambda name: -counts[name])
+    along = [name for name in varying if not any(isinstance(one, str | bool) for one in columns[name])]
+    if not along:
+        raise InvalidArgumentError("x must be given for a figure of a sweep in which no number varies, got nothing")
+    choice = replace(choice, value=value, x=along[0])
+    if choice.lines is None and len(along) > 1:
+        choice = replace(choice, y=along[1])
+    rest = [name for name in varying if name not in choice.columns and counts[name] <= MOST_PANELS]
+    return replace(choice, panels=rest[0]) if choice.panels is None and rest else choice
+
+
+def draw_sweep(table: SweepTable, choice: FigureChoice, outputs: Outputs) -> tuple[Writer, str]:
+    """Return a writer of the figure, and what is to be said about it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a column is missing or has too many values.
+    """
+    parameters = {name: table[name].tolist() for name in (*table.parameters, REPEAT)}
+    choice = complete_choice(choice, table.study, parameters)
+    wanted = _distinct(table, choice.panels, choice.where)
+    varying = [name for name in table.parameters if name not in choice.columns and len(set(parameters[name])) > 1]
+    note = f"the figure averages over {', '.join(varying)}" if varying else ""
+
+    def draw(*axes: "Axes") -> None:
+        from causal_theory.plotting import plot_sweep
+
+        for ax in axes[len(wanted) :]:
+            ax.set_axis_off()
+        for ax, panel in zip(axes, wanted, strict=False):
+            where = dict(choice.where) if choice.panels is None else {**choice.where, choice.panels: panel}
+            plot_sweep(
+                table,
+                str(choice.value),
+                x=str(choice.x),
+                y=choice.y,
+                lines=choice.lines,
+                where=where,
+                boundary=choice.boundary,
+                labels=LABELS,
+                ax=ax,
+            )
+            if choice.panels is not None:
+                ax.set_title(f"{LABELS.get(choice.panels, choice.panels)} = {_short(panel)}")
+
+    rows = 1 if len(wanted) <= PANELS_IN_A_ROW else 2
+    columns = -(-len(wanted) // rows)
+    return figure(draw, outputs, lambda: (SIZE[0] * columns, SIZE[1] * rows), (rows, columns)), note
+
+
+def _distinct(table: SweepTable, name: str | None, where: Mapping[str, Any]) -> list[Any]:
+    """Return the values that have a panel each."""
+    if name is None:
+        return [None]
+    kept: NDArray[np.bool_] = np.ones(len(table), dtype=np.bool_)
+    for key, one in where.items():
+        kept &= table[key] == one
+    values = sorted(set(table[name][kept].tolist()))
+    if not 0 < len(values) <= MOST_PANELS:
+        raise InvalidArgumentError(f"panels must have at most {MOST_PANELS} values, got {len(values)} of {name}")
+    return values
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,43 @@
+"""Studies on grids of settings: every result is kept, none depends on how the work was done.
+
+>>> import tempfile
+>>> from pathlib import Path
+>>> from causal_theory.sweeps import sweep
+>>> with tempfile.TemporaryDirectory() as folder:
+...     store = Path(folder) / "edges.sqlite"
+...     done = sweep("edge_recovery", {"length": [8, 12]}, settings={"concentration": 1.0}, store=store, processes=0)
+...     done.table()["fraction"]
+array([1., 1.])
+"""
+
+from causal_theory.errors import StoreError
+from causal_theory.sweeps.code_version import CodeVersion, code_version
+from causal_theory.sweeps.executors import SerialExecutor
+from causal_theory.sweeps.grid import MOST_UNITS, expand_grid
+from causal_theory.sweeps.runner import SweepInterrupted, SweepResult, sweep
+from causal_theory.sweeps.store import Store, StoredUnit, StudyStatus
+from causal_theory.sweeps.study import Parameter, Study, find_study
+from causal_theory.sweeps.table import FailedUnit, SweepTable, read_store
+from causal_theory.sweeps.unit import Unit
+
+__all__ = [
+    "MOST_UNITS",
+    "CodeVersion",
+    "FailedUnit",
+    "Parameter",
+    "SerialExecutor",
+    "Store",
+    "StoreError",
+    "StoredUnit",
+    "Study",
+    "StudyStatus",
+    "SweepInterrupted",
+    "SweepResult",
+    "SweepTable",
+    "Unit",
+    "code_version",
+    "expand_grid",
+    "find_study",
+    "read_store",
+    "sweep",
+]

@@ -1,0 +1,350 @@
+"""Where the results of sweeps are kept: one SQLite file that one sweep writes and anybody reads meanwhile."""
+
+import hashlib
+import io
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.errors import StoreError
+from causal_theory.sweeps.evaluation import Report
+from causal_theory.sweeps.lock import lock_store
+from causal_theory.sweeps.schema import connect_reader, connect_writer, told_errors
+from causal_theory.sweeps.study import Scalar, Study
+from causal_theory.sweeps.unit import Unit, canonical_json
+
+__all__ = ["Store", "StoredUnit", "StudyStatus", "WritableStore"]
+
+COLUMNS = (
+    "key, study, settings, repeat, entropy, status, result, error, package, code, numpy, numba, python, seconds, "
+    "host, finished"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredUnit:
+    """One row of a store.
+
+    Attributes
+    ----------
+    key, study, settings, repeat, entropy
+        As in :class:`causal_theory.sweeps.Unit`.
+    status : {"done", "failed"}
+        Whether there is a result.
+    result : dict
+        Numbers, texts and arrays; empty after a failure.
+    error : str
+        Traceback of a failure.
+    package, code, numpy, numba, python : str
+        See :class:`causal_theory.sweeps.CodeVersion`.
+    seconds : float
+        How long it took.
+    host, finished : str
+        Where, and when, in UTC.
+    """
+
+    key: str
+    study: str
+    settings: dict[str, Scalar]
+    repeat: int
+    entropy: int
+    status: str
+    result: dict[str, Scalar | NDArray[Any]]
+    error: str
+    package: str
+    code: str
+    numpy: str
+    numba: str
+    python: str
+    seconds: float
+    host: str
+    finished: str
+
+    @property
+    def version(self) -> str:
+        """Version of the package, and the first digits of the digest of the code."""
+        return f"{self.package} {self.code[:8]}"
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """What a store holds of one study.
+
+    Attributes
+    ----------
+    study : str
+        Its name.
+    done, failed : int
+        Units with a result, and without.
+    seconds : float
+        Time that they took together.
+    versions : tuple of str
+        Of the package, each with the first digits of the digest of the code; several when it was changed in between.
+    finished : str
+        When the last unit was, in UTC.
+    """
+
+    study: str
+    done: int
+    failed: int
+    seconds: float
+    versions: tuple[str, ...]
+    finished: str
+
+
+class Store:
+    """A store that is read, also while a sweep writes to it.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that :func:`causal_theory.sweeps.sweep` wrote.
+
+    Raises
+    ------
+    StoreError
+        If it is none, or has another format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from causal_theory.sweeps import sweep
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "edges.sqlite"
+    ...     ran = sweep("edge_recovery", {"length": [8, 9]}, settings={"concentration": 1.0}, store=path, processes=0)
+    ...     with Store(path) as store:
+    ...         [(unit.settings["length"], unit.result["recovered"]) for unit in store.units("edge_recovery")]
+    [(8, True), (9, True)]
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect_reader(self.path)
+
+    def __enter__(self) -> Self:
+        """Use it in a ``with`` statement, which closes it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def parameters(self) -> dict[str, list[str]]:
+        """Return the names of the parameters of each study in the store, in the order of its signature.
+
+        Returns
+        -------
+        dict of str to list of str
+            By the name of the study.
+        """
+        rows = self._rows("SELECT name, parameters FROM studies ORDER BY name")
+        return {name: json.loads(parameters) for name, parameters in rows}
+
+    def status(self) -> tuple[StudyStatus, ...]:
+        """Return what there is of each study.
+
+        Returns
+        -------
+        tuple of StudyStatus
+            In the order of the names.
+        """
+        rows = self._rows(
+            "SELECT study, sum(status = 'done'), sum(status = 'failed'), sum(seconds), "
+            "group_concat(DISTINCT package || ' ' || substr(code, 1, 8)), max(finished) "
+            "FROM units GROUP BY study ORDER BY study"
+        )
+        return tuple(
+            StudyStatus(study, done, failed, seconds, tuple(sorted(versions.split(","))), finished)
+            for study, done, failed, seconds, versions, finished in rows
+        )
+
+    def units(self, study: str | None = None) -> list[StoredUnit]:
+        """Return the units of a study, or of all, in the order of their settings; the order of the work is not told.
+
+        Studies are in the order of their names, their units by the values of the parameters in the order of the
+        signature, then by seed and repeat.
+
+        Parameters
+        ----------
+        study : str, optional
+            Name of the study; all by default.
+
+        Returns
+        -------
+        list of StoredUnit
+            Those with a result and those that failed.
+        """
+        order = self.parameters()
+        with told_errors(self.path):
+            # Both tables are read from one state of the file, which a sweep may be writing to.
+            self._connection.execute("BEGIN")
+            try:
+                where, given = ("", ()) if study is None else ("WHERE study = ?", (study,))
+                arrays: dict[str, dict[str, NDArray[Any]]] = {}
+                for key, name, npy in self._connection.execute(
+                    f"SELECT key, name, npy FROM arrays JOIN units USING (key) {where} ORDER BY key, position", given
+                ):
+                    arrays.setdefault(key, {})[name] = np.load(io.BytesIO(npy), allow_pickle=False)
+                rows = self._connection.execute(f"SELECT {COLUMNS} FROM units {where}", given).fetchall()
+            finally:
+                self._connection.execute("COMMIT")
+        units = [_read_unit(row, arrays.get(row[0], {}), order) for row in rows]
+        return sorted(units, key=_position)
+
+    def contents(self) -> list[tuple[object, ...]]:
+        """Return everything but when, where and how fast the units were computed, in the order of the keys.
+
+        Two stores of the same sweep have the same contents, however it was run.
+
+        Returns
+        -------
+        list of tuple
+            Rows of the units, then of their arrays, then of the studies.
+        """
+        kept = COLUMNS.removesuffix(", seconds, host, finished")
+        units = self._rows(f"SELECT {kept} FROM units ORDER BY key")
+        arrays = self._rows("SELECT key, position, name, npy FROM arrays ORDER BY key, position")
+        return [*units, *arrays, *self._rows("SELECT name, source, parameters FROM studies ORDER BY name")]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the contents.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits.
+        """
+        total = hashlib.sha256()
+        for row in self.contents():
+            total.update(repr(row).encode())
+        return total.hexdigest()
+
+    def _rows(self, statement: str, given: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with told_errors(self.path):
+            return self._connection.execute(statement, given).fetchall()
+
+
+class WritableStore(Store):
+    """A store that is written, by one sweep at a time.
+
+    Parameters
+    ----------
+    path : str or Path
+        An existing store, or a new file in a folder that exists.
+
+    Raises
+    ------
+    StoreError
+        If another sweep writes to it, the file is something else, has another format, or cannot be written.
+    """
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self.path.absolute().parent.is_dir():
+            raise StoreError(f"store must be in a folder that exists, got {str(self.path)!r}")
+        self._lock = lock_store(self.path)
+        try:
+            return connect_writer(self.path)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Close the file and let another sweep have it; what was not committed is lost."""
+        try:
+            super().close()
+        finally:
+            self._lock.release()
+
+    def register(self, study: Study) -> None:
+        """Say what the store is going to hold.
+
+        Raises
+        ------
+        StoreError
+            If it holds results of another study of the same name.
+        """
+        for (source,) in self._rows("SELECT source FROM studies WHERE name = ?", (study.name,)):
+            if source != study.source:
+                raise StoreError(
+                    f"store must hold one study of the name {study.name}, got {str(self.path)!r} with {source} "
+                    f"instead of {study.source}"
+                )
+        names = json.dumps([parameter.name for parameter in study.parameters])
+        self._write([("INSERT OR REPLACE INTO studies VALUES (?, ?, ?)", (study.name, study.source, names))])
+
+    def finished(self, study: str) -> dict[str, str]:
+        """Return the key of every unit that has a result, with the digest of the code that computed it."""
+        return dict(self._rows("SELECT key, code FROM units WHERE study = ? AND status = 'done'", (study,)))
+
+    def add(self, reports: Iterable[tuple[Report, Mapping[str, Unit]]]) -> None:
+        """Store the outcomes of units, those of a report with the units by their keys, all or none of them.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written; what was stored before remains.
+        """
+        self._write(statement for report, units in reports for statement in _statements(report, units))
+
+    def _write(self, statements: Iterable[tuple[str, tuple[object, ...]]]) -> None:
+        """Execute statements in one transaction."""
+        with told_errors(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, values in statements:
+                    self._connection.execute(statement, values)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+def _position(unit: StoredUnit) -> tuple[object, ...]:
+    # A parameter may have become a text since: then texts come after numbers.
+    values = tuple((isinstance(value, str), value) for value in unit.settings.values())
+    return unit.study, values, unit.entropy, unit.repeat
+
+
+def _statements(report: Report, units: Mapping[str, Unit]) -> Iterator[tuple[str, tuple[object, ...]]]:
+    finished = datetime.fromtimestamp(report.finished, UTC).isoformat(timespec="milliseconds")
+    marks = ", ".join("?" * len(COLUMNS.split(",")))
+    for outcome in report.outcomes:
+        unit, key = units[outcome.key], outcome.key
+        yield "DELETE FROM arrays WHERE key = ?", (key,)
+        yield (
+            f"INSERT OR REPLACE INTO units ({COLUMNS}) VALUES ({marks})",
+            (
+                *(key, unit.study, canonical_json(unit.settings), unit.repeat, str(unit.entropy)),
+                *(outcome.status, outcome.result, outcome.error, *astuple(report.version)),
+                *(outcome.seconds, report.host, finished),
+            ),
+        )
+        for position, (name, npy) in enumerate(outcome.arrays.items()):
+            yield "INSERT INTO arrays VALUES (?, ?, ?, ?)", (key, position, name, npy)
+
+
+def _read_unit(row: tuple[Any, ...], arrays: Mapping[str, NDArray[Any]], order: Mapping[str, list[str]]) -> StoredUnit:
+    key, study, settings, repeat, entropy, status, result, *rest = row
+    values = json.loads(settings)
+    ordered = {name: values[name] for name in order[study] if name in values}
+    return StoredUnit(
+        key, study, ordered | values, repeat, int(entropy), status, json.loads(result) | dict(arrays), *rest
+    )

@@ -1,0 +1,76 @@
+"""Kill the driver of a sweep at random moments: ``python -m tests.sweeps.killed_driver STORE UNITS SEED``.
+
+Each driver is a copy of this process, so that the package is imported once. What was seen of the store goes to standard
+output as JSON, one line for each killed driver.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from causal_theory.errors import StoreError
+from causal_theory.sweeps import read_store, sweep
+from tests.sweeps.studies_for_tests import pauses
+
+SERIAL, WITH_PROCESSES = 8, 2
+
+
+def drive(store: str, units: int, processes: int) -> None:
+    """Run the sweep, once more."""
+    sweep(pauses, {"number": range(units)}, store=store, processes=processes, rng=5)
+
+
+def stored(store: str) -> int:
+    """Return how many units a reader sees now."""
+    with suppress(StoreError):
+        return len(read_store(store))
+    return 0
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process exists, and is more than its exit status."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def main() -> None:
+    """Start drivers and kill them."""
+    store, units, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    rng = np.random.default_rng(seed)
+    context = multiprocessing.get_context("fork")
+    for processes in [0] * SERIAL + [2] * WITH_PROCESSES:
+        driver = context.Process(target=drive, args=(store, units, processes))
+        driver.start()
+        # New processes need a second or two until they evaluate anything: their time begins with the first result.
+        before, deadline = stored(store), time.monotonic() + 20.0
+        while processes and stored(store) == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0.0, 0.6))
+        before, workers = stored(store), children(driver.pid or 0)
+        was_running = driver.is_alive()
+        driver.kill()
+        driver.join()
+        deadline = time.monotonic() + 20.0
+        while any(map(is_alive, workers)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        left = sum(map(is_alive, workers))
+        seen = {"was_running": was_running, "before": before, "after": stored(store), "left": left}
+        print(json.dumps(seen), flush=True)
+    os.environ["PAUSE"] = "0"
+    drive(store, units, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The same results wherever units are evaluated, and little time lost on the way."""
+
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from threadpoolctl import threadpool_limits
+
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.sweeps import SerialExecutor, Store, sweep
+from causal_theory.sweeps.driver import Driver
+from causal_theory.sweeps.executors import ProcessPool, WorkerDiedError
+from tests.sweeps import studies_for_tests as studies
+from tests.sweeps.helpers import dask_executor, digest
+from tests.sweeps.killed_driver import is_alive
+
+ROOT = Path(__file__).parents[2]
+UNITS = 500
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory):
+    path = tmp_path_factory.mktemp("serial") / "results.sqlite"
+    assert run(path, processes=0).ok
+    return digest(path)
+
+
+def run(path, **options):
+    return sweep(studies.cheap, {"number": range(UNITS // 2), "scale": [1.0, 0.1]}, store=path, **options)
+
+
+class TestContents:
+    """Everything but time and place."""
+
+    def test_of_two_processes(self, serial, tmp_path):
+        assert run(tmp_path / "a.sqlite", processes=2).done == UNITS
+        assert digest(tmp_path / "a.sqlite") == serial
+
+    def test_of_dask(self, serial, tmp_path):
+        with dask_executor() as (executor, _):
+            assert run(tmp_path / "a.sqlite", executor=executor).done == UNITS
+            failing = sweep(studies.raises, {"number": range(9)}, store=tmp_path / "b.sqlite", executor=executor)
+        assert digest(tmp_path / "a.sqlite") == serial
+        assert (failing.done, failing.failed) == (6, 3)
+        sweep(studies.raises, {"number": range(9)}, store=tmp_path / "c.sqlite", processes=0)
+        assert digest(tmp_path / "b.sqlite") == digest(tmp_path / "c.sqlite")
+
+    def test_of_the_executors_of_python(self, serial, tmp_path):
+        with ThreadPoolExecutor(3) as threads:
+            assert run(tmp_path / "a.sqlite", executor=threads).done == UNITS
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
+            assert run(tmp_path / "b.sqlite", executor=processes).done == UNITS
+        assert run(tmp_path / "c.sqlite", executor=SerialExecutor()).done == UNITS
+        assert {digest(tmp_path / f"{name}.sqlite") for name in "abc"} == {serial}
+
+
+class TestProcesses:
+    def test_are_several(self, tmp_path, pool):
+        found = sweep(studies.says_where, {"number": range(60)}, store=tmp_path / "a.sqlite", executor=pool)
+        assert len(set(found.table()["process"].tolist())) == 2
+
+    @pytest.mark.parametrize(
+        ("options", "numba"), [({"processes": 0, "threads_per_process": 1}, 1), ({"processes": 1}, None)]
+    )
+    def test_have_one_thread_for_linear_algebra(self, options, numba, tmp_path):
+        found = sweep(studies.threads, {"number": [1]}, store=tmp_path / "a.sqlite", **options).table()
+        assert found["blas"].tolist() == [1]
+        assert found["libraries"][0] >= 1
+        if numba is not None:
+            assert found["numba"].tolist() == [numba]
+
+    def test_give_back_the_threads_of_this_one(self, tmp_path):
+        with threadpool_limits(limits=2, user_api="blas"):
+            before = studies.threads(number=0)
+            sweep(studies.threads, {"number": [1]}, store=tmp_path / "a.sqlite", processes=0, threads_per_process=1)
+            assert studies.threads(number=0) == before
+        assert before["blas"] == 2
+
+
+class TestPool:
+    def test_raises_what_the_call_raises(self, pool):
+        with pytest.raises(ValueError, match="invalid literal"):
+            pool.submit(int, "x").result()
+        assert pool.submit(int, "3").result() == 3
+
+    def test_says_which_call_killed_its_process(self, pool):
+        others = [pool.submit(time.sleep, 0.3) for _ in range(3)]
+        with pytest.raises(WorkerDiedError, match="-9"):
+            pool.submit(signal.raise_signal, signal.SIGKILL).result()
+        assert [other.result() for other in others] == [None] * 3
+
+    def test_ends_at_once(self):
+        with ProcessPool(1) as pool:
+            started = time.monotonic()
+            futures = [pool.submit(time.sleep, 60) for _ in range(3)]
+            time.sleep(0.1)
+        assert time.monotonic() - started < 10
+        assert not any(future.done() and future.exception() is None for future in futures)
+
+    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="whether a process lives is read from /proc")
+    def test_dies_with_its_parent_in_the_middle_of_a_call(self):
+        code = (
+            "import os, time; from causal_theory.sweeps.executors import ProcessPool; pool = ProcessPool(1); "
+            "print(pool.submit(os.getpid).result(), flush=True); pool.submit(time.sleep, 600); time.sleep(600)"
+        )
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as parent:
+            worker = int(parent.stdout.readline())
+            time.sleep(0.2)
+            assert is_alive(worker)
+            parent.kill()
+        deadline = time.monotonic() + 20.0
+        while is_alive(worker) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not is_alive(worker)
+
+    def test_that_cannot_start_says_so(self, monkeypatch):
+        monkeypatch.setattr("causal_theory.sweeps.executors._work", exit)
+        with pytest.raises(
+            InvalidArgumentError, match=r"processes must be able to start, got 1 .*__main__.*processes=0"
+        ):
+            ProcessPool(1)
+
+
+class TestForeignExecutors:
+    def test_that_are_shut_down_are_refused(self, tmp_path):
+        threads = ThreadPoolExecutor(1)
+        threads.shutdown()
+        with pytest.raises(InvalidArgumentError, match="executor must be able to evaluate the study, got RuntimeError"):
+            run(tmp_path / "a.sqlite", executor=threads)
+
+    def test_that_break_lose_nothing_that_came_back(self, tmp_path):
+        path, settings = tmp_path / "a.sqlite", {"victim": 400, "log": str(tmp_path / "log")}
+        with (
+            ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes,
+            pytest.raises(InvalidArgumentError, match=r"got BrokenProcessPool: .* can be repeated to go on"),
+        ):
+            sweep(studies.dies, {"number": range(500)}, store=path, settings=settings, executor=processes)
+        with Store(path) as store:
+            assert len(store.units()) > 100
+
+
+@pytest.mark.compiled
+def test_a_unit_costs_less_than_five_milliseconds(tmp_path, monkeypatch, pool):
+    """Wall clock of 2,000 units that do nothing, the start of the processes aside; 0.1 ms when nothing else runs."""
+    spent = []
+    whole = Driver.run
+
+    def timed(self, *arguments):
+        started = time.perf_counter()
+        whole(self, *arguments)
+        spent.append(time.perf_counter() - started)
+
+    monkeypatch.setattr(Driver, "run", timed)
+    assert sweep(studies.trivial, {"number": range(2000)}, store=tmp_path / "a.sqlite", executor=pool).done == 2000
+    assert spent[0] / 2000 < 5e-3

@@ -1,0 +1,160 @@
+"""What may happen to a sweep of many hours does happen here: afterwards nothing is lost, doubled or wrong."""
+
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from causal_theory.errors import StoreError
+from causal_theory.sweeps import read_store, sweep
+from tests.sweeps import studies_for_tests as studies
+from tests.sweeps.helpers import dask_executor, digest, numbers
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results.sqlite"
+
+
+def counts(result):
+    return result.done, result.skipped, result.failed
+
+
+class TestKilledProcess:
+    def test_in_the_middle_of_a_unit(self, path, tmp_path, pool):
+        """The unit is evaluated again, to the result that it has in a process that lives."""
+        settings = {"victim": 40, "marker": str(tmp_path / "marker")}
+        found = sweep(studies.dies_once, {"number": range(80)}, store=path, settings=settings, executor=pool)
+        assert (tmp_path / "marker").exists()
+        assert counts(found) == (80, 0, 0)
+        sweep(studies.dies_once, {"number": range(80)}, store=tmp_path / "b.sqlite", settings=settings, processes=0)
+        assert digest(path) == digest(tmp_path / "b.sqlite")
+
+    def test_every_time(self, path, tmp_path, pool):
+        """The unit is a failure after three deaths, and all others have their results."""
+        settings = {"victim": 40, "log": str(tmp_path / "log")}
+        found = sweep(studies.dies, {"number": range(80)}, store=path, settings=settings, executor=pool)
+        assert counts(found) == (79, 0, 1)
+        (failed,) = found.table().failures
+        assert failed.settings["number"] == 40
+        assert failed.error == "the process that evaluated it died, 3 times"
+        assert len((tmp_path / "log").read_text().split()) == 3
+
+    def test_by_somebody_else(self, path):
+        def kill():
+            while not path.exists() or len(read_store(path)) < 20:
+                time.sleep(0.02)
+            victims.append(multiprocessing.active_children()[0])
+            victims[0].kill()
+
+        victims = []
+        sweep(studies.waits, {"number": [-1]}, store=path, processes=0)
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        found = sweep(studies.waits, {"number": range(300)}, store=path, processes=2)
+        killer.join()
+        assert victims[0].exitcode == -9
+        assert counts(found) == (300, 0, 0)
+
+    def test_of_dask(self, path, tmp_path):
+        """Dask starts a worker in the place of the killed one; when it gives a unit up, that is tried again as well."""
+        once = {"victim": 5, "marker": str(tmp_path / "marker")}
+        always = {"victim": 5, "log": str(tmp_path / "log")}
+        with dask_executor() as (executor, cluster):
+            found = sweep(studies.dies_once, {"number": range(20)}, store=path, settings=once, executor=executor)
+            assert counts(found) == (20, 0, 0)
+            cluster.scheduler.allowed_failures = 0
+            dying = sweep(
+                studies.dies, {"number": range(20)}, store=tmp_path / "b.sqlite", settings=always, executor=executor
+            )
+        assert counts(dying) == (19, 0, 1)
+        assert dying.table().failures[0].error == "the process that evaluated it died, 3 times"
+        assert len((tmp_path / "log").read_text().split()) == 3
+        sweep(studies.dies_once, {"number": range(20)}, store=tmp_path / "c.sqlite", settings=once, processes=0)
+        assert digest(path) == digest(tmp_path / "c.sqlite")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of a process are read from /proc")
+def test_driver_killed_ten_times(path, tmp_path):
+    units = 4000
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.sweeps.killed_driver", path, str(units), "20"],
+        cwd=ROOT,
+        env=os.environ | {"PAUSE": "0.003"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    kills = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(kills) == 10
+    assert all(kill["was_running"] for kill in kills), kills
+    # What a reader had seen was there after the kill, and the last driver had still something to do.
+    assert all(kill["before"] <= kill["after"] for kill in kills), kills
+    assert [kill["after"] for kill in kills] == sorted(kill["after"] for kill in kills)
+    assert 0 < kills[7]["after"] < kills[8]["after"] < kills[9]["after"] < units
+    assert all(kill["left"] == 0 for kill in kills), kills
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert Counter(numbers(path)) == Counter(range(units))
+    sweep(studies.pauses, {"number": range(units)}, store=tmp_path / "b.sqlite", processes=0, rng=5)
+    assert digest(path) == digest(tmp_path / "b.sqlite")
+
+
+class TestFullDisk:
+    def test_keeps_what_was_stored(self, path, tmp_path):
+        """No file may grow beyond two megabytes, which SQLite is told as on a full disk."""
+        limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 2**20, hard))
+        try:
+            self.fails(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        self.goes_on(path, tmp_path)
+
+    def test_that_is_one(self, tmp_path):
+        """A small file system of its own, where this user may mount one; then it is made larger."""
+        folder = tmp_path / "small"
+        folder.mkdir()
+        if shutil.which("mount") is None or not mounted("-t", "tmpfs", "-o", "size=4m", "tmpfs", folder):
+            pytest.skip("no file system can be mounted here")
+        try:
+            self.fails(folder / "results.sqlite")
+            assert mounted("-o", "remount,size=100m", folder)
+            self.goes_on(folder / "results.sqlite", tmp_path)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+    def fails(self, path):
+        sweep(studies.large, {"number": [1, 2]}, store=path, settings={"size": 100_000}, processes=0)
+        with pytest.raises(
+            StoreError, match=r"got .*results.sqlite.*; what was stored before remains.*repeated to go on"
+        ):
+            sweep(studies.large, {"number": range(200)}, store=path, settings={"size": 100_000}, processes=0)
+
+    def goes_on(self, path, tmp_path):
+        kept = numbers(path)
+        assert set(kept) >= {1, 2}
+        assert len(kept) < 200
+        found = sweep(studies.large, {"number": range(200)}, store=path, settings={"size": 100_000}, processes=0)
+        assert counts(found) == (200 - len(kept), len(kept), 0)
+        whole = tmp_path / "whole.sqlite"
+        sweep(studies.large, {"number": range(200)}, store=whole, settings={"size": 100_000}, processes=0)
+        assert digest(path) == digest(whole)
+
+
+def mounted(*arguments):
+    return subprocess.run(["mount", *map(str, arguments)], check=False, capture_output=True).returncode == 0

@@ -1,0 +1,225 @@
+"""Stores: what goes in comes out, what is no store is refused, and there is one writer at a time."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from causal_theory.errors import StoreError
+from causal_theory.sweeps import Store, read_store, sweep
+from causal_theory.sweeps.outcome import success
+from causal_theory.sweeps.store import WritableStore
+from tests.sweeps import studies_for_tests as studies
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results.sqlite"
+
+
+def run(study, numbers, path, **options):
+    return sweep(study, {"number": numbers}, store=path, processes=0, **options)
+
+
+class TestUnits:
+    def test_come_back_as_the_study_returned_them(self, path):
+        run(studies.cheap, range(4), path, settings={"scale": 0.1, "flag": True})
+        with Store(path) as store:
+            units = store.units()
+        assert [unit.settings["number"] for unit in units] == [0, 1, 2, 3]
+        for unit in units:
+            generator = np.random.default_rng(
+                np.random.SeedSequence(0, spawn_key=np.frombuffer(bytes.fromhex(unit.key), ">u4").tolist())
+            )
+            expected = studies.cheap(rng=generator, **unit.settings)
+            assert unit.result.keys() == expected.keys()
+            for name, value in expected.items():
+                np.testing.assert_array_equal(unit.result[name], value)
+                assert type(unit.result[name]) is type(value)
+            assert (unit.status, unit.error, unit.repeat, unit.entropy) == ("done", "", 0, 0)
+            assert unit.seconds > 0.0
+            assert unit.numpy == np.__version__
+
+    def test_are_in_the_order_of_their_settings(self, path):
+        run(studies.cheap, [10, 9, 100], path, repeats=2)
+        run(studies.cheap, [9], path, settings={"scale": 0.5})
+        with Store(path) as store:
+            order = [(unit.settings["number"], unit.settings["scale"], unit.repeat) for unit in store.units()]
+        assert order == [
+            (9, 0.5, 0),
+            (9, 1.0, 0),
+            (9, 1.0, 1),
+            (10, 1.0, 0),
+            (10, 1.0, 1),
+            (100, 1.0, 0),
+            (100, 1.0, 1),
+        ]
+
+    @pytest.mark.parametrize(
+        "value", [0.1, 1e-320, -0.0, 2.0**-1074, np.pi, 1e308, np.inf, -np.inf, 3, 2**80, "ä", True]
+    )
+    def test_keep_every_number(self, value):
+        back = json.loads(success("key", 0.0, {"value": value}, {}).result)["value"]
+        assert repr(back) == repr(value)
+
+    def test_have_the_same_bytes_for_the_same_array(self):
+        wide = np.arange(6.0).reshape(2, 3)
+        bytes_of = [success("key", 0.0, {"a": array}, {}).arrays["a"] for array in (wide, np.asfortranarray(wide))]
+        assert bytes_of[0] == bytes_of[1]
+
+
+class TestStudies:
+    def test_share_a_store(self, path):
+        run(studies.cheap, range(2), path)
+        run(studies.raises, range(4), path)
+        with Store(path) as store:
+            status = {entry.study: (entry.done, entry.failed) for entry in store.status()}
+            (version,) = store.status()[0].versions
+            assert store.parameters() == {"cheap": ["number", "scale", "label", "flag"], "raises": ["number", "worst"]}
+            code = store.units("cheap")[0].code
+        assert status == {"cheap": (2, 0), "raises": (2, 2)}
+        assert version.endswith(code[:8])
+
+    def test_of_one_name_are_told_apart(self, path, monkeypatch):
+        run(studies.cheap, range(2), path)
+        monkeypatch.setattr(studies.trivial, "__name__", "cheap")
+        message = "store must hold one study of the name cheap, got .* with .*:cheap instead of .*:trivial"
+        with pytest.raises(StoreError, match=message):
+            run(studies.trivial, range(2), path)
+
+
+class TestContents:
+    def test_tell_nothing_of_time_and_place(self, path, tmp_path, monkeypatch):
+        run(studies.cheap, range(5), path)
+        monkeypatch.setattr("causal_theory.sweeps.evaluation._host", lambda: "elsewhere")
+        run(studies.cheap, [3, 4, 0, 1, 2], tmp_path / "other.sqlite")
+        with Store(path) as first, Store(tmp_path / "other.sqlite") as second:
+            assert first.contents() == second.contents()
+            assert first.digest() == second.digest()
+            assert first.units()[0].host != second.units()[0].host
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE units SET result = replace(result, '0', '1')",
+            "UPDATE arrays SET npy = zeroblob(8)",
+            "DELETE FROM arrays",
+            "UPDATE units SET status = 'failed'",
+            "UPDATE units SET repeat = 1",
+        ],
+    )
+    def test_tell_of_every_change(self, path, change):
+        run(studies.cheap, range(1), path)
+        with Store(path) as store:
+            before = store.digest()
+        connection = sqlite3.connect(path)
+        connection.execute(change)
+        connection.commit()
+        connection.close()
+        with Store(path) as store:
+            assert store.digest() != before
+
+
+class TestOtherFiles:
+    """Refused before any work, and left as they are."""
+
+    def refused(self, path, message):
+        before = path.read_bytes() if path.is_file() else None
+        with pytest.raises(StoreError, match=message):
+            run(studies.trivial, range(2), path)
+        with pytest.raises(StoreError, match="store must"):
+            Store(path)
+        if before is not None:
+            assert path.read_bytes() == before
+
+    def test_text(self, path):
+        path.write_text("length,margin\n" * 100, encoding="utf-8")
+        self.refused(path, "store must be a file written by a sweep, got .*results.sqlite")
+
+    def test_another_database(self, path):
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE other (a)")
+        connection.close()
+        self.refused(path, "store must be a file written by a sweep, got the other database")
+
+    def test_another_format(self, path):
+        run(studies.trivial, range(2), path)
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA user_version = 7")
+        connection.close()
+        self.refused(path, "store must have format 1, got .* of format 7")
+
+    def test_a_folder(self, tmp_path):
+        self.refused(tmp_path, "store must be a plain file, got")
+
+    def test_a_missing_folder(self, tmp_path):
+        self.refused(tmp_path / "missing" / "a.sqlite", "store must be in a folder that exists, got")
+
+    def test_no_file_is_not_made_by_reading(self, path):
+        with pytest.raises(StoreError, match="store must be a file that exists, got"):
+            read_store(path)
+        assert not path.exists()
+
+    def test_an_empty_file_becomes_a_store(self, path):
+        path.touch()
+        with pytest.raises(StoreError, match="which is empty"):
+            read_store(path)
+        assert run(studies.trivial, range(2), path).done == 2
+
+
+class TestWriters:
+    def test_are_one_at_a_time(self, path):
+        with WritableStore(path), pytest.raises(StoreError, match="store must be used by one sweep at a time, got "):
+            run(studies.trivial, range(2), path)
+        assert run(studies.trivial, range(2), path).done == 2
+
+    def test_by_another_name_are_the_same(self, path):
+        link = path.with_name("link.sqlite")
+        link.symlink_to(path)
+        with WritableStore(path), pytest.raises(StoreError, match="one sweep at a time"):
+            run(studies.trivial, range(2), link)
+
+    def test_in_another_process_are_refused_until_it_dies(self, path):
+        code = (
+            "import sys, time; from causal_theory.sweeps.store import WritableStore; "
+            "store = WritableStore(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+        )
+        holder = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, cwd=ROOT)
+        try:
+            assert holder.stdout.readline() == b"open\n"
+            with pytest.raises(StoreError, match="one sweep at a time"):
+                run(studies.trivial, range(2), path)
+        finally:
+            holder.kill()
+            holder.wait()
+            holder.stdout.close()
+        assert run(studies.trivial, range(2), path).done == 2
+
+    def test_do_not_disturb_readers(self, path):
+        run(studies.trivial, range(2), path)
+        with WritableStore(path) as writer, Store(path) as reader:
+            writer._connection.execute("BEGIN IMMEDIATE")
+            writer._connection.execute("DELETE FROM units")
+            assert len(reader.units()) == 2
+            assert len(read_store(path)) == 2
+            writer._connection.execute("ROLLBACK")
+
+    def test_leave_one_file_and_the_lock(self, path):
+        run(studies.trivial, range(2), path)
+        assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
+
+
+def test_is_read_where_nothing_can_be_written(path, monkeypatch):
+    """The superuser may write everywhere, so that the folder only says that it cannot be written to."""
+    run(studies.trivial, range(2), path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert len(read_store(path)) == 2
+    assert not Path(f"{path}-shm").exists()
