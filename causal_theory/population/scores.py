@@ -57,7 +57,7 @@ def edge_scores(
     epsilon : float
         The constant inside the logarithm of the loss, greater than 0.
     method : {"transform", "enumerate"}
-        ``"transform"``: message passing under an integral, :math:`O(T^2 S^3 \sqrt T)`, any length.
+        ``"transform"``: message passing under an integral, :math:`O((T^2 S^2 + T S^4 \log T) \log T)`, any length.
         ``"enumerate"``: sum over all :math:`S^T` sequences.
     draws : int
         Transition matrices to draw when the prior has no exact average: a Dirichlet prior on more than two symbols.
@@ -84,9 +84,10 @@ def edge_scores(
     Notes
     -----
     :math:`1/(n/T + \varepsilon) = T \int_0^1 z^{n + \varepsilon T - 1} dz`, and :math:`z^{n}` is a product over
-    tokens: under the integral the law of the tokens stays a Markov field on the forest. The Gauss-Radau rule with a
-    node at zero is exact from :math:`\lceil T/2 \rceil` interior nodes on; for long sequences about
-    :math:`2.5 \sqrt T` reach roundoff, and the error of the rule is measured on all counts 0..T.
+    tokens: under the integral the law of the tokens stays a Markov field on the forest. Short sequences use the
+    Gauss-Radau rule with a node at zero, exact from :math:`\lceil T/2 \rceil` interior nodes on, or as soon as the
+    error measured on all counts 0..T is roundoff; from about 70 tokens on a sum of :math:`O(\log T)` exponentials with
+    a proven relative error of 1.4e-15 and roundoff.
 
     References
     ----------
