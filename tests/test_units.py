@@ -165,6 +165,11 @@ class TestBlocksOfRows:
     def test_a_chain_needs_two_vectors(self):
         assert split_forest(CausalGraph.chain(500), 4).slots == 2
 
+    def test_a_spine_with_legs(self):
+        """The legs come first: a walk that left them for later would keep a vector for every position of the spine."""
+        parents = [-1, 0, *(v - 2 + v % 2 for v in range(2, 400))]  # even: the spine, odd: a leg
+        assert split_forest(CausalGraph.from_parents(parents), 4).slots <= 3
+
 
 @pytest.mark.usefixtures("cut_finely")
 class TestCutFinely:

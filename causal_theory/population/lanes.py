@@ -23,7 +23,7 @@ UNITS = 64
 """Units of lanes and rows that are enough for many workers: each brings its own sums, which have to be added."""
 
 FIELD_ENTRIES = 2**22
-"""Entries of an array of messages, of which a worker has eight: 32 MB each, or more where 16 lanes take more."""
+"""Entries of an array of messages, of which a worker has seven: 32 MB each, or more where 16 lanes take more."""
 
 NEGLIGIBLE = 1e-18
 """Total weight that may be dropped: far below the roundoff of scores, which are of the order of 1 / S."""

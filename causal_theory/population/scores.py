@@ -114,10 +114,11 @@ def edge_scores(
     a proven relative error of 1.4e-15 and roundoff.
 
     A unit of work is some lanes (symbol and node) and some rows of at most :math:`2^{24}` entries. A worker needs 128
-    MB for these and eight arrays of messages, each of 32 MB or :math:`128\, T S` bytes, whichever is larger: less than
-    0.5 GB at T = 20,000 and S = 10. This process holds the sums of one block of rows, and those of up to ``window``
-    units that were done before their turn. Matrices (T, T) stay on disk with ``out``, unless they are averages over
-    several transition matrices, which are formed in memory one matrix after the other.
+    MB for these, as much again while it sends them, and seven arrays of messages of at most 32 MB, or of
+    :math:`128\, T S` bytes where that is more: in all 0.6 GB with its libraries at T = 20,000 and S = 4. This process
+    holds the sums of one block of rows, and of up to ``window`` units that were done before their turn. With ``out``
+    matrices (T, T) are files only, unless they are averages over several transition matrices, which are formed in
+    memory, one matrix after the other. Tasks of a single unit never reach the executor.
 
     References
     ----------

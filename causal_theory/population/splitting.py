@@ -238,7 +238,7 @@ def split_rows(graph: CausalGraph, limit: int, first: int, last: int) -> Splitti
     >>> from causal_theory import CausalGraph
     >>> graph = CausalGraph.chain(32)
     >>> [len(split_rows(graph, 8, first, first + 16).walk) for first in (0, 16)]  # of 31 + 2 * 15 steps
-    [15, 46]
+    [31, 46]
     """
     whole = split_forest(graph, limit)
     if first == 0 and last == graph.length:
