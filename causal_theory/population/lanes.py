@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from math import ceil, isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.population.quadrature import reciprocal_rule
 
-__all__ = ["Lanes", "keep_heavy_lanes", "reciprocal_lanes"]
+__all__ = ["Lanes", "keep_heavy_lanes", "reciprocal_lanes", "row_blocks"]
 
 WIDTHS = (40, 32, 24, 16)
 LOOP_OVERHEAD = 10
@@ -17,8 +19,17 @@ LOOP_OVERHEAD = 10
 SERIAL_WORK = 5_000_000
 """Twice the multiplications of a chain below which everything runs on the calling thread."""
 
+UNITS = 64
+"""Units of lanes and rows that are enough for many workers: each brings its own sums, which have to be added."""
+
+FIELD_ENTRIES = 2**22
+"""Entries of an array of messages, of which a worker has seven: 32 MB each, or more where 16 lanes take more."""
+
 NEGLIGIBLE = 1e-18
 """Total weight that may be dropped: far below the roundoff of scores, which are of the order of 1 / S."""
+
+BLOCK_ENTRIES = 2**24
+"""Entries of the pair sums of a unit: 128 MB."""
 
 Array = NDArray[np.float64]
 
@@ -34,7 +45,7 @@ class Lanes:
     pair_blocks : int
         Number of blocks with nodes above zero.
     parts : int
-        Number of partial sums that the blocks are shared out to, fixed by the size of the problem.
+        Number of units that the blocks are shared out to, fixed by the size of the problem.
     relative_error : float
         Bound on the relative error of the quadrature.
     dropped : float
@@ -50,25 +61,39 @@ class Lanes:
     dropped: float = 0.0
 
 
-def _parts(length: int, vocab_size: int, count: int) -> int:
-    """Enough partial sums for many threads, few enough for memory, and one where threads would cost more than they do.
+def _parts(length: int, vocab_size: int, count: int, row_blocks: int) -> int:
+    """Enough units for many workers, and one where sharing out would cost more than it saves.
 
-    Waking a thread takes a quarter of a millisecond.
+    Handing a unit to a thread takes a tenth of a millisecond.
     """
     if length**2 * vocab_size**2 * count < SERIAL_WORK:
         return 1
-    if length > 2000 or count <= 64:
-        return 2
-    return 4 if length > 500 or count <= 256 else 8
+    return max(1, min(max(2, -(-count // WIDTHS[0])), -(-UNITS // row_blocks)))
 
 
-def _width(count: int, parts: int) -> int:
+def _width(length: int, vocab_size: int, count: int, parts: int) -> int:
     """Return the width with the least work per part: padding lanes against the overhead of every inner loop."""
 
     def cost(width: int) -> int:
         return -(-count // (width * parts)) * (width + LOOP_OVERHEAD)
 
-    return min(WIDTHS, key=cost)
+    fitting = [width for width in WIDTHS if width * length * vocab_size <= FIELD_ENTRIES]
+    return min(fitting or WIDTHS[-1:], key=cost)
+
+
+def row_blocks(length: int) -> list[tuple[int, int]]:
+    """Cut the rows of a triangle into blocks of equal area, as few as keep a block within its number of entries.
+
+    Examples
+    --------
+    >>> row_blocks(1000)
+    [(0, 1000)]
+    >>> row_blocks(8192)
+    [(0, 4096), (4096, 5792), (5792, 7094), (7094, 8192)]
+    """
+    count = ceil(length**2 / BLOCK_ENTRIES)
+    ends = [isqrt(length**2 * k // count) for k in range(count + 1)]
+    return list(pairwise(ends))
 
 
 def _lay_out(
@@ -82,8 +107,8 @@ def _lay_out(
 ) -> Lanes:
     """Arrange lanes given as (symbols, nodes, weights) in blocks."""
     count = interior[0].size
-    parts = _parts(length, vocab_size, count)
-    width = _width(count, parts)
+    parts = _parts(length, vocab_size, count, len(row_blocks(length)))
+    width = _width(length, vocab_size, count, parts)
     pair_blocks = max(1, -(-count // width))
     blocks = pair_blocks + -(-zeros[0].size // width)
     symbols = np.zeros(blocks * width, dtype=np.int64)

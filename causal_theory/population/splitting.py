@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.pair_sums import reachability
+from causal_theory.kernels.row_blocks import restrict_jobs, restrict_walks
 
-__all__ = ["Splitting", "split_forest"]
+__all__ = ["Splitting", "split_forest", "split_rows"]
 
 Indices = NDArray[np.int64]
 
@@ -53,13 +54,13 @@ class Splitting(NamedTuple):
         Reachability within the pieces, see the kernel.
     walk_starts : ndarray, shape (separators + 1,)
         Steps ``walk_starts[k] : walk_starts[k + 1]`` lead from separator k to every position of its piece.
-    walk : ndarray, shape (steps, 4)
-        Position reached, position come from (-1 at the separator itself), 1 for a step from parent to child, and
-        distance from the separator.
+    walk : ndarray, shape (steps, 5)
+        Position reached, position come from (-1 at the separator itself), 1 for a step from parent to child, and the
+        slots of memory of the two.
     across_trees, across_branches : Products
         Pairs in different trees (one group); pairs in different branches of each separator.
-    farthest : int
-        Largest distance in ``walk``.
+    slots : int
+        Number of slots, ``log2 T + 1`` at most.
     """
 
     piece_starts: Indices
@@ -70,11 +71,11 @@ class Splitting(NamedTuple):
     walk: Indices
     across_trees: Products
     across_branches: Products
-    farthest: int
+    slots: int
 
     @property
     def kernel_arguments(self) -> tuple[tuple[NDArray[np.generic], ...], int]:
-        """The arrays in the order in which the kernel takes them, and the longest walk."""
+        """The arrays in the order in which the kernel takes them, and the number of slots."""
         last, leaf, _, top = self.reach
         pieces = (
             self.piece_parents,
@@ -91,7 +92,7 @@ class Splitting(NamedTuple):
             self.across_branches.bounds,
             self.across_branches.positions,
         )
-        return pieces, self.farthest
+        return pieces, self.slots
 
 
 class _Jobs:
@@ -140,19 +141,37 @@ class _Forest:
                 self.neighbours[w].append(v)
         self.removed = [False] * len(self.parents)
 
-    def walk(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """Depth-first walk of the piece of ``start``: position, where it was reached from, distance."""
-        stack = [(start, -1, 0)]
+    def walk(self, start: int) -> Iterator[tuple[int, int]]:
+        """Depth-first walk of the piece of ``start``: position, where it was reached from."""
+        stack = [(start, -1)]
         while stack:
-            v, source, distance = stack.pop()
-            yield v, source, distance
-            stack += [(w, v, distance + 1) for w in self.neighbours[v] if w != source and not self.removed[w]]
+            v, source = stack.pop()
+            yield v, source
+            stack += [(w, v) for w in self.neighbours[v] if w != source and not self.removed[w]]
 
-    def centroid(self, steps: list[tuple[int, int, int]]) -> int:
+    def thrifty_walk(self, start: int) -> Iterator[tuple[int, int, int, int, int]]:
+        """Walk through the piece of ``start`` as the kernel does, with few vectors in memory.
+
+        Large branches come last and take over the slot of the position they start from, which nobody needs any more.
+        Every other branch has at most half the size of what it branches off, so that slots grow like a logarithm.
+        """
+        steps = list(self.walk(start))
+        size = dict.fromkeys((v for v, _ in steps), 1)
+        for v, source in reversed(steps[1:]):
+            size[source] += size[v]
+        stack = [(start, -1, 0, 0)]
+        while stack:
+            v, source, slot, source_slot = stack.pop()
+            yield v, source, int(self.parents[v] == source), slot, source_slot
+            onward = [w for w in self.neighbours[v] if w != source and not self.removed[w]]
+            onward.sort(key=size.__getitem__, reverse=True)
+            stack += [(w, v, slot + (k > 0), slot) for k, w in enumerate(onward)]
+
+    def centroid(self, steps: list[tuple[int, int]]) -> int:
         """Return the position whose largest branch is smallest."""
-        size = dict.fromkeys((v for v, _, _ in steps), 1)
+        size = dict.fromkeys((v for v, _ in steps), 1)
         largest = dict.fromkeys(size, 0)
-        for v, source, _ in reversed(steps):
+        for v, source in reversed(steps):
             if source >= 0:
                 size[source] += size[v]
                 largest[source] = max(largest[source], size[v])
@@ -176,21 +195,21 @@ def split_forest(graph: CausalGraph, limit: int) -> Splitting:
     forest = _Forest(parents)
     across_trees, across_branches = _Jobs(), _Jobs()
     pieces: list[list[int]] = []
-    walk: list[tuple[int, int, int, int]] = []
+    walk: list[tuple[int, int, int, int, int]] = []
     walk_starts = [0]
     starts = np.flatnonzero(parents < 0).tolist()
-    across_trees.add_group([sorted(v for v, _, _ in forest.walk(root)) for root in starts])
+    across_trees.add_group([sorted(v for v, _ in forest.walk(root)) for root in starts])
     while starts:
         steps = list(forest.walk(starts.pop()))
         if len(steps) <= limit:
-            pieces.append(sorted(v for v, _, _ in steps))
+            pieces.append(sorted(v for v, _ in steps))
             continue
         centre = forest.centroid(steps)
-        walk += [(v, w, int(forest.parents[v] == w), d) for v, w, d in forest.walk(centre)]
+        walk += forest.thrifty_walk(centre)
         walk_starts.append(len(walk))
         forest.removed[centre] = True
         branches = [w for w in forest.neighbours[centre] if not forest.removed[w]]
-        across_branches.add_group([[centre], *(sorted(v for v, _, _ in forest.walk(w)) for w in branches)])
+        across_branches.add_group([[centre], *(sorted(v for v, _ in forest.walk(w)) for w in branches)])
         starts += branches
     members = np.array([v for piece in pieces for v in piece], dtype=np.int64)
     piece_of = np.full(len(parents), -1)
@@ -203,8 +222,39 @@ def split_forest(graph: CausalGraph, limit: int) -> Splitting:
         piece_parents=piece_parents,
         reach=reachability(piece_parents),
         walk_starts=np.array(walk_starts, dtype=np.int64),
-        walk=np.array(walk, dtype=np.int64).reshape(-1, 4),
+        walk=np.array(walk, dtype=np.int64).reshape(-1, 5),
         across_trees=across_trees.finish(),
         across_branches=across_branches.finish(),
-        farthest=max((step[3] for step in walk), default=0),
+        slots=max((step[3] + 1 for step in walk), default=0),
+    )
+
+
+@lru_cache(maxsize=32)
+def split_rows(graph: CausalGraph, limit: int, first: int, last: int) -> Splitting:
+    """Return what of :func:`split_forest` is needed for the pairs whose later position is one of some rows.
+
+    Examples
+    --------
+    >>> from causal_theory import CausalGraph
+    >>> graph = CausalGraph.chain(32)
+    >>> [len(split_rows(graph, 8, first, first + 16).walk) for first in (0, 16)]  # of 31 + 2 * 15 steps
+    [31, 46]
+    """
+    whole = split_forest(graph, limit)
+    if first == 0 and last == graph.length:
+        return whole
+    starts, members = whole.piece_starts, whole.piece_members
+    kept = (members[starts[:-1]] < last) & (members[starts[1:] - 1] >= first)
+    sizes = np.diff(starts)
+    trees, branches = whole.across_trees, whole.across_branches
+    tree_groups, tree_bounds = restrict_jobs(*trees, first, last)
+    groups, bounds = restrict_jobs(*branches, first, last)
+    walk_starts, walk = restrict_walks(whole.walk_starts, whole.walk, groups, bounds, branches.positions, graph.length)
+    return whole._replace(
+        piece_starts=np.cumsum([0, *sizes[kept]]),
+        piece_members=members[np.repeat(kept, sizes)],
+        walk_starts=walk_starts,
+        walk=walk,
+        across_trees=Products(tree_groups, tree_bounds, trees.positions),
+        across_branches=Products(groups, bounds, branches.positions),
     )

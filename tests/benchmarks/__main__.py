@@ -62,7 +62,8 @@ def point_task(length: int, size: int, graph: str = "chain") -> ct.InContextTask
 
 def scores_rows(budget: float) -> list[Row]:
     rows = []
-    for length, size, target in [(20, 10, 0.6), (100, 10, 20), (200, 10, 100), (1000, 10, 8000), (20, 50, 80)]:
+    sizes = [(20, 10, 0.6), (100, 10, 20), (200, 10, 100), (1000, 10, 4000), (5000, 4, 20_000), (20, 50, 80)]
+    for length, size, target in sizes:
         for graph in ("chain", "random"):
             task = point_task(length, size, graph)
             seconds = measure(lambda task=task: ct.edge_scores(task, epsilon=EPSILON), budget)

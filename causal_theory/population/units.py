@@ -1,0 +1,134 @@
+"""Cut the edge scores of one matrix into units of work that threads, processes or machines can take.
+
+A unit is some lanes and some rows. Which units there are depends on the size of the problem, and their sums are added
+in a fixed order: the result is the same, to the last bit, whoever computes them and in whatever order they are done.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.graphs import CausalGraph
+from causal_theory.kernels._jit import get_num_threads
+from causal_theory.kernels.tilted import tilted_sums
+from causal_theory.population.lanes import Lanes, row_blocks
+from causal_theory.population.splitting import split_rows
+
+__all__ = ["Unit", "in_order", "make_units", "unit_sums"]
+
+Array = NDArray[np.float64]
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """What one worker needs: a task of one matrix, some lanes, some rows.
+
+    Attributes
+    ----------
+    graph : CausalGraph
+        The forest; it is sent as its parents.
+    limit : int
+        Positions of a piece of it.
+    transition, root_law : ndarray
+        Matrix (S, S) and law of a root (S,).
+    symbols, nodes, weights : ndarray, shape (blocks, width)
+        The lanes.
+    pair_blocks : int
+        Blocks of lanes that enter the pair sums.
+    rows : tuple of two int
+        First row and the one after the last.
+    """
+
+    graph: CausalGraph
+    limit: int
+    transition: Array
+    root_law: Array
+    symbols: NDArray[np.int64]
+    nodes: Array
+    weights: Array
+    pair_blocks: int
+    rows: tuple[int, int]
+
+
+def make_units(
+    graph: CausalGraph, limit: int, transition: Array, root_law: Array, lanes: Lanes
+) -> Iterator[tuple[tuple[int, int], list[Unit]]]:
+    """Yield for each block of rows the units whose sums it is the sum of, in this order.
+
+    Lanes at zero have moments but no pairs, and moments do not depend on rows: the very first unit has them too.
+    """
+    for rows in row_blocks(graph.length):
+        units = []
+        for part in range(lanes.parts):
+            blocks = list(range(part, lanes.pair_blocks, lanes.parts))
+            pair_blocks = len(blocks)
+            if part == 0 and rows[0] == 0:
+                blocks += range(lanes.pair_blocks, len(lanes.symbols))
+            if not blocks:
+                continue
+            chosen = (lanes.symbols[blocks], lanes.nodes[blocks], lanes.weights[blocks])
+            units.append(Unit(graph, limit, transition, root_law, *chosen, pair_blocks, rows))
+        yield rows, units
+
+
+def unit_sums(unit: Unit) -> tuple[Array, Array]:
+    """Return pair sums (rows, last row) and key moments (T,) of one unit; runs anywhere, without the interpreter lock.
+
+    Arrays are copied: an executor may hand over read-only ones, for which kernels would be compiled once more.
+    """
+    splitting, slots = split_rows(unit.graph, unit.limit, *unit.rows).kernel_arguments
+    pair_sums, moments = tilted_sums(
+        np.array(unit.graph.parent_array[:-1]),
+        splitting,
+        slots,
+        np.array(unit.transition),
+        np.array(unit.root_law),
+        (np.array(unit.symbols), np.array(unit.nodes), np.array(unit.weights)),
+        unit.pair_blocks,
+        unit.rows,
+    )
+    return pair_sums, moments
+
+
+def in_order(
+    function: Callable[[Argument], Result], arguments: Iterable[Argument], executor: Executor | None, window: int
+) -> Generator[Result, None, None]:
+    """Yield the results in the order of the arguments, with at most ``window`` of them under way or waiting.
+
+    Without an executor the threads of this process do it, as many as kernels may use. What has not begun when
+    something fails, or when the caller stops, is cancelled.
+    """
+    if executor is not None:
+        yield from _submitted(function, arguments, executor, window)
+        return
+    threads = get_num_threads()
+    if threads == 1:
+        yield from map(function, arguments)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from _submitted(function, arguments, pool, min(window, 2 * threads))
+
+
+def _submitted(
+    function: Callable[[Argument], Result], arguments: Iterable[Argument], executor: Executor, window: int
+) -> Iterator[Result]:
+    waiting: deque[Future[Any]] = deque()
+    rest = iter(arguments)
+    try:
+        waiting.extend(executor.submit(function, argument) for argument in islice(rest, window))
+        while waiting:
+            result = waiting[0].result()
+            waiting.popleft()
+            waiting.extend(executor.submit(function, argument) for argument in islice(rest, 1))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
