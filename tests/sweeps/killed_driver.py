@@ -57,7 +57,7 @@ def main() -> None:
         before, deadline = stored(store), time.monotonic() + 20.0
         while processes and stored(store) == before and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(rng.uniform(0.0, 0.6))
+        time.sleep(rng.uniform(0.0, 0.4))
         before, workers = stored(store), children(driver.pid or 0)
         was_running = driver.is_alive()
         driver.kill()
