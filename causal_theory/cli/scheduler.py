@@ -13,7 +13,7 @@ PATIENCE = "5s"
 
 
 @contextmanager
-def cluster_executor(address: str) -> Iterator[Any]:
+def cluster_executor(address: str) -> Iterator[tuple[Any, int]]:
     """Connect to a scheduler, and give its executor.
 
     Parameters
@@ -25,6 +25,8 @@ def cluster_executor(address: str) -> Iterator[Any]:
     ------
     executor
         With the method ``submit`` of :class:`concurrent.futures.Executor`.
+    threads : int
+        How many calls it runs at once.
 
     Raises
     ------
@@ -49,6 +51,7 @@ def cluster_executor(address: str) -> Iterator[Any]:
             f"{error}"
         ) from error
     with client:
-        if not client.scheduler_info()["workers"]:
+        threads = sum(client.nthreads().values())
+        if not threads:
             raise InvalidArgumentError(f"scheduler must have workers, got {address!r} without any")
-        yield client.get_executor(pure=False)
+        yield client.get_executor(pure=False), threads

@@ -19,6 +19,7 @@ from causal_theory.cli.sweep_config import SweepConfig, read_sweep_config
 from causal_theory.cli.sweep_figure import REPEAT, complete_choice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.sweeps import MOST_UNITS, FailedUnit, Study, SweepInterrupted, SweepResult, find_study, sweep
+from causal_theory.sweeps.driver import WINDOW
 from causal_theory.sweeps.studies import PROVIDED
 from causal_theory.validation import check_integer
 
@@ -119,7 +120,7 @@ def command(
         complete_choice(plan.figure, plan.study.name, _swept(plan))
     try:
         with ExitStack() as stack:
-            executor = None if scheduler is None else stack.enter_context(cluster_executor(scheduler))
+            executor, threads = (None, 0) if scheduler is None else stack.enter_context(cluster_executor(scheduler))
             result = sweep(
                 plan.study,
                 plan.grid,
@@ -128,6 +129,7 @@ def command(
                 repeats=plan.repeats,
                 rng=plan.seed,
                 executor=executor,
+                window=max(WINDOW, 2 * threads),
                 processes=processes,
                 limit=limit,
                 reuse_other_versions=reuse_other_versions,

@@ -14,6 +14,7 @@ from causal_theory.errors import StoreError
 from causal_theory.sweeps.code_version import CodeVersion, code_version
 from causal_theory.sweeps.executors import SerialExecutor
 from causal_theory.sweeps.grid import MOST_UNITS, expand_grid
+from causal_theory.sweeps.merge import merge_stores
 from causal_theory.sweeps.runner import SweepInterrupted, SweepResult, sweep
 from causal_theory.sweeps.store import Store, StoredUnit, StudyStatus
 from causal_theory.sweeps.study import Parameter, Study, find_study
@@ -38,6 +39,7 @@ __all__ = [
     "code_version",
     "expand_grid",
     "find_study",
+    "merge_stores",
     "read_store",
     "sweep",
 ]

@@ -18,7 +18,7 @@ from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.training.interrupts import DeferredInterrupt
 
-__all__ = ["Driver"]
+__all__ = ["WINDOW", "Driver"]
 
 PARCEL_SECONDS = 0.25
 """Work in a parcel: much more than it takes to send, and little to lose when a process dies."""
@@ -27,7 +27,8 @@ MOST_PARCEL_SECONDS = 1.0
 MOST_IN_PARCEL = 100
 COMMIT_SECONDS = 0.8
 POLL_SECONDS = 0.2
-FIRST_IN_FLIGHT, MOST_IN_FLIGHT = 16, 1024
+FIRST_IN_FLIGHT = 16
+WINDOW = 1024
 """Parcels given to an executor of unknown size: few until it is known how long a unit takes, then plenty for all."""
 TRIES = 3
 """A unit whose process died is tried again by itself, then with nothing else running, then it is a failure."""
@@ -68,7 +69,7 @@ class Driver:
         self._unsaved: list[tuple[Report, dict[str, Unit]]] = []
         self._oldest = 0.0
 
-    def run(self, units: Iterable[Unit], executor: Submitter, threads: int | None) -> None:
+    def run(self, units: Iterable[Unit], executor: Submitter, threads: int | None, window: int = WINDOW) -> None:
         """Evaluate the units.
 
         Parameters
@@ -79,6 +80,8 @@ class Driver:
             What calls functions.
         threads : int or None
             Most threads of a kernel.
+        window : int
+            Most parcels that the executor is given before results come back.
 
         Raises
         ------
@@ -92,7 +95,7 @@ class Driver:
         self._waiting.extend(units)
         self._executor, self._threads = executor, threads
         self._serial = isinstance(executor, SerialExecutor)
-        self._most = 1 if self._serial else MOST_IN_FLIGHT
+        self._most = 1 if self._serial else window
         if isinstance(executor, ProcessPool):
             self._most = 2 * executor.processes
         self._window = min(FIRST_IN_FLIGHT, self._most)

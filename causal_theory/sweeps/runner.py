@@ -10,7 +10,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.notebook import block, facts, number
 from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.code_version import code_version
-from causal_theory.sweeps.driver import Driver
+from causal_theory.sweeps.driver import WINDOW, Driver
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
 from causal_theory.sweeps.store import WritableStore
@@ -92,6 +92,7 @@ def sweep(
     executor: Submitter | None = None,
     processes: int | None = None,
     threads_per_process: int | None = None,
+    window: int = WINDOW,
     limit: int = MOST_UNITS,
     reuse_other_versions: bool = False,
     progress: bool = True,
@@ -125,6 +126,9 @@ def sweep(
     threads_per_process : int, optional
         Most threads of a compiled kernel; by default each process has its share of the processors, and those of
         another executor are left alone. Linear algebra always has one.
+    window : int, default 1024
+        Parcels of units, of a quarter of a second or one unit, that an ``executor`` holds at most: no fewer than it has
+        workers, and better twice as many.
     limit : int, default 100000
         Most units.
     reuse_other_versions : bool, default False
@@ -178,6 +182,7 @@ def sweep(
         count = usable_processors() if processes is None else check_integer("processes", processes, 0)
     else:
         _check_executor(executor, processes)
+    window = check_integer("window", window, 1)
     version = code_version(found.function)
     path = Path(store)
     with ExitStack() as stack:
@@ -192,7 +197,7 @@ def sweep(
             if executor is None:
                 executor, share = _own_executor(min(count, len(missing)), stack)
                 threads = threads or share
-            driver.run(missing, executor, threads)
+            driver.run(missing, executor, threads, window)
         except KeyboardInterrupt as interrupt:
             raise SweepInterrupted(
                 f"interrupted: {len(units) - len(missing) + driver.done} of {len(units)} units are stored in {path}; "

@@ -28,6 +28,34 @@ COLUMNS = (
     "host, finished"
 )
 
+CONTRADICTION = """
+SELECT key FROM part.units AS other JOIN main.units AS own USING (key)
+WHERE other.status = 'done' AND own.status = 'done' AND other.code = own.code AND (
+    other.result != own.result
+    OR (SELECT count(*) FROM part.arrays WHERE key = other.key)
+        != (SELECT count(*) FROM main.arrays WHERE key = own.key)
+    OR EXISTS (
+        SELECT position, name, npy FROM part.arrays WHERE key = other.key
+        EXCEPT SELECT position, name, npy FROM main.arrays WHERE key = own.key
+    )
+) LIMIT 1
+"""
+COPY = (
+    """
+    CREATE TEMP TABLE chosen AS
+    SELECT other.key FROM part.units AS other LEFT JOIN main.units AS own USING (key)
+    WHERE own.key IS NULL OR (
+        (other.status = 'done', other.finished) > (own.status = 'done', own.finished)
+        AND NOT (other.status = 'done' AND own.status = 'done' AND other.code = own.code)
+    )
+    """,
+    "INSERT OR REPLACE INTO main.studies SELECT * FROM part.studies",
+    "DELETE FROM main.arrays WHERE key IN (SELECT key FROM temp.chosen)",
+    "INSERT OR REPLACE INTO main.units SELECT * FROM part.units WHERE key IN (SELECT key FROM temp.chosen)",
+    "INSERT INTO main.arrays SELECT * FROM part.arrays WHERE key IN (SELECT key FROM temp.chosen)",
+)
+"""A result is taken rather than a failure, and otherwise what was computed last."""
+
 
 @dataclass(frozen=True, eq=False)
 class StoredUnit:
@@ -280,14 +308,17 @@ class WritableStore(Store):
         StoreError
             If it holds results of another study of the same name.
         """
-        for (source,) in self._rows("SELECT source FROM studies WHERE name = ?", (study.name,)):
-            if source != study.source:
-                raise StoreError(
-                    f"store must hold one study of the name {study.name}, got {str(self.path)!r} with {source} "
-                    f"instead of {study.source}"
-                )
         names = json.dumps([parameter.name for parameter in study.parameters])
+        self._check_source(study.name, study.source)
         self._write([("INSERT OR REPLACE INTO studies VALUES (?, ?, ?)", (study.name, study.source, names))])
+
+    def _check_source(self, name: str, wanted: str) -> None:
+        for (source,) in self._rows("SELECT source FROM studies WHERE name = ?", (name,)):
+            if source != wanted:
+                raise StoreError(
+                    f"store must hold one study of the name {name}, got {str(self.path)!r} with {source} "
+                    f"instead of {wanted}"
+                )
 
     def finished(self, study: str) -> dict[str, str]:
         """Return the key of every unit that has a result, with the digest of the code that computed it."""
@@ -302,6 +333,32 @@ class WritableStore(Store):
             If they cannot be written; what was stored before remains.
         """
         self._write(statement for report, units in reports for statement in _statements(report, units))
+
+    def copy_from(self, path: Path) -> int:
+        """Copy the units of another store that this one lacks, or has an older or no result of; return how many.
+
+        Raises
+        ------
+        StoreError
+            If the other store holds another study of the same name, or another result of the same unit by the same
+            code; then nothing is copied.
+        """
+        with told_errors(path):
+            self._connection.execute("ATTACH ? AS part", (str(path.resolve()),))
+        try:
+            for name, source in self._rows("SELECT name, source FROM part.studies"):
+                self._check_source(name, source)
+            for (key,) in self._rows(CONTRADICTION):
+                raise StoreError(
+                    f"stores must agree on units that the same code computed, got two results of unit {key[:12]} in "
+                    f"{str(path)!r} and {str(self.path)!r}"
+                )
+            self._write((statement, ()) for statement in COPY)
+            ((count,),) = self._rows("SELECT count(*) FROM temp.chosen")
+            return int(count)
+        finally:
+            self._connection.execute("DROP TABLE IF EXISTS temp.chosen")
+            self._connection.execute("DETACH part")
 
     def _write(self, statements: Iterable[tuple[str, tuple[object, ...]]]) -> None:
         """Execute statements in one transaction."""

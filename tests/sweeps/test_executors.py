@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -124,7 +125,40 @@ class TestPool:
             ProcessPool(1)
 
 
+class Counting:
+    """Threads that note how many calls were under way at once."""
+
+    def __init__(self, threads):
+        self.pool, self.under_way, self.most = ThreadPoolExecutor(threads), 0, 0
+        self.lock = threading.Lock()
+
+    def submit(self, function, /, *arguments):
+        with self.lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        future = self.pool.submit(function, *arguments)
+        future.add_done_callback(self.forget)
+        return future
+
+    def forget(self, _):
+        with self.lock:
+            self.under_way -= 1
+
+
 class TestForeignExecutors:
+    @pytest.mark.parametrize("window", [1, 3, 40])
+    def test_hold_no_more_than_the_window(self, window, tmp_path, monkeypatch):
+        monkeypatch.setattr("causal_theory.sweeps.driver.MOST_IN_PARCEL", 1)
+        executor = Counting(4)
+        sweep(studies.waits, {"number": range(60)}, store=tmp_path / "a.sqlite", executor=executor, window=window)
+        executor.pool.shutdown()
+        assert executor.most <= window
+        assert executor.most >= min(window, 16)
+
+    def test_bad_windows(self, tmp_path):
+        with pytest.raises(InvalidArgumentError, match="window must be an integer of at least 1, got 0"):
+            sweep(studies.cheap, {"number": [1]}, store=tmp_path / "a.sqlite", executor=Counting(1), window=0)
+
     def test_that_are_shut_down_are_refused(self, tmp_path):
         threads = ThreadPoolExecutor(1)
         threads.shutdown()
