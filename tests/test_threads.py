@@ -1,9 +1,14 @@
 """The number of threads changes nothing, not even the last bit."""
 
+import ast
+import threading
+from pathlib import Path
+
 import numba
 import numpy as np
 import pytest
 
+import causal_theory.kernels
 from causal_theory import (
     CausalGraph,
     InContextTask,
@@ -116,3 +121,80 @@ def test_one_thread_and_two(name, threads, monkeypatch):
         assert len(one) == len(two) > 0
         for left, right in zip(one, two, strict=True):
             assert left.tobytes() == right.tobytes()
+
+
+def test_a_new_thread_is_like_the_first():
+    """Arrays of a new thread lie elsewhere in memory, at other distances from each other."""
+    for name, case in CASES.items():
+        one, found = case(), []
+        thread = threading.Thread(target=lambda case=case, found=found: found.extend(case()))
+        thread.start()
+        thread.join()
+        assert len(one) == len(found) > 0
+        for left, right in zip(one, found, strict=True):
+            assert left.tobytes() == right.tobytes(), name
+
+
+# Loops that add up while they store: a compiler that may reorder sums makes two versions of them, and which one runs
+# depends on how far apart arrays lie in memory.
+
+KERNELS = Path(causal_theory.kernels.__file__).parent
+HARMLESS = {
+    ("sampler.py", "_dirichlet_row"): "one array only, which cannot be too close to itself",
+    ("sequences.py", "unpack_sequences"): "a token depends on those before it, and so does its probability",
+    ("gth.py", "stationary_laws"): "integers",
+    ("row_blocks.py", "restrict_walks"): "integers",
+    ("streams.py", "open_stream"): "integers",
+}
+
+
+def updates(statement):
+    """Whether a statement adds to a number or multiplies it."""
+    if isinstance(statement, ast.AugAssign):
+        return isinstance(statement.target, ast.Name) and isinstance(statement.op, ast.Add | ast.Sub | ast.Mult)
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        names = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
+        return isinstance(statement.value, ast.BinOp) and statement.targets[0].id in names
+    return False
+
+
+def stores(statement):
+    """Whether a statement writes to an array."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return any(isinstance(target, ast.Subscript) for target in targets)
+
+
+def risky_functions(source):
+    """Functions with an innermost loop that adds up and stores, and that may reorder its sums."""
+    for function in ast.parse(source).body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
+        if not decorators & {"jit", "jit_inline", "jit_parallel"}:
+            continue
+        for loop in ast.walk(function):
+            if not isinstance(loop, ast.For | ast.While):
+                continue
+            inside = [node for statement in loop.body for node in ast.walk(statement)]
+            if any(isinstance(node, ast.For | ast.While) for node in inside):
+                continue
+            if any(map(updates, inside)) and any(map(stores, inside)):
+                yield function.name
+
+
+def test_no_loop_adds_up_while_it_stores():
+    found = {
+        (path.name, name) for path in KERNELS.glob("*.py") for name in risky_functions(path.read_text(encoding="utf-8"))
+    }
+    # The walk over all sequences, into which the leaf is pasted, keeps the order of its sums.
+    assert found - {("enumeration.py", "_leaf")} == set(HARMLESS)
+    assert "@jit_strict\ndef _walk(" in (KERNELS / "enumeration.py").read_text(encoding="utf-8")
+
+
+def test_risky_loops_are_found():
+    loop = "@jit\ndef f(x, y):\n    total = 0.0\n    for i in range(3):\n        y[i] = x[i]\n        {}\n"
+    for line in ("total += x[i]", "total = total * x[i]", "total -= 1"):
+        assert list(risky_functions(loop.format(line))) == ["f"]
+        assert not list(risky_functions(loop.format(line).replace("@jit", "@jit_strict")))
+    for line in ("total = x[i]", "x[i] += 1.0", "pass"):
+        assert not list(risky_functions(loop.format(line)))

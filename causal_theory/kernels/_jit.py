@@ -2,8 +2,12 @@
 
 Every kernel is compiled lazily on first use and cached on disk between processes. Two floating-point
 liberties are granted, both harmless here: multiply and add may fuse (``contract``), and a sum may be split
-over vector lanes (``reassoc``). Neither depends on the number of threads, and NaN and infinity keep their
-meaning. Nothing else of "fast math" is allowed.
+over vector lanes (``reassoc``). NaN and infinity keep their meaning. Nothing else of "fast math" is allowed.
+
+A loop that adds up and also stores must not be left that freedom: the compiler then makes two versions of it, one over
+vector lanes for arrays that lie far apart in memory and one for all others, and short arrays lie elsewhere in each
+thread. Sums would differ in the last bit from thread to thread. Such loops are split in two, or compiled with
+``jit_strict``; a test looks for them.
 
 Idle threads spin for some ten microseconds before they sleep. A thread that sleeps at once is woken too late for the
 next call of a training loop, and often on the core of its waker: 6 ms a step instead of 3.5. One that spins for long

@@ -12,9 +12,10 @@ from causal_theory.kernels._jit import jit, jit_parallel, prange
 def attend(row, attention):
     """Softmax of a row; False when it is not finite."""
     largest = row.max()
-    total = 0.0
     for j in range(row.shape[0]):
         attention[j] = np.exp(row[j] - largest)
+    total = 0.0
+    for j in range(row.shape[0]):
         total += attention[j]
     for j in range(row.shape[0]):
         attention[j] /= total

@@ -12,7 +12,7 @@ a time, so roundoff grows with ``T``, not with ``S^T``.
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_inline, jit_parallel, prange
+from causal_theory.kernels._jit import jit_inline, jit_parallel, jit_strict, prange
 
 
 @jit_inline
@@ -38,7 +38,7 @@ def _leaf(probability, numerators, query, query_weight, denominator, target, eps
     return loss * probability
 
 
-@jit
+@jit_strict
 def _walk(parents, pi, root_law, factors, query, epsilon, prefix, prefix_length, with_gradient, hist):
     """Sum over all sequences with the given query and prefix; returns the loss, adds to ``hist``.
 

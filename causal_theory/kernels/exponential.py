@@ -96,9 +96,10 @@ def _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gain
         if w < 0:
             for lane in range(count):
                 b = symbols[lane]
-                mass = 0.0
                 for c in range(size):
                     above[v, c, lane] = root_law[c] * (root_own[lane] if c == b else 1.0)
+                mass = 0.0
+                for c in range(size):
                     mass += above[v, c, lane] * below[v, c, lane]
                 inverse = 1.0 / mass if mass > TINY else 0.0
                 for c in range(size):

@@ -41,14 +41,14 @@ def _run_group(
     softmax_rows(weights, length)
     _frequencies(tokens, weights, frequencies)
     for lane in range(LANES):
-        loss = 0.0
         for b in range(size):
             wanted = targets[lane, b] if lane < losses.shape[0] else 0.0
-            reached = frequencies[b, lane] + epsilon
-            loss -= wanted * np.log(reached)
-            phi[b, lane] = wanted / reached
-        if lane < losses.shape[0]:
-            losses[lane] = loss
+            phi[b, lane] = wanted / (frequencies[b, lane] + epsilon)
+    for lane in range(losses.shape[0]):
+        loss = 0.0
+        for b in range(size):
+            loss -= targets[lane, b] * np.log(frequencies[b, lane] + epsilon)
+        losses[lane] = loss
     if not with_gradient:
         return
     for i in range(length):

@@ -27,10 +27,11 @@ def _logits(tokens, attention, key_scores, logits):
 @jit
 def _predict(tokens, logits, largest, weights, frequencies):
     """Softmax over all positions and the attended frequency of each symbol."""
-    total = 0.0
     frequencies[:] = 0.0
     for i in range(tokens.shape[0]):
         weights[i] = np.exp(logits[i] - largest)
+    total = 0.0
+    for i in range(tokens.shape[0]):
         total += weights[i]
     for i in range(tokens.shape[0]):
         weights[i] /= total
@@ -67,7 +68,7 @@ def _accumulate(tokens, target, chance, attention, key_scores, epsilon, buffers,
     for b in range(size):
         loss -= target[b] * np.log(frequencies[b] + epsilon)
         mean += target[b] * frequencies[b] / (frequencies[b] + epsilon)
-        keys[b] = 0.0
+    keys[:size] = 0.0
     for i in range(length):
         b = tokens[i]
         slope = -weights[i] * (target[b] / (frequencies[b] + epsilon) - mean)
