@@ -630,6 +630,14 @@ class TestTables:
     def test_wide_ones_scroll(self):
         assert parse(array_block("c", np.ones((2, 6)))).find("div[@tabindex]") is not None
         assert parse(array_block("c", np.ones((2, 5)))).find("div[@tabindex]") is None
+        for columns in (2, 3):
+            texts = table("c", ["name", *"abc"[:columns]], [["row", 1, *["word"] * (columns - 1)]])
+            assert (parse(texts).find("div[@tabindex]") is None) == (columns == 2)
+
+    def test_long_words_are_broken_where_they_have_to_be(self):
+        for word in ("short", "DisentangledTransformer(length=4,"):
+            (cell,) = parse(facts("c", {"model": f"a {word} here"})).iter("td")
+            assert ("overflow-wrap:anywhere" in cell.get("style")) == (len(word) > 18)
 
     def test_columns_of_numbers_are_aligned_right(self):
         markup = table("c", ["name", "number", "word", "mixed"], [["a", 1.5, "b", 1], ["c", 2, "d", "none"]])

@@ -19,11 +19,14 @@ NEGATIVE = "217,112,43"
 STRONGEST = 0.5
 """Opacity of the strongest tint: text in the colour of the page stays legible on it."""
 
-MOST_COLUMNS = 5
-"""Tables with more columns are put into a box that scrolls."""
+MOST_NUMBERS, MOST_TEXTS = 5, 2
+"""Columns beside the names of the rows, all of numbers or not, beyond which a table is put into a box that scrolls."""
 
-LONG_CAPTION = 45
-"""Characters from which a caption is broken into lines."""
+LONG_WORD = 18
+"""Characters from which a word is broken where it has to be."""
+
+LONG_CAPTION = 28
+"""Characters from which a caption is broken into lines where it has to be: a phone may have a wide font."""
 
 ROW = f"background:transparent;border-bottom:{LINE}"
 CELL = "padding:.15em .6em;border:0;vertical-align:baseline;max-width:44em"
@@ -110,14 +113,16 @@ def table(caption: object, header: Sequence[object], rows: Iterable[Sequence[obj
     left = len(whole) - MOST_ROWS
     note = paragraph(f"and {left} more rows", small=True) if left > 0 else ""
     found = _table(caption, f'<thead><tr style="{ROW}">{head}</tr></thead><tbody>{body}</tbody>')
-    return (_frame(caption, found) if len(header) > MOST_COLUMNS + 1 else found) + note
+    columns = len(header) - 1
+    room = MOST_NUMBERS if len(right) == columns else MOST_TEXTS
+    return (_frame(caption, found) if columns > room else found) + note
 
 
 def _table(caption: object, content: str) -> str:
     style = "border-collapse:collapse;table-layout:auto;width:auto;margin:.3em 0;color:inherit;border:0"
     text = escape(str(caption))
     above = "caption-side:top;text-align:left;font-weight:bold;color:inherit;padding:.2em 0"
-    above += ";min-width:min(26em,85vw)" if len(text) > LONG_CAPTION else ";white-space:nowrap"
+    above += ";min-width:min(30em,85vw)" if len(text) > LONG_CAPTION else ";white-space:nowrap"
     return f'<table style="{style}"><caption style="{above}">{text}</caption>{content}</table>'
 
 
@@ -150,6 +155,8 @@ def _cell(value: object, right: bool) -> str:
     else:
         text = number(content) if isinstance(content, float) else str(content)
     style = f"{CELL};text-align:right;font-variant-numeric:tabular-nums" if right else f"{CELL};text-align:left"
+    if max(map(len, text.split()), default=0) > LONG_WORD:
+        style += ";overflow-wrap:anywhere"
     if cell.tint:
         opacity = STRONGEST * min(abs(cell.tint), 1.0)
         style += f";background:rgba({POSITIVE if cell.tint > 0 else NEGATIVE},{opacity:.2f})"
