@@ -322,9 +322,12 @@ class TestRuns:
 
 @pytest.mark.compiled
 def test_interrupt(folder):
-    """Ctrl-C ends with 130 and says how to go on; what comes of that is what an undisturbed sweep finds."""
+    """Ctrl-C ends with 130 and says how to go on; what comes of that is what an undisturbed sweep finds.
+
+    Units of 10 ms: the first second's are stored, and come long before the last.
+    """
     (folder / "long.toml").write_text(
-        'study = "edge-recovery"\nrepeats = 1500\n[grid]\nlength = [10, 20]\n', encoding="utf-8"
+        'study = "edge-recovery"\nrepeats = 400\n[grid]\nlength = [64]\n[settings]\nvocab_size = 10\n', encoding="utf-8"
     )
     code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
     words = [sys.executable, "-c", code, "sweep", "--config", "long.toml", "--processes", "1"]
@@ -340,11 +343,11 @@ def test_interrupt(folder):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60.0)
     assert process.returncode == 130, said
-    assert re.search(r"interrupted: \d+ of 3000 units are stored in .*add --resume", said)
+    assert re.search(r"interrupted: \d+ of 400 units are stored in .*add --resume", said)
     stored = len(read_store("long.sqlite"))
-    assert 0 < stored < 3000
+    assert 0 < stored < 400
     content = json.loads(run("sweep", "--config", "long.toml", "--resume", "--processes", 0, "--json").stdout)
-    assert (content["stored_before"], content["computed"]) == (stored, 3000 - stored)
+    assert (content["stored_before"], content["computed"]) == (stored, 400 - stored)
     assert run("sweep", "--config", "long.toml", "--store", "whole.sqlite", "--processes", 0).exit_code == 0
     with Store("long.sqlite") as one, Store("whole.sqlite") as two:
         assert one.digest() == two.digest()
