@@ -1,6 +1,9 @@
 """Edge scores in units of lanes and rows: whoever computes them, the result is the same to the last bit."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -225,6 +228,33 @@ class TestSameToTheLastBit:
             same(*found)
         finally:
             numba.set_num_threads(before)
+
+    @pytest.mark.compiled
+    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads are not bound here")
+    @pytest.mark.parametrize("binding", ["true", "close", "false"])
+    def test_local_threads_use_all_processors(self, binding):
+        """OpenMP may bind the first thread to one processor, and those that it starts would share that one."""
+        code = (
+            "import os, numba, numpy as np\n"
+            "from causal_theory.population.units import in_order\n"
+            "@numba.njit(parallel=True)\n"
+            "def start(x):\n"
+            "    for i in numba.prange(len(x)):\n"
+            "        x[i] += 1.0\n"
+            "before = os.sched_getaffinity(0)\n"
+            "start(np.zeros(1000))\n"
+            "numba.set_num_threads(2)\n"
+            "found = list(in_order(lambda _: os.sched_getaffinity(0), range(4), None, 8))\n"
+            "print(all(one == before for one in found), os.sched_getaffinity(0) == before)\n"
+        )
+        environment = os.environ | {"OMP_PROC_BIND": binding, "NUMBA_THREADING_LAYER": "omp", "NUMBA_NUM_THREADS": "2"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+        everywhere, unbound = done.stdout.split()
+        assert everywhere == "True", done.stderr
+        if binding == "false":
+            assert unbound == "True"
 
     @pytest.mark.slow
     def test_processes(self):

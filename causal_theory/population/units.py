@@ -4,9 +4,11 @@ A unit is some lanes and some rows. Which units there are depends on the size of
 in a fixed order: the result is the same, to the last bit, whoever computes them and in whatever order they are done.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -23,6 +25,9 @@ from causal_theory.population.splitting import split_rows
 __all__ = ["Unit", "in_order", "make_units", "unit_sums"]
 
 Array = NDArray[np.float64]
+PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+"""Those that this process may use, before OpenMP binds its first thread to one of them (``OMP_PROC_BIND``)."""
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
@@ -113,8 +118,15 @@ def in_order(
     if threads == 1:
         yield from map(function, arguments)
         return
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads, initializer=_leave_first_processor) as pool:
         yield from _submitted(function, arguments, pool, min(window, 2 * threads))
+
+
+def _leave_first_processor() -> None:
+    """Let a new thread run anywhere: it inherits what OpenMP has bound the thread to that starts it."""
+    if PROCESSORS and os.environ.get("OMP_PROC_BIND", "false").lower() != "false":
+        with suppress(OSError):
+            os.sched_setaffinity(0, PROCESSORS)
 
 
 def _submitted(
