@@ -1,5 +1,6 @@
 """What is to be swept: a TOML file with a study, a store, a grid, and how the figure of it looks."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,8 @@ def read_sweep_config(path: Path) -> SweepConfig:
 
     A parameter in ``grid`` has a list of values or a table ``{from, to, count, scale}``, where ``scale`` is
     ``"linear"`` or ``"log"``; floats are rounded to 12 digits, and integers that occur twice are kept once. The store
-    is relative to the folder of the file, and by default has its name, with ``.sqlite``.
+    is relative to the folder of the file, and by default has its name, with ``.sqlite``. A study of your own is
+    ``"module:function"``, with the module in that folder or wherever Python finds it.
 
     Parameters
     ----------
@@ -81,9 +83,14 @@ def read_sweep_config(path: Path) -> SweepConfig:
     check_keys(f"{name}: keys", content, (*SINGLE, *SECTIONS))
     single = parse(f"{name}:", {key: content[key] for key in SINGLE if key in content}, SINGLE)
     if "study" not in single:
-        raise FileFormatError(f"{name}: study must be given, the name of one, got nothing; --list shows all")
+        raise FileFormatError(
+            f"{name}: study must be given, the name of one or module:function, got nothing; --list shows all"
+        )
     tables = {section: read_section(name, content, section) for section in SECTIONS}
     check_keys(f"{name}: keys of [figure]", tables["figure"], FIGURE)
+    folder = str(path.resolve().parent)
+    if ":" in single["study"] and folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         study = find_study(single["study"])
         for key, least in (("seed", 0), ("repeats", 1)):

@@ -1,5 +1,6 @@
 """What a sweep repeats: a plain function whose parameters are read from its signature."""
 
+import importlib
 import inspect
 import math
 import sys
@@ -179,8 +180,9 @@ def find_study(study: str | StudyFunction | Study) -> Study:
     Parameters
     ----------
     study : str or callable
-        The name of a provided study, with underscores or hyphens, or a function of a module. Its parameters must be
-        keyword-only and annotated as ``int``, ``float``, ``str`` or ``bool``; a parameter ``rng`` is given a generator.
+        The name of a provided study, with underscores or hyphens; a function of a module, or ``"module:function"``. Its
+        parameters must be keyword-only and annotated as ``int``, ``float``, ``str`` or ``bool``; a parameter ``rng`` is
+        given a generator.
 
     Returns
     -------
@@ -200,6 +202,8 @@ def find_study(study: str | StudyFunction | Study) -> Study:
     if isinstance(study, Study):
         return study
     if isinstance(study, str):
+        if ":" in study:
+            return _read_signature(_import_function(study))
         from causal_theory.sweeps.studies import PROVIDED
 
         named = {function.__name__: function for function in PROVIDED}
@@ -207,12 +211,27 @@ def find_study(study: str | StudyFunction | Study) -> Study:
         if name not in named:
             known = sorted(named)
             raise InvalidArgumentError(
-                f"study must be one of {', '.join(known)}, or a function, got {study!r}" + _suggestion(name, known)
+                f"study must be one of {', '.join(known)}, or a function, module:function, got {study!r}"
+                + _suggestion(name, known)
             )
         return _read_signature(named[name])
     if not inspect.isfunction(study):
         raise InvalidArgumentError(f"study must be a name or a function, got {study!r}")
     return _read_signature(study)
+
+
+def _import_function(address: str) -> StudyFunction:
+    module, _, name = address.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"study must be module:function of a module that can be imported, got {address!r}: {error}"
+        ) from error
+    if not inspect.isfunction(found):
+        raise InvalidArgumentError(f"study must be module:function, got {address!r}, which is {found!r}")
+    function: StudyFunction = found
+    return function
 
 
 def _read_signature(function: StudyFunction) -> Study:

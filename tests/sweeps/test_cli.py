@@ -128,7 +128,7 @@ class TestConfig:
 
 BAD_FILES = [
     ("study = ", "must be a TOML file"),
-    ("[grid]\nlength = [4]", "study must be given, the name of one, got nothing; --list shows all"),
+    ("[grid]\nlength = [4]", "study must be given, the name of one or module:function, got nothing; --list shows all"),
     ('study = "edge-recovry"\n[grid]\nlength = [4]', "study must be one of .* got 'edge-recovry'; did you mean"),
     ("study = 3\n[grid]\nlength = [4]", "study must be a text, got 3"),
     ('colour = "red"\nstudy = "margins"', "keys must be among study, store, .* got 'colour'"),
@@ -318,6 +318,29 @@ class TestRuns:
             assert run("sweep", "--config", config, "--processes", 0).exit_code == 0
         result = run(*words, *more)
         assert result.exit_code == 0, result.output
+
+
+@pytest.mark.compiled
+def test_a_study_of_ones_own(folder):
+    """A new interpreter, since this one may know the module by now; its processes find it as well."""
+    (folder / "mine.py").write_text(
+        '"""Squares."""\n\n\ndef square(*, number: int) -> dict[str, object]:\n    """Return the square."""\n'
+        '    return {"square": number**2}\n',
+        encoding="utf-8",
+    )
+    (folder / "own.toml").write_text('study = "mine:square"\n[grid]\nnumber = [1, 2, 3]\n', encoding="utf-8")
+    code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
+    for processes in ("0", "1"):
+        words = ["sweep", "--config", str(folder / "own.toml"), "--store", f"{processes}.sqlite", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--processes", processes],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder.parent,
+        )
+        assert done.returncode == 0, done.stderr
+        assert read_store(folder.parent / f"{processes}.sqlite")["square"].tolist() == [1, 4, 9]
 
 
 @pytest.mark.compiled

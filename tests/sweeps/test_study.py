@@ -37,7 +37,14 @@ class TestFindStudy:
         ("study", "message"),
         [
             ("edge-recover", r"study must be one of .*margins.*got 'edge-recover'; did you mean 'edge_recovery'\?"),
-            ("", "study must be one of .*, or a function, got ''"),
+            ("", "study must be one of .*, or a function, module:function, got ''"),
+            (
+                "no_such_module:f",
+                "study must be module:function of a module that can be imported, got 'no_such_module:f'",
+            ),
+            ("tests.sweeps.studies_for_tests:none", "study must be module:function of a module .* has no attribute"),
+            (":f", "study must be module:function of a module that can be imported, got ':f'"),
+            ("tests.sweeps.studies_for_tests:MESSAGE", "study must be module:function, got .* which is 'number'"),
             (3, "study must be a name or a function, got 3"),
             (np.sum, "study must be a name or a function, got <function sum|module numpy|must be keyword-only"),
             (studies.positional, "parameters of study positional must be keyword-only, got number: int"),
