@@ -14,15 +14,18 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import OutputError
 
-__all__ = ["write_csv", "write_parquet"]
+__all__ = ["is_scalar", "write_csv", "write_parquet"]
 
 Columns = Mapping[str, NDArray[Any]]
 
 
+def is_scalar(column: NDArray[Any]) -> bool:
+    """Return whether no entry of a column is an array."""
+    return column.ndim == 1 and not any(isinstance(value, np.ndarray) for value in column)
+
+
 def write_csv(columns: Columns, path: Path) -> None:
     """Write the columns that hold no arrays, one row a line; ``None`` is an empty field."""
-    from causal_theory.sweeps.table import is_scalar
-
     flat = {name: column.tolist() for name, column in columns.items() if is_scalar(column)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.notebook import block, table
+from causal_theory.sweeps.export import is_scalar, write_csv, write_parquet
 from causal_theory.sweeps.store import Store, StoredUnit
 from causal_theory.sweeps.study import Scalar
 
@@ -124,8 +125,6 @@ class SweepTable:
         OutputError
             If it cannot be written; what was there before is kept.
         """
-        from causal_theory.sweeps.export import write_csv
-
         write_csv(self.columns, Path(path))
 
     def export_parquet(self, path: str | Path) -> None:
@@ -141,14 +140,7 @@ class SweepTable:
         OutputError
             If it cannot be written; what was there before is kept.
         """
-        from causal_theory.sweeps.export import write_parquet
-
         write_parquet(self.columns, Path(path))
-
-
-def is_scalar(column: NDArray[Any]) -> bool:
-    """Return whether no entry of a column is an array."""
-    return column.ndim == 1 and not any(isinstance(value, np.ndarray) for value in column)
 
 
 def read_store(path: str | Path, *, study: str | None = None, keys: Sequence[str] | None = None) -> SweepTable:
