@@ -64,7 +64,7 @@ def test_the_later_of_two_versions_is_kept(tmp_path):
     for path in (old, new):
         run(studies.cheap, range(2), path)
     change(old, "UPDATE units SET code = 'other', result = '{}', finished = '2000-01-01T00:00:00.000+00:00'")
-    change(old, "DELETE FROM arrays")
+    change(old, "UPDATE arrays SET position = 7")  # nothing of it may stay beside the new arrays
     for name, sources in (("one", (old, new)), ("two", (new, old))):
         merge_stores(sources, tmp_path / f"{name}.sqlite")
         assert digest(tmp_path / f"{name}.sqlite") == digest(new)
