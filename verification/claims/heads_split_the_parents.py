@@ -220,9 +220,9 @@ def _evidence(found: Sequence[Split]) -> Evidence:
         plots=(_plot(found),),
         notes=(
             "No theorem stands behind this claim: it is the published experiment, and one that is cheaper.",
-            "The cheaper task was chosen because the heads split there. In trials with other sizes and budgets the weaker "
-            "head reached 0.54 to 0.58 with ten tokens and 0.67 to 0.81 with sixteen; with three symbols, and with "
-            "twelve tokens from a start of 0.001, it stayed below 0.25.",
+            "The cheaper task was chosen because the heads split there. In trials with other sizes and budgets the "
+            "weaker head reached 0.54 to 0.58 with ten tokens and 0.67 to 0.81 with sixteen; with three symbols, and "
+            "with twelve tokens from a start of 0.001, it stayed below 0.25.",
             "Which head takes which parent is left to chance; heads are matched to parents by the largest mean "
             "attention, no two to the same.",
             "On the published graph the reduced budget does not find both parents; the full profile trains there with "
