@@ -5,8 +5,9 @@ written beside its place and then renamed. So there is no index that could point
 an older source, nothing that two processes could write half each, and no lock. numba's own files have such an index.
 A file that was cut or altered does not fit its checksum and is compiled again.
 
-Folders are those of numba: ``NUMBA_CACHE_DIR``, else beside the kernels, else the user's cache. Where none of them can
-be written, code is looked for in the first two all the same (an image may hold it), and compiled for this process.
+Folders are those of numba: ``NUMBA_CACHE_DIR``, else beside the kernels, else the user's cache; the first that can be
+written is written to. Those before it are read all the same, since an image may hold compiled kernels. Where none can
+be written, kernels are compiled for this process only, and a warning says so once.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import warnings
 from contextlib import suppress
 from functools import cached_property
 from glob import escape
+from inspect import getfile
 from pathlib import Path
 from uuid import uuid4
 
@@ -90,11 +92,14 @@ class KernelCache:
 
     @cached_property
     def _readable(self):
-        source = self._kernel.py_func.__code__.co_filename
-        folders = [self._folder] if isinstance(self._folder, Path) else []
-        if config.CACHE_DIR:
-            folders.append(Path(_ChosenFolder(self._kernel.py_func, source).get_cache_path()))
-        return dict.fromkeys([*folders, Path(source).parent / "__pycache__"])
+        """Folders to look in: those of numba, down to the one to write to."""
+        function = self._kernel.py_func
+        source = getfile(function)
+        folders = [Path(_ChosenFolder(function, source).get_cache_path())] if config.CACHE_DIR else []
+        folders.append(Path(source).parent / "__pycache__")
+        if self._folder in folders:
+            return folders[: folders.index(self._folder) + 1]
+        return [*folders, self._folder] if isinstance(self._folder, Path) else folders
 
     def _entry(self, signature, target_context):
         """Name the file of the code, and the key with which it must begin."""
