@@ -305,6 +305,7 @@ subprocess.run([sys.executable, "-c", "from kernel_file import double; print(dou
         settings = {"NUMBA_CACHE_DIR": str(nowhere), "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
         return report(sources, program=program, **settings | more)
 
+    @pytest.mark.skipif(not hasattr(numba.config, "CACHE_LOCATOR_CLASSES"), reason="this numba has no such setting")
     def test_is_said_once(self, sources, tmp_path):
         """In all signatures, kernels and processes together that are started afterwards."""
         (tmp_path / "file").touch()
@@ -328,6 +329,7 @@ subprocess.run([sys.executable, "-c", "from kernel_file import double; print(dou
         program = REPORT.replace("sys.argv[1:]", "'3'")
         assert self.said(sources, tmp_path / "given", program=program, **locked) == (["1006", "1"], "")
 
+    @pytest.mark.skipif(not hasattr(numba.config, "CACHE_LOCATOR_CLASSES"), reason="this numba has no such setting")
     def test_unknown_locator(self, sources):
         words, told = report(sources, "3", NUMBA_CACHE_LOCATOR_CLASSES="Nowhere")
         assert words == ["1006", "0"]

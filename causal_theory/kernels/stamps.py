@@ -10,7 +10,6 @@ import hashlib
 import sys
 from types import CodeType, EllipsisType, ModuleType
 
-import llvmlite
 import numba
 import numpy as np
 from numba import config
@@ -43,7 +42,9 @@ def name_of(kernel):
 
 def environment_digest(target):
     """Digest the machine and the versions that code is made for: ``target`` is what the code generator says of them."""
-    versions = sys.implementation.cache_tag, sys.abiflags, numba.__version__, llvmlite.__version__, np.__version__
+    llvmlite = getattr(sys.modules.get("llvmlite"), "__version__", None)
+    abi = sys.implementation.cache_tag, getattr(sys, "abiflags", "")
+    versions = *abi, numba.__version__, llvmlite, np.__version__
     return _digest((target, versions, [str(getattr(config, name, None)) for name in _SETTINGS]))
 
 
