@@ -8,8 +8,8 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 
 from causal_theory.errors import InvalidArgumentError, StoreError
+from causal_theory.provenance import CodeVersion
 from causal_theory.sweeps.bar import SweepBar
-from causal_theory.sweeps.code_version import CodeVersion
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, WorkerDiedError
 from causal_theory.sweeps.outcome import failure

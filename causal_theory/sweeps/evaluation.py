@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from causal_theory.kernels.threads import thread_limit
-from causal_theory.sweeps.code_version import CodeVersion, code_version
+from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps.outcome import Outcome, failure, success, traceback_text
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.notebook import block, facts, number
+from causal_theory.provenance import check_unedited, code_version, is_same_code
 from causal_theory.sweeps.bar import SweepBar
-from causal_theory.sweeps.code_version import code_version
 from causal_theory.sweeps.driver import WINDOW, Driver
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
@@ -183,13 +183,18 @@ def sweep(
     else:
         _check_executor(executor, processes)
     window = check_integer("window", window, 1)
+    check_unedited(found.function)
     version = code_version(found.function)
     path = Path(store)
     with ExitStack() as stack:
         kept = stack.enter_context(WritableStore(path))
         kept.register(found)
         known = kept.finished(found.name)
-        ready = {key for key, code in known.items() if reuse_other_versions or code == version.code}
+        ready = {
+            key
+            for key, code in known.items()
+            if is_same_code(code, version.code, reuse_other_versions=reuse_other_versions)
+        }
         missing = [unit for unit in units if unit.key not in ready]
         bar = stack.enter_context(SweepBar(found.name, len(missing), wanted=progress))
         driver = Driver(found, version, kept, bar)
