@@ -206,17 +206,24 @@ def find_file(name: str) -> tuple[Path | None, list[str]]:
     if module is not None:
         return module_file(module), list(getattr(module, "__path__", ()))
     parent, _, leaf = name.rpartition(".")
-    if not parent:
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            return None, []
-        if spec is None:
-            return None, []
-        file = Path(spec.origin) if spec.has_location and spec.origin else None
-        return file, list(spec.submodule_search_locations or ())
+    return _find_in(find_file(parent)[1], leaf) if parent else _find_top(name)
+
+
+def _find_top(name: str) -> tuple[Path | None, list[str]]:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        spec = None
+    if spec is None:
+        return None, []
+    file = Path(spec.origin) if spec.has_location and spec.origin else None
+    return file, list(spec.submodule_search_locations or ())
+
+
+def _find_in(folders: list[str], leaf: str) -> tuple[Path | None, list[str]]:
+    """Return the file of a module in a package, and its own folders: several where it is a namespace."""
     spaces = []
-    for folder in find_file(parent)[1]:
+    for folder in folders:
         inner = Path(folder, leaf)
         if (inner / "__init__.py").is_file():
             return inner / "__init__.py", [str(inner)]

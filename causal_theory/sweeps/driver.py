@@ -91,6 +91,8 @@ class Driver:
             If the executor cannot evaluate the study, or breaks.
         KeyboardInterrupt
             After Ctrl-C. As after every error but the first, what has come back is stored.
+        Terminated
+            After SIGTERM.
         """
         self._waiting.extend(units)
         self._executor, self._threads = executor, threads
@@ -103,7 +105,7 @@ class Driver:
             with DeferredInterrupt() as interrupt:
                 while self._waiting or self._suspects or self._flying:
                     if interrupt.pending:
-                        raise KeyboardInterrupt
+                        interrupt.interrupt()
                     self._hand_out()
                     self._collect()
                     if self._unsaved and (self._serial or time.monotonic() - self._oldest > COMMIT_SECONDS):

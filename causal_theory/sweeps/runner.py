@@ -16,6 +16,7 @@ from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study, StudyFunction, find_study
 from causal_theory.sweeps.table import SweepTable, read_store
+from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
 
 __all__ = ["SweepInterrupted", "SweepResult", "sweep"]
@@ -133,7 +134,7 @@ def sweep(
         Most units.
     reuse_other_versions : bool, default False
         Whether to keep results of other versions of the code. By default a unit is evaluated again when any source file
-        of the package, or the file of the study, is not what it was.
+        of the package, or of a module of your own that the study imports, is not what it was.
     progress : bool, default True
         Whether to show a bar, on a terminal.
 
@@ -145,13 +146,15 @@ def sweep(
     Raises
     ------
     InvalidArgumentError
-        If the study, the grid or the executor cannot be used.
+        If the study, the grid or the executor cannot be used, or a source file was edited after it was loaded.
     TooLargeError
         If there are more units than ``limit``.
     StoreError
         If the store is another sweep's at the moment, is another kind of file, or cannot be written.
     SweepInterrupted
         After Ctrl-C. A second one does not wait for the unit that is evaluated in this process.
+    SystemExit
+        After SIGTERM, with status 143; results are kept as after Ctrl-C.
 
     Notes
     -----
@@ -203,8 +206,9 @@ def sweep(
                 executor, share = _own_executor(min(count, len(missing)), stack)
                 threads = threads or share
             driver.run(missing, executor, threads, window)
-        except KeyboardInterrupt as interrupt:
-            raise SweepInterrupted(
+        except (KeyboardInterrupt, Terminated) as interrupt:
+            kind = Terminated if isinstance(interrupt, Terminated) else SweepInterrupted
+            raise kind(
                 f"interrupted: {len(units) - len(missing) + driver.done} of {len(units)} units are stored in {path}; "
                 "repeat the sweep to go on"
             ) from interrupt
