@@ -16,7 +16,7 @@ from causal_theory.provenance import check_unedited, code_version, fingerprint
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
 
-__all__ = ["describe_run", "describe_version", "describe_versions"]
+__all__ = ["describe_run", "describe_version", "describe_versions", "is_same_stream"]
 
 
 def describe_run(
@@ -24,7 +24,8 @@ def describe_run(
     model: TrainableModel,
     settings: TrainingSettings,
     label: str,
-    streams: Mapping[str, NDArray[np.uint64]] | None,
+    generator: np.random.Generator,
+    keys: Mapping[str, NDArray[np.uint64]],
 ) -> dict[str, Any]:
     """Return everything that determines a run but the code.
 
@@ -38,24 +39,30 @@ def describe_run(
         All that concerns the steps.
     label : str
         What else identifies the run.
-    streams : mapping or None
-        Keys of the streams of random numbers. The run depends on its generator through them alone, so that they stand
-        for its seed, or its state. None: any.
+    generator : Generator
+        What the keys were drawn from.
+    keys : mapping
+        Keys of the streams of random numbers. The run depends on the generator through them alone: they stand for its
+        seed and its state.
 
     Returns
     -------
     dict
         Sections in the order in which differences are to be told.
     """
-    content = {
+    return {
         "label": label,
         "task": _describe_task(task),
         "model": _describe_model(model),
         "training": {name: _plain(value) for name, value in settings.as_dict().items()},
+        "rng": {"source": _describe_generator(generator)}
+        | {name: "".join(f"{word:016x}" for word in words) for name, words in keys.items()},
     }
-    if streams is not None:
-        content["rng"] = {name: "".join(f"{word:016x}" for word in keys) for name, keys in streams.items()}
-    return content
+
+
+def is_same_stream(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two sections on random numbers are of the same streams, wherever those come from."""
+    return {**one, "source": ""} == {**other, "source": ""}
 
 
 def describe_version(task: InContextTask, model: TrainableModel) -> dict[str, str]:
@@ -113,6 +120,13 @@ def _describe_model(model: TrainableModel) -> dict[str, Any]:
     flat = model.parameters
     start = {f"start of {name}": fingerprint(flat[part]) for name, part in model.groups.items()}
     return {"class": type(model).__name__} | model.describe() | start | {"start": fingerprint(flat)}
+
+
+def _describe_generator(generator: np.random.Generator) -> str:
+    source = generator.bit_generator
+    seed = getattr(source, "seed_seq", None)
+    spawned = f", spawned {list(seed.spawn_key)}" if getattr(seed, "spawn_key", ()) else ""
+    return f"{type(source).__name__} with the seed {getattr(seed, 'entropy', 'unknown')}{spawned}"
 
 
 def _plain(value: Any) -> Any:

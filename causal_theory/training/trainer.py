@@ -17,7 +17,7 @@ from causal_theory.training.bar import TrainingBar
 from causal_theory.training.baselines import natural_smoothing, sample_baselines
 from causal_theory.training.checkpoint import check_folder, read_checkpoint, write_checkpoint
 from causal_theory.training.interrupts import DeferredInterrupt
-from causal_theory.training.record import describe_run, describe_version, describe_versions
+from causal_theory.training.record import describe_run, describe_version, describe_versions, is_same_stream
 from causal_theory.training.run import TrainingRun
 from causal_theory.training.sampler import BatchSampler, draw_keys
 from causal_theory.training.settings import OptimizerName, Recipe, ScheduleName, TrainingSettings
@@ -206,7 +206,8 @@ def train_with_settings(
     record: dict[str, Any] = {"versions": []}
     if path is not None:
         check_folder(path)
-        record = {"run": describe_run(task, model, settings, label, {"sequences": keys, "held-out": test_keys})}
+        streams = {"sequences": keys, "held-out": test_keys}
+        record = {"run": describe_run(task, model, settings, label, generator, streams)}
         record["versions"] = [describe_version(task, model)]
         if path.exists():
             if not resume:
@@ -234,7 +235,7 @@ def _restore(
     """Take over state, streams and earlier versions from a checkpoint of the same run."""
     arrays, found = read_checkpoint(path)
     wanted, (version,) = json.loads(json.dumps(record["run"])), record["versions"]
-    if any_stream:
+    if any_stream or is_same_stream(wanted["rng"], found["run"]["rng"]):
         wanted["rng"] = found["run"]["rng"]
     earlier = found["versions"]
     check_same_run(

@@ -1,6 +1,5 @@
 """Sweeps: what is evaluated, what is skipped, what fails, and what is said about it."""
 
-import importlib
 import os
 import signal
 import threading
@@ -11,10 +10,10 @@ import numpy as np
 import pytest
 
 from causal_theory.errors import InvalidArgumentError, StoreError, TooLargeError
+from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps import Store, SweepInterrupted, expand_grid, find_study, read_store, sweep
 from causal_theory.sweeps import driver as driver_module
 from causal_theory.sweeps import runner as runner_module
-from causal_theory.sweeps.code_version import CodeVersion, code_version
 from causal_theory.sweeps.evaluation import Parcel, evaluate
 from causal_theory.sweeps.outcome import MOST_ARRAY_BYTES, failure
 from causal_theory.sweeps.store import WritableStore
@@ -91,21 +90,6 @@ class TestCodeVersion:
         run(studies.cheap, range(3), path)
         self.other(monkeypatch)
         assert counts(run(studies.cheap, range(3), path, reuse_other_versions=True)) == (0, 3, 0)
-
-    def test_includes_the_file_of_the_study(self, tmp_path):
-        """The same package, a study in a file of its own: an edit there is seen by the next process."""
-        module = importlib.import_module("causal_theory.sweeps.code_version")
-        source = "def study(*, number: int) -> dict[str, object]:\n    return {'twice': 2 * number}\n"
-        found = []
-        for text in (source, source, source.replace("2", "3")):
-            file = tmp_path / "own.py"
-            file.write_text(text, encoding="utf-8")
-            space: dict[str, object] = {}
-            exec(compile(text, file, "exec"), space)
-            module._file_digest.cache_clear()
-            found.append(code_version(space["study"]).code)
-        assert found[0] == found[1] != found[2]
-        assert found[0] != code_version(studies.trivial).code
 
     def test_of_a_study_without_a_file_is_refused(self):
         space: dict[str, object] = {}
