@@ -274,4 +274,4 @@ def test_checkpoints_hold_no_pickles(tmp_path):
         settings = json.loads(archive["settings"].tobytes().decode())
         assert all(archive[name].dtype != object for name in archive.files)
     assert settings["run"]["training"]["steps"] == 40
-    assert settings["model"]["kind"] == "disentangled"
+    assert settings["run"]["model"]["kind"] == "disentangled"

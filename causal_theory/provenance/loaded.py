@@ -142,6 +142,11 @@ class SourceRegistry:
         """Take what is first seen from now on for later than what was seen before."""
         self._order += 1
 
+    def is_known(self, name: str) -> bool:
+        """Return whether the source is known that a module was loaded from, whatever became of its file."""
+        name = MAIN[0] if name in MAIN else name
+        return name in self._seen and self._seen[name].load is load_of(name)
+
     def get(self, name: str, file: Path) -> Source:
         """Return the source of a module, loaded or not.
 

@@ -165,8 +165,8 @@ def _home(one: Any) -> str | None:
     module = sys.modules.get(name)
     file = None if module is None else module_file(module)
     function = inspect.unwrap(one) if callable(one) else one
-    if isinstance(function, FunctionType) and not Path(function.__code__.co_filename).is_file():
-        file = None
+    if isinstance(function, FunctionType) and not _REGISTRY.is_known(name):
+        file = file if Path(function.__code__.co_filename).is_file() else None
     if file is None:
         where = function.__code__.co_filename if isinstance(function, FunctionType) else name
         what = "study" if isinstance(function, FunctionType) else "class"
@@ -210,7 +210,9 @@ def _follow(homes: list[str]) -> dict[str, Source]:
         if name.partition(".")[0] == ROOT or _is_installed(name.partition(".")[0]):
             continue
         file, _ = find_file(name)
-        if file is None or not file.is_file() or not (name in MAIN or is_own(name, file)):
+        if file is None or not (name in MAIN or is_own(name, file)):
+            continue
+        if not file.is_file() and not _REGISTRY.is_known(name):
             continue
         source = _REGISTRY.get(name, file)
         found[source.name] = source

@@ -124,7 +124,7 @@ def _describe_model(model: TrainableModel) -> dict[str, Any]:
 
 def _describe_generator(generator: np.random.Generator) -> str:
     source = generator.bit_generator
-    seed = getattr(source, "seed_seq", None)
+    seed: Any = getattr(source, "seed_seq", None)
     spawned = f", spawned {list(seed.spawn_key)}" if getattr(seed, "spawn_key", ()) else ""
     return f"{type(source).__name__} with the seed {getattr(seed, 'entropy', 'unknown')}{spawned}"
 
