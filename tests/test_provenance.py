@@ -265,8 +265,8 @@ class TestEdits:
         session.write("my_study.py", "FACTOR = 1.0\n" + STUDY)
         module = session.load("my_study")
         check_unedited(module.value)
-        session.write("my_study.py", "FACTOR = 1.0\nraise ValueError(1)\n" + STUDY.replace("length}", "length + 1}"))
-        with pytest.raises(ValueError, match="1"):
+        session.write("my_study.py", "FACTOR = 1.0\n1 / 0\n" + STUDY.replace("length}", "length + 1}"))
+        with pytest.raises(ZeroDivisionError):
             importlib.reload(module)
         refuses(module.value, "edited after it was loaded: value is another")
 
@@ -340,6 +340,15 @@ class TestReloads:
         importlib.reload(module)
         refuses(kept.function, "whose value is another one by now; take it from its module again")
         check_unedited(module.value)
+
+    def test_leave_functions_behind_that_the_file_has_no_more(self, session):
+        session.write("my_study.py", "FACTOR = 1.0\n" + STUDY)
+        module = session.load("my_study")
+        check_unedited(module.value)
+        session.write("my_study.py", "FACTOR = 1.0\n" + STUDY.replace("value(", "renamed("))
+        importlib.reload(module)
+        refuses(module.value, r"my_study\.py', which has no value any more")
+        check_unedited(module.renamed)
 
     def test_of_a_module_that_was_forgotten_leave_the_old_one_behind(self, session):
         session.write("helper.py", "FACTOR = 1.0\n")

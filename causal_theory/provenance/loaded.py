@@ -110,6 +110,17 @@ class Source:
         """SHA-256 of the content."""
         return digest_of(self.content)
 
+    @cached_property
+    def functions(self) -> frozenset[str] | None:
+        """Qualified names of the functions in it, None where that cannot be told."""
+        if self.file.suffix != ".py":
+            return None
+        try:
+            code = compile(self.content, str(self.file), "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return None
+        return frozenset(one.co_qualname for one in _codes(code))
+
     def is_current(self) -> bool:
         """Return whether it is what is loaded, or what would be loaded."""
         if self.module is None:
