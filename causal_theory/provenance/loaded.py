@@ -111,15 +111,16 @@ class Source:
         return digest_of(self.content)
 
     @cached_property
-    def functions(self) -> frozenset[str] | None:
-        """Qualified names of the functions in it, None where that cannot be told."""
-        if self.file.suffix != ".py":
-            return None
-        try:
-            code = compile(self.content, str(self.file), "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            return None
+    def _functions(self) -> frozenset[str]:
+        code = compile(self.content, str(self.file), "exec", dont_inherit=True)
         return frozenset(one.co_qualname for one in _codes(code))
+
+    def has_function(self, function: FunctionType) -> bool:
+        """Return whether the source has a function of this name, as far as that can be told."""
+        try:
+            return self.file.suffix != ".py" or function.__code__.co_qualname in self._functions
+        except (SyntaxError, ValueError):
+            return True
 
     def is_current(self) -> bool:
         """Return whether it is what is loaded, or what would be loaded."""

@@ -187,9 +187,8 @@ def _check_function(one: Any, sources: dict[str, Source]) -> None:
     for part in one.__qualname__.split("."):
         live = getattr(live, part, None)  # type: ignore[assignment]
     mine, theirs = plain_function(one), plain_function(live)
-    if mine is not None and mine.__code__.co_filename == str(home.file) and home.functions is not None:
-        if mine.__code__.co_qualname not in home.functions:
-            raise edited(home.file, f"which has no {mine.__code__.co_qualname} any more", "take another one")
+    if mine is not None and mine.__code__.co_filename == str(home.file) and not home.has_function(mine):
+        raise edited(home.file, f"which has no {mine.__code__.co_qualname} any more", "take another one")
     if live is one:
         return
     if mine is None or theirs is None or not is_same_function(mine, theirs):

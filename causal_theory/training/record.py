@@ -19,6 +19,10 @@ from causal_theory.training.settings import TrainingSettings
 __all__ = ["describe_run", "describe_version", "describe_versions", "is_same_stream"]
 
 
+LIBRARIES = ("numpy", "numba", "python", "torch")
+"""What a version names besides the code: another one may change the last bits of a run, and is told."""
+
+
 def describe_run(
     task: InContextTask,
     model: TrainableModel,
@@ -85,7 +89,7 @@ def describe_versions(versions: list[dict[str, str]]) -> tuple[str, ...]:
         ", ".join(
             [
                 f"{one['package']} {one['code'][:8]}",
-                *(f"{name} {version}" for name, version in one.items() if name not in ("package", "code")),
+                *(f"{name} {one[name]}" for name in LIBRARIES if name in one),
             ]
         )
         for one in versions
