@@ -190,3 +190,11 @@ def tampers(*, number: int, store: str, how: str) -> dict[str, object]:
         elif how == "change directory":
             os.chdir(path.parent.parent)
     return {"value": number}
+
+
+def terminates(*, number: int) -> dict[str, object]:
+    """Be sent SIGTERM twice, in the second unit."""
+    if number == 1:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+    return {"value": number}

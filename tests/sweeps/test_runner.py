@@ -17,6 +17,7 @@ from causal_theory.sweeps import runner as runner_module
 from causal_theory.sweeps.evaluation import Parcel, evaluate
 from causal_theory.sweeps.outcome import MOST_ARRAY_BYTES, failure
 from causal_theory.sweeps.store import WritableStore
+from causal_theory.training.interrupts import Terminated
 from tests.sweeps import studies_for_tests as studies
 from tests.sweeps.helpers import digest, numbers
 from tests.sweeps.test_studies import SMALL
@@ -151,6 +152,7 @@ class TestFailures:
         assert outcome.error.endswith("xend")
 
     def test_may_quote_what_is_no_text(self, path, monkeypatch):
+        code_version(studies.raises)  # as it is in its file
         monkeypatch.setattr(studies, "MESSAGE", "file \udcff")
         assert "file \\udcff 0 is" in run(studies.raises, [0], path).table().failures[0].error
 
@@ -212,26 +214,39 @@ class TestInterrupt:
     @pytest.fixture(autouse=True)
     def heard(self):
         """Programs that a shell starts in the background ignore Ctrl-C, and so do the tests in them."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        provided = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
+        before = {number: signal.signal(number, handler) for number, handler in provided}
         yield
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     @pytest.mark.parametrize("processes", [0, 1])
-    def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, tmp_path):
+    @pytest.mark.parametrize(
+        ("number", "error"), [(signal.SIGINT, SweepInterrupted), (signal.SIGTERM, Terminated)], ids=["ctrl-c", "term"]
+    )
+    def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, number, error):
         with WritableStore(path) as store:
             store.register(find_study(studies.waits))
 
         def interrupt():
             while len(read_store(path)) < 3:
                 time.sleep(0.02)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
         threading.Thread(target=interrupt, daemon=True).start()
-        with pytest.raises(SweepInterrupted, match=r"interrupted: \d+ of 1000 units are stored in .*repeat the sweep"):
+        with pytest.raises(error, match=r"interrupted: \d+ of 1000 units are stored in .*repeat the sweep"):
             run(studies.waits, range(1000), path, processes=processes)
         stored = len(numbers(path))
         assert 3 <= stored < 1000
         assert counts(run(studies.waits, range(stored + 2), path))[2] == 0
+
+    def test_by_sigterm_twice_ends_a_unit_that_trains(self, path):
+        """It is no failure of the unit, which has no result."""
+        with pytest.raises(Terminated) as caught:
+            run(studies.terminates, range(3), path)
+        assert caught.value.code == 143
+        with Store(path) as store:
+            assert [(unit.settings["number"], unit.status) for unit in store.units()] == [(0, "done")]
 
 
 class TestParcels:
