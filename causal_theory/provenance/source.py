@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["PACKAGE", "Binding", "SourceFacts", "find_file", "is_own", "module_file", "read_facts"]
+__all__ = ["PACKAGE", "Binding", "SourceFacts", "find_file", "is_own", "may_be_own", "module_file", "read_facts"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = ("site-packages", "dist-packages")
@@ -187,11 +187,22 @@ def _root(name: str) -> str:
 
 def module_file(module: ModuleType) -> Path | None:
     """Return the file that a module was loaded from, if there is one."""
+    origin = _origin_of(module)
+    return None if origin is None else Path(origin)
+
+
+def may_be_own(module: ModuleType) -> bool:
+    """Return whether a module is neither Python's nor in a usual place of installed ones; quick, for all modules."""
+    origin = _origin_of(module)
+    return origin is not None and origin.endswith(".py") and not _is_foreign(os.path.dirname(origin))
+
+
+def _origin_of(module: ModuleType) -> str | None:
     # Not by getattr, at which a module that is loaded when it is needed would load itself.
     space = object.__getattribute__(module, "__dict__") if isinstance(module, ModuleType) else {}
     spec = space.get("__spec__")
     origin = spec.origin if getattr(spec, "has_location", False) else space.get("__file__")
-    return Path(origin) if isinstance(origin, str) else None
+    return origin if isinstance(origin, str) else None
 
 
 def find_file(name: str) -> tuple[Path | None, list[str]]:

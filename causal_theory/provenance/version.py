@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -32,7 +33,7 @@ from causal_theory.provenance.loaded import (
     plain_function,
     stale_binding,
 )
-from causal_theory.provenance.source import PACKAGE, find_file, is_own, module_file
+from causal_theory.provenance.source import PACKAGE, find_file, is_own, may_be_own, module_file
 
 __all__ = ["CodeVersion", "check_unedited", "code_version", "note_loaded_modules"]
 
@@ -95,7 +96,12 @@ def code_version(*used: Any) -> CodeVersion:
     if own:
         listed = "".join(f"{name} {own[name].digest}\n" for name in sorted(own))
         digest = sha256(f"{digest}\n{listed}".encode()).hexdigest()
-    return CodeVersion(__version__, digest, np.__version__, metadata.version("numba"), platform.python_version())
+    return CodeVersion(__version__, digest, np.__version__, _numba_version(), platform.python_version())
+
+
+@cache
+def _numba_version() -> str:
+    return metadata.version("numba")
 
 
 def check_unedited(*used: Any) -> None:
@@ -127,8 +133,8 @@ def note_loaded_modules() -> None:
     with _LOCK:
         _REGISTRY.begin()
         for name, module in list(sys.modules.items()):
-            file = module_file(module) if module is not None else None
-            if file is not None and file.suffix == ".py" and is_own(name, file) and file.is_file():
+            file = module_file(module) if may_be_own(module) else None
+            if file is not None and is_own(name, file) and file.is_file():
                 _REGISTRY.get(name, file)
 
 
