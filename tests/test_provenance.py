@@ -296,9 +296,18 @@ class TestEdits:
 
 
 class TestReloads:
-    def test_of_a_module_that_the_study_took_a_name_from_are_not_enough(self, session):
+    @pytest.mark.parametrize(
+        "taken",
+        [
+            "from helper import FACTOR\n",
+            "from helper import *\n",
+            "try:\n    from helper import FACTOR\nexcept ImportError:\n    FACTOR = 0.0\n",
+            "if True:\n    from helper import FACTOR\n",
+        ],
+    )
+    def test_of_a_module_that_the_study_took_a_name_from_are_not_enough(self, session, taken):
         session.write("helper.py", "FACTOR = 1.0\n")
-        study = session.write("my_study.py", "from helper import FACTOR\n" + STUDY)
+        study = session.write("my_study.py", taken + STUDY)
         module = session.load("my_study")
         check_unedited(module.value)
         helper = session.write("helper.py", "FACTOR = 10.0\n")

@@ -346,7 +346,7 @@ def stale_binding(source: Source, sources: Mapping[str, Source]) -> str | None:
         Of the user's modules, by name.
     """
     space = vars(source.module)
-    for binding in source.facts.bindings:
+    for binding in (*source.facts.bindings, *_star_bindings(source)):
         module = sys.modules.get(binding.module)
         origin = sources.get(binding.module)
         if module is None or origin is None or binding.bound not in space:
@@ -359,6 +359,15 @@ def stale_binding(source: Source, sources: Mapping[str, Source]) -> str | None:
         if binding.is_used_at_once and origin.is_reload and origin.order > source.order:
             return f"which was loaded before {binding.module} was loaded anew"
     return None
+
+
+def _star_bindings(source: Source) -> Iterator[Binding]:
+    """Yield the names that ``from module import *`` bound."""
+    facts = source.facts
+    for origin in facts.stars:
+        space = vars(sys.modules[origin]) if isinstance(sys.modules.get(origin), ModuleType) else {}
+        names = space.get("__all__") or [name for name in space if not name.startswith("_")]
+        yield from (Binding(name, origin, name, name in facts.used) for name in names if name not in facts.bound)
 
 
 def _holds_other(binding: Binding, held: object, module: ModuleType) -> bool:

@@ -54,6 +54,10 @@ class SourceFacts:
         that ends in ``.*`` stands for all modules in a package.
     bindings : tuple of Binding
         Of imports at the top level.
+    stars : tuple of str
+        Modules all of whose names are imported.
+    bound, used : frozenset of str
+        Names that the top level binds otherwise, and that it uses.
     constants : dict
         Numbers, texts and tuples of them by the names that are bound to them, once and for all.
     rebound : frozenset of str
@@ -64,12 +68,15 @@ class SourceFacts:
 
     imports: tuple[str, ...]
     bindings: tuple[Binding, ...]
+    stars: tuple[str, ...]
+    bound: frozenset[str]
+    used: frozenset[str]
     constants: dict[str, Any]
     rebound: frozenset[str]
     patched: frozenset[str]
 
 
-NO_FACTS = SourceFacts((), (), {}, frozenset(), frozenset())
+NO_FACTS = SourceFacts((), (), (), frozenset(), frozenset(), {}, frozenset(), frozenset())
 
 
 @lru_cache(maxsize=4096)
@@ -90,12 +97,14 @@ def read_facts(content: bytes, package: str) -> SourceFacts:
     nodes = list(ast.walk(tree))
     imports = dict.fromkeys(name for node in nodes for name in _imported(node, package))
     top = list(_top_level(tree))
-    bound = Counter(name for node in top for name in _bound(node))
+    # What is bound when an import fails does not make the import another one.
+    plain = list(_top_level(tree, handlers=False))
+    bound = Counter(name for node in plain for name in _bound(node))
     rebound = frozenset(name for node in nodes if isinstance(node, ast.Global) for name in node.names)
     used = {node.id for node in top if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     bindings = tuple(
         Binding(name, module, attribute, name in used)
-        for node in tree.body
+        for node in plain
         for name, module, attribute in _bindings(node, package)
         if bound[name] == 1 and name not in rebound
     )
@@ -105,10 +114,11 @@ def read_facts(content: bytes, package: str) -> SourceFacts:
     patched = frozenset(
         node.attr for node in nodes if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
     )
-    return SourceFacts(tuple(imports), bindings, constants, rebound, patched)
+    stars = tuple(name.removesuffix(".*") for name in imports if name.endswith(".*"))
+    return SourceFacts(tuple(imports), bindings, stars, frozenset(bound), frozenset(used), constants, rebound, patched)
 
 
-def _top_level(tree: ast.Module) -> Iterator[ast.AST]:
+def _top_level(tree: ast.Module, *, handlers: bool = True) -> Iterator[ast.AST]:
     """Yield what runs when the module does: not the bodies of functions, but their defaults and decorators."""
     todo: list[ast.AST] = [tree]
     while todo:
@@ -118,7 +128,7 @@ def _top_level(tree: ast.Module) -> Iterator[ast.AST]:
             todo.append(node.args)
             if not isinstance(node, ast.Lambda):
                 todo.extend(node.decorator_list)
-        else:
+        elif handlers or not isinstance(node, ast.ExceptHandler):
             todo.extend(ast.iter_child_nodes(node))
 
 
@@ -171,7 +181,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[str]:
             yield name if not name.startswith(".") else f"{package}.{name.lstrip('.')}"
 
 
-def _bindings(node: ast.stmt, package: str) -> Iterator[tuple[str, str, str | None]]:
+def _bindings(node: ast.AST, package: str) -> Iterator[tuple[str, str, str | None]]:
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield alias.asname or alias.name.partition(".")[0], alias.name if alias.asname else _root(alias.name), None
