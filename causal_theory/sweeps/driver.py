@@ -8,8 +8,8 @@ from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 
 from causal_theory.errors import InvalidArgumentError, StoreError
+from causal_theory.provenance import CodeVersion
 from causal_theory.sweeps.bar import SweepBar
-from causal_theory.sweeps.code_version import CodeVersion
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, WorkerDiedError
 from causal_theory.sweeps.outcome import failure
@@ -91,6 +91,8 @@ class Driver:
             If the executor cannot evaluate the study, or breaks.
         KeyboardInterrupt
             After Ctrl-C. As after every error but the first, what has come back is stored.
+        Terminated
+            After SIGTERM.
         """
         self._waiting.extend(units)
         self._executor, self._threads = executor, threads
@@ -103,7 +105,7 @@ class Driver:
             with DeferredInterrupt() as interrupt:
                 while self._waiting or self._suspects or self._flying:
                     if interrupt.pending:
-                        raise KeyboardInterrupt
+                        interrupt.interrupt()
                     self._hand_out()
                     self._collect()
                     if self._unsaved and (self._serial or time.monotonic() - self._oldest > COMMIT_SECONDS):

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.notebook import block, facts, number
+from causal_theory.provenance import check_unedited, code_version, is_same_code
 from causal_theory.sweeps.bar import SweepBar
-from causal_theory.sweeps.code_version import code_version
 from causal_theory.sweeps.driver import WINDOW, Driver
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study, StudyFunction, find_study
 from causal_theory.sweeps.table import SweepTable, read_store
+from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
 
 __all__ = ["SweepInterrupted", "SweepResult", "sweep"]
@@ -133,7 +134,7 @@ def sweep(
         Most units.
     reuse_other_versions : bool, default False
         Whether to keep results of other versions of the code. By default a unit is evaluated again when any source file
-        of the package, or the file of the study, is not what it was.
+        of the package, or of a module of your own that the study imports, is not what it was.
     progress : bool, default True
         Whether to show a bar, on a terminal.
 
@@ -145,13 +146,15 @@ def sweep(
     Raises
     ------
     InvalidArgumentError
-        If the study, the grid or the executor cannot be used.
+        If the study, the grid or the executor cannot be used, or a source file was edited after it was loaded.
     TooLargeError
         If there are more units than ``limit``.
     StoreError
         If the store is another sweep's at the moment, is another kind of file, or cannot be written.
     SweepInterrupted
         After Ctrl-C. A second one does not wait for the unit that is evaluated in this process.
+    SystemExit
+        After SIGTERM, with status 143; results are kept as after Ctrl-C.
 
     Notes
     -----
@@ -183,13 +186,18 @@ def sweep(
     else:
         _check_executor(executor, processes)
     window = check_integer("window", window, 1)
+    check_unedited(found.function)
     version = code_version(found.function)
     path = Path(store)
     with ExitStack() as stack:
         kept = stack.enter_context(WritableStore(path))
         kept.register(found)
         known = kept.finished(found.name)
-        ready = {key for key, code in known.items() if reuse_other_versions or code == version.code}
+        ready = {
+            key
+            for key, code in known.items()
+            if is_same_code(code, version.code, reuse_other_versions=reuse_other_versions)
+        }
         missing = [unit for unit in units if unit.key not in ready]
         bar = stack.enter_context(SweepBar(found.name, len(missing), wanted=progress))
         driver = Driver(found, version, kept, bar)
@@ -198,8 +206,9 @@ def sweep(
                 executor, share = _own_executor(min(count, len(missing)), stack)
                 threads = threads or share
             driver.run(missing, executor, threads, window)
-        except KeyboardInterrupt as interrupt:
-            raise SweepInterrupted(
+        except (KeyboardInterrupt, Terminated) as interrupt:
+            kind = Terminated if isinstance(interrupt, Terminated) else SweepInterrupted
+            raise kind(
                 f"interrupted: {len(units) - len(missing) + driver.done} of {len(units)} units are stored in {path}; "
                 "repeat the sweep to go on"
             ) from interrupt

@@ -141,6 +141,9 @@ class TrainingRun:
         The step at which it was, -1 when none.
     graph : CausalGraph
         The graph of the task.
+    versions : tuple of str
+        Of a run with a checkpoint: the version of the package with the first digits of the digest of the code, NumPy,
+        numba and Python; several, in their order, when the run was resumed by others.
     """
 
     model: TrainableModel
@@ -155,6 +158,7 @@ class TrainingRun:
     status: TrainingStatus
     diverged_at: int
     graph: CausalGraph
+    versions: tuple[str, ...] = ()
 
     @property
     def test_loss(self) -> Estimate:
@@ -191,7 +195,9 @@ class TrainingRun:
 
     def __repr__(self) -> str:
         """Return one line: status, loss beside its baselines, attention on the parents."""
-        return f"TrainingRun({self._ending}, {self._losses_text}, mean attention on parents {self._mean_attention})"
+        versions = f", computed by {len(self.versions)} versions" if len(self.versions) > 1 else ""
+        told = f"{self._losses_text}, mean attention on parents {self._mean_attention}{versions}"
+        return f"TrainingRun({self._ending}, {told})"
 
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {"model": repr(self.model)}
@@ -199,6 +205,8 @@ class TrainingRun:
             rows["loss on held-out sequences"] = self.test_loss._text()
         rows |= {baseline_name(name): float(loss) for name, loss in self.baselines.items()}
         rows["mean attention on parents"] = self._mean_attention
+        if len(self.versions) > 1:
+            rows["computed by"] = "; ".join(self.versions)
         if len(self.attention) and len(self.matched_heads) > 1:
             rows |= self._slot_facts()
         parts = [facts(f"Training: {self._ending}; losses in nats", rows)]

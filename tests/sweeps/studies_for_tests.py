@@ -1,6 +1,7 @@
 """Studies that are cheap, fail, or kill their own process; importable by every worker."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -157,3 +158,43 @@ def outer():
         return {}
 
     return inner
+
+
+def tampers(*, number: int, store: str, how: str) -> dict[str, object]:
+    """Do something to the store, in the third unit."""
+    if number == 2:
+        path, other = Path(store), Path(f"{store}.other")
+        if how == "remove":
+            path.unlink()
+        elif how == "move":
+            path.rename(other)
+        elif how == "replace":
+            other.write_bytes(path.read_bytes())
+            other.replace(path)
+        elif how == "cut":
+            os.truncate(path, 0)
+        elif how == "cut -wal":
+            os.truncate(f"{path}-wal", 0)
+        elif how == "overwrite":
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+        elif how == "empty":
+            path.unlink()
+            path.touch()
+        elif how == "remove folder":
+            shutil.rmtree(path.parent)
+        elif how == "move folder":
+            path.parent.rename(f"{path.parent}.other")
+        elif how.startswith("remove -") or how == "remove .lock":
+            Path(f"{store}{how.removeprefix('remove ')}").unlink()
+        elif how == "change directory":
+            os.chdir(path.parent.parent)
+    return {"value": number}
+
+
+def terminates(*, number: int) -> dict[str, object]:
+    """Be sent SIGTERM twice, in the second unit."""
+    if number == 1:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+    return {"value": number}

@@ -344,8 +344,9 @@ def test_a_study_of_ones_own(folder):
 
 
 @pytest.mark.compiled
-def test_interrupt(folder):
-    """Ctrl-C ends with 130 and says how to go on; what comes of that is what an undisturbed sweep finds.
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt(folder, number, status):
+    """Each ends with its status and says how to go on; what comes of that is what an undisturbed sweep finds.
 
     Units of 10 ms: the first second's are stored, and come long before the last.
     """
@@ -363,9 +364,9 @@ def test_interrupt(folder):
         except StoreError:
             pass
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60.0)
-    assert process.returncode == 130, said
+    assert process.returncode == status, said
     assert re.search(r"interrupted: \d+ of 400 units are stored in .*add --resume", said)
     stored = len(read_store("long.sqlite"))
     assert 0 < stored < 400
