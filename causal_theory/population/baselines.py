@@ -161,7 +161,7 @@ def counts_rule_loss(
         return _counting_on_any_graph(task, c, slots, draws, rng)
     size = task.vocab_size
     forest = task.graph.parent_array[:-1]
-    weights = Weights(np.eye(size), np.zeros(size))
+    weights = _weights(np.eye(size), np.zeros(size))
     query = np.repeat(np.arange(size), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), size)
     plain = symbol < 0
@@ -172,9 +172,11 @@ def counts_rule_loss(
             symbols=symbol,
             groups=query,
             shifts=plain.astype(np.float64),
-            constants=constant,
             factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
+            constant_logs=np.zeros(len(constant)),
+            constant_shifts=constant,
             lowest=constant,
+            log_lowest=np.log(constant),
             highest=float((forest >= 0).sum() + size * c),
         )
         law = task.root_distribution(transition)
@@ -243,7 +245,7 @@ def unigram_loss(
     size, context = task.vocab_size, task.length - 1
     total = context + size * c
     # The last term is the constant total: group 1 weighs nothing.
-    weights = Weights(np.stack([np.ones(size), np.zeros(size)]), np.array([1.0, 0.0]))
+    weights = _weights(np.stack([np.ones(size), np.zeros(size)]), np.array([1.0, 0.0]))
     symbol = np.append(np.arange(size), -1)
     constant = np.append(np.full(size, c), total)
 
@@ -252,9 +254,11 @@ def unigram_loss(
             symbols=symbol,
             groups=np.append(np.zeros(size, dtype=np.int64), 1),
             shifts=np.zeros(size + 1),
-            constants=constant,
             factors=np.append(-transition.mean(axis=0), 1.0),
+            constant_logs=np.zeros(size + 1),
+            constant_shifts=constant,
             lowest=constant,
+            log_lowest=np.log(constant),
             highest=total,
         )
         law = task.root_distribution(transition)
@@ -263,6 +267,11 @@ def unigram_loss(
         return np.array(found.value), np.array(found.error)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _weights(omega: Array, root_omega: Array) -> Weights:
+    with np.errstate(divide="ignore"):
+        return Weights(np.log(omega), np.log(root_omega))
 
 
 def _check_slots(parents: Iterable[int] | None, count: int) -> tuple[int, ...]:

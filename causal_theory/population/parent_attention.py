@@ -5,6 +5,7 @@ its frontier, with one first-layer head and one second matrix for each parent.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
+from causal_theory.population.levels import (
+    NEGLIGIBLE,
+    Windows,
+    exact_integers,
+    find_windows,
+    gap_that_separates,
+)
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.population.loss import ignores_labels, mean_over_relabelings
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
@@ -300,44 +308,62 @@ def _forest_slopes(
 ) -> tuple[float, float, Array, float]:
     """Return the loss with its error, and the derivative by ``A2`` with its error, at one transition matrix."""
     size = task.vocab_size
-    found, constants, groups = _evaluate(task, transition, A2, epsilon, slopes=True)
-    shared = found.by_root + np.bincount(groups, weights=found.reciprocals * constants, minlength=size)
-    slopes = (found.by_omega + shared[:, None] / size).T
+    found, terms, windows = _evaluate(task, transition, A2, epsilon, slopes=True)
+    by_key, shared = np.zeros((size, size)), np.zeros(size)
+    np.add.at(by_key, windows.queries, found.by_omega)
+    np.add.at(shared, windows.queries, found.by_root)
+    np.add.at(shared, windows.queries[terms.groups], found.by_constant)
+    slopes = (by_key + shared[:, None] / size).T
     return found.value, found.error, slopes, found.slope_error
 
 
 def _evaluate(
     task: InContextTask, transition: Array, A2: Array, epsilon: float, *, slopes: bool
-) -> tuple[LogMoments, Array, NDArray[np.int64]]:
-    """Return the expected logarithms at one matrix, the constants of the terms, and their groups (query symbols)."""
+) -> tuple[LogMoments, Terms, Windows]:
+    """Return the expected logarithms at one matrix, their terms, and the windows, which are the groups of the terms."""
     size = task.vocab_size
-    highest = A2.max(axis=0)
-    omega = np.exp((A2 - highest).T)
-    root_omega = np.exp(A2.mean(axis=0) - highest)
     parents = task.graph.parent_array[:-1]
     children = int((parents >= 0).sum())
     roots = len(parents) - children + 1
-    # Terms of a query symbol q: log(N_b + eps D) for every b, and log D.
-    query = np.repeat(np.arange(size), size + 1)
-    symbol = np.tile(np.append(np.arange(size), -1), size)
-    plain = symbol < 0
+    integers, unit = exact_integers(A2)
+    # The query never lacks: its level, that of the roots, is always there.
+    levels = np.column_stack([integers.T * size, integers.sum(axis=0)])
+    occurs = np.append(np.full(size, children > 0), True)
+    windows = find_windows(levels, unit * size, occurs, size, gap_that_separates(task.length, epsilon))
+    terms = _forest_terms(windows, transition, epsilon, children, roots)
+    root_law = task.root_distribution(transition)
+    weights = Weights(windows.logs[:, :-1], windows.logs[:, -1])
+    found = log_moments(parents, transition, root_law, weights, terms, slopes=slopes)
+    # The shares of all queries sum to one, and the absolute factors of each share to two.
+    doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
+    return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt), terms, windows
+
+
+def _forest_terms(windows: Windows, transition: Array, epsilon: float, children: int, roots: int) -> Terms:
+    """Return ``log(N_b + eps D)`` for every b, and ``log D``, for every window."""
+    size, count = len(transition), len(windows.queries)
+    group = np.repeat(np.arange(count), size + 1)
+    symbol = np.tile(np.append(np.arange(size), -1), count)
+    query, plain = windows.queries[group], symbol < 0
     shift = np.where(plain, 1.0, epsilon)
-    factor = np.where(plain, 1.0, -transition[query, symbol]) / size
-    constant = root_omega[query] * (shift + (symbol == query))
-    smallest = children * omega.min(axis=1) + roots * root_omega
-    largest = children + roots * root_omega
-    terms = Terms(
+    logs, root_logs = windows.logs[:, :-1], windows.logs[:, -1]
+    finite = np.where(np.isfinite(logs), logs, -np.inf)
+    with np.errstate(divide="ignore", under="ignore"):
+        smallest = children * np.exp(logs.min(axis=1)) + roots * np.exp(root_logs)
+        log_smallest = np.logaddexp(np.log(children) + logs.min(axis=1), np.log(roots) + root_logs)
+        largest = children * np.exp(finite.max(axis=1)) + roots * np.exp(root_logs)
+    low, log_low = windows.lower_bounds(epsilon, shift, group, smallest, log_smallest)
+    return Terms(
         symbols=symbol,
-        groups=query,
+        groups=group,
         shifts=shift,
-        constants=constant,
-        factors=factor,
-        lowest=shift * smallest[query],
+        factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
+        constant_logs=root_logs[group],
+        constant_shifts=shift + (symbol == query),
+        lowest=low,
+        log_lowest=log_low,
         highest=float((1.0 + epsilon) * largest.max()),
     )
-    root_law = task.root_distribution(transition)
-    found = log_moments(parents, transition, root_law, Weights(omega, root_omega), terms, slopes=slopes)
-    return found, constant, query
 
 
 def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:

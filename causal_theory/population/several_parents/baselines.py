@@ -75,6 +75,9 @@ def _counting(
         signs=np.where(plain, 1.0, -1.0),
         values=sweep.at_end(share),
         lowest=constant,
+        log_lowest=np.log(constant),
         highest=positions + size * c,
     )
-    return row_moments(sweep, sweep.laws(kernels), omega, terms, slopes=False)
+    with np.errstate(divide="ignore"):
+        logs = np.log(omega)
+    return row_moments(sweep, sweep.laws(kernels), logs, terms, slopes=False)
