@@ -197,8 +197,10 @@ def unigram_loss(
 ) -> Estimate:
     r"""Return the loss of counting tokens, in nats.
 
-    The prediction is :math:`(n_b + c) / (T - 1 + S c)` with :math:`n_b` the number of context tokens that equal *b*.
-    It knows neither graph nor query. When the last token is a child it counts too, of T.
+    The prediction is :math:`(n_b + c) / (n + S c)` with :math:`n_b` the number of tokens that equal *b*, of *n*. It
+    knows neither graph nor query. All T tokens count, but for a last one without parents: that is independent of all
+    else and uniform, also where the target has other parents besides. So *n* is T - 1 with an independent query and T
+    when the last token is a child. The baseline ``"unigram"`` of :func:`causal_theory.train_sgd` counts the same.
 
     Parameters
     ----------

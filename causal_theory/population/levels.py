@@ -8,13 +8,14 @@ highest position.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import ceil, inf, log, log1p
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEGLIGIBLE", "Integers", "Windows", "exact_integers", "find_windows", "gap_that_separates"]
+__all__ = ["NEGLIGIBLE", "Integers", "Windows", "column_means", "exact_integers", "find_windows", "gap_that_separates"]
 
 Array = NDArray[np.float64]
 Integers = NDArray[Any]
@@ -38,6 +39,23 @@ def exact_integers(values: Array) -> tuple[Integers, int]:
     integers = np.empty(len(ratios), dtype=object)
     integers[:] = [numerator * (unit // denominator) for numerator, denominator in ratios]
     return integers.reshape(values.shape), unit
+
+
+def column_means(matrices: Array) -> tuple[Array, Array]:
+    """Return the means of the columns of a stack of matrices (k, S, S), shape (k, S), and what the doubles lack.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> column_means(np.array([[[1.0, 1e300], [2.0, -1e300]]]))[0]
+    array([[1.5, 0. ]])
+    """
+    integers, unit = exact_integers(matrices)
+    exact = [Fraction(total, unit * matrices.shape[1]) for total in integers.sum(axis=1).ravel().tolist()]
+    means = [float(mean) for mean in exact]
+    rest = [float(mean - Fraction(rounded)) for mean, rounded in zip(exact, means, strict=True)]
+    shape = (matrices.shape[0], matrices.shape[2])
+    return np.array(means).reshape(shape), np.array(rest).reshape(shape)
 
 
 def gap_that_separates(positions: int, epsilon: float) -> float:
