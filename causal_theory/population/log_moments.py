@@ -80,6 +80,8 @@ class LogMoments:
         The sum, and a bound on quadrature and roundoff.
     by_omega, by_root : ndarray, shapes (Q, S) and (Q,)
         Derivatives by the logarithms of the weights; empty when not asked for.
+    shares : ndarray, shape (Q, S + 1)
+        The same by the absolute factors, the root in the last column.
     by_constant : ndarray, shape (N,)
         ``factor * E[constant / (X + constant)]`` of each term.
     slope_error : float
@@ -90,6 +92,7 @@ class LogMoments:
     error: float
     by_omega: Array
     by_root: Array
+    shares: Array
     by_constant: Array
     slope_error: float
 
@@ -135,9 +138,10 @@ def log_moments(
     unit = float(np.finfo(float).eps)
     depth = 8.0 * (len(parents) + transition.shape[0])
     error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
-    by_omega, by_root = np.zeros((0, size)), np.zeros(0)
+    by_omega, by_root, unsigned = np.zeros((0, size)), np.zeros(0), np.zeros((0, size + 1))
     if slopes:
         by_omega, by_root = np.zeros((groups_count, size)), np.zeros(groups_count)
+        unsigned = np.zeros((groups_count, size + 1))
         found = raw.transpose(0, 2, 1).reshape(-1, size + 1)[run]
         # Sequences with a position of infinite weight have no mass; the kernel multiplies this zero by the weight.
         infinite = np.isinf(np.column_stack([omega, root_omega]))
@@ -151,6 +155,7 @@ def log_moments(
             chosen = rows[terms.groups[term] == q]
             by_omega[q] = chosen[:, :size].sum(axis=0)
             by_root[q] = chosen[:, size].sum()
+            unsigned[q] = np.abs(chosen).sum(axis=0)
     by_constant = np.zeros(len(terms.factors))
     np.add.at(by_constant, term, shares)
     return LogMoments(
@@ -158,6 +163,7 @@ def log_moments(
         error=error,
         by_omega=by_omega,
         by_root=by_root,
+        shares=unsigned,
         by_constant=by_constant,
         slope_error=2.0 * spread * (rule.reciprocal_error + unit * depth),
     )

@@ -24,7 +24,12 @@ from causal_theory.population.levels import (
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.population.loss import ignores_labels, mean_over_relabelings
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
-from causal_theory.population.several_parents.construction import construction_loss, construction_slopes
+from causal_theory.population.several_parents.construction import (
+    construction_levels,
+    construction_loss,
+    construction_slopes,
+    pattern_levels,
+)
 from causal_theory.population.several_parents.moments import Sweep, prepare_sweep
 from causal_theory.population.several_parents.sampled import sampled_construction
 from causal_theory.tasks import InContextTask
@@ -32,6 +37,7 @@ from causal_theory.validation import SeedLike, check_choice, check_integer, chec
 
 __all__ = [
     "ExactOrSampled",
+    "along_multiples",
     "check_second_matrix",
     "construction_loss_at",
     "parent_attention_gradient",
@@ -281,6 +287,34 @@ def construction_loss_at(
     return np.array(moments.value), np.array(moments.error)
 
 
+def along_multiples(
+    task: InContextTask,
+    sweep: Sweep | None,
+    kernels: Mapping[int, Array],
+    pattern: Array,
+    multiple: float,
+    epsilon: float,
+) -> tuple[Array, Array]:
+    """Return loss, slope and the share below the top at a multiple of a pattern (k, S, S), with bounds on their errors.
+
+    The last is the sum over the logarithms, by their absolute factors, of the mean distance of a logit of the pattern
+    from the largest of its query, under the weights in the argument. It falls with the multiple.
+    """
+    with np.errstate(under="ignore"):
+        A2 = multiple * pattern
+    if sweep is None:
+        found, signed, shares = _forest_levels(task, kernels[1], A2[0], epsilon)
+        value, error, slope_error = found.value, found.error, found.slope_error
+        levels = np.column_stack([pattern[0].T, pattern[0].mean(axis=0)])
+    else:
+        moments, signed, shares = construction_levels(sweep, kernels, A2, epsilon)
+        value, error, slope_error = moments.value, moments.error, moments.slope_error
+        levels = pattern_levels(pattern, sweep)
+    below = levels.max(axis=1, keepdims=True) - levels
+    values = np.array([value, (signed * levels).sum(), (shares * below).sum()])
+    return values, np.array([error, slope_error * np.abs(levels).sum(), slope_error * below.sum()])
+
+
 def is_forest_task(task: InContextTask) -> bool:
     """Whether the sums run over the edges of a forest with an independent query."""
     return task.graph.is_forest and task.graph.has_query
@@ -308,13 +342,28 @@ def _forest_slopes(
 ) -> tuple[float, float, Array, float]:
     """Return the loss with its error, and the derivative by ``A2`` with its error, at one transition matrix."""
     size = task.vocab_size
-    found, terms, windows = _evaluate(task, transition, A2, epsilon, slopes=True)
-    by_key, shared = np.zeros((size, size)), np.zeros(size)
-    np.add.at(by_key, windows.queries, found.by_omega)
-    np.add.at(shared, windows.queries, found.by_root)
-    np.add.at(shared, windows.queries[terms.groups], found.by_constant)
-    slopes = (by_key + shared[:, None] / size).T
+    found, by_level, _ = _forest_levels(task, transition, A2, epsilon)
+    slopes = (by_level[:, :size] + by_level[:, size:] / size).T
     return found.value, found.error, slopes, found.slope_error
+
+
+def _forest_levels(
+    task: InContextTask, transition: Array, A2: Array, epsilon: float
+) -> tuple[LogMoments, Array, Array]:
+    """Return the loss, its derivatives by the logits of children and of roots, (S, S + 1), and these without signs.
+
+    The derivative of ``log X`` by a logit is the share that positions with it have in ``X``. Without signs: the sum of
+    these shares over the logarithms, by their absolute factors.
+    """
+    size = task.vocab_size
+    found, terms, windows = _evaluate(task, transition, A2, epsilon, slopes=True)
+    signed, shares = np.zeros((size, size + 1)), np.zeros((size, size + 1))
+    by_level = np.column_stack([found.by_omega, found.by_root])
+    np.add.at(signed, windows.queries, by_level)
+    np.add.at(signed[:, size], windows.queries[terms.groups], found.by_constant)
+    np.add.at(shares, windows.queries, found.shares)
+    np.add.at(shares[:, size], windows.queries[terms.groups], np.abs(found.by_constant))
+    return found, signed, shares
 
 
 def _evaluate(

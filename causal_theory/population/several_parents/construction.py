@@ -17,7 +17,14 @@ from causal_theory.population.levels import (
 from causal_theory.population.several_parents.moments import RowMoments, RowTerms, Sweep, row_moments
 from causal_theory.token_laws.tables import RowLayout
 
-__all__ = ["construction_loss", "construction_slopes", "logit_rows", "row_windows"]
+__all__ = [
+    "construction_levels",
+    "construction_loss",
+    "construction_slopes",
+    "logit_rows",
+    "pattern_levels",
+    "row_windows",
+]
 
 Array = NDArray[np.float64]
 
@@ -117,14 +124,31 @@ def _moments(
     return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt)
 
 
+def construction_levels(
+    sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
+) -> tuple[RowMoments, Array, Array]:
+    """Return the loss at given kernels, its derivatives by the logits, shape (Q, rows), and these without signs."""
+    windows = row_windows(A2, sweep, epsilon)
+    found = _moments(sweep, kernels, windows, epsilon, slopes=True)
+    signed, shares = np.zeros((2, len(sweep.queries), sweep.layout.count))
+    np.add.at(signed, windows.queries, found.by_omega)
+    np.add.at(shares, windows.queries, found.shares)
+    return found, signed, shares
+
+
+def pattern_levels(pattern: Array, sweep: Sweep) -> Array:
+    """Return the logits (Q, rows) at one time the pattern; rows that no position follows have the largest."""
+    integers, unit = logit_rows(pattern, sweep.layout, sweep.queries)
+    levels = np.asarray(integers / unit, dtype=np.float64)
+    occurs = sweep.row_counts > 0.0
+    return np.where(occurs, levels, levels[:, occurs].max(axis=1, keepdims=True))
+
+
 def construction_slopes(
     sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
 ) -> tuple[RowMoments, Array]:
     """Return the loss at given kernels, and its derivative by ``A2``, shape (k, S, S)."""
-    windows = row_windows(A2, sweep, epsilon)
-    found = _moments(sweep, kernels, windows, epsilon, slopes=True)
-    by_omega = np.zeros((len(sweep.queries), sweep.layout.count))
-    np.add.at(by_omega, windows.queries, found.by_omega)
+    found, by_omega, _ = construction_levels(sweep, kernels, A2, epsilon)
     heads, size = A2.shape[:2]
     slopes = np.zeros((heads, size, size))
     shared = by_omega[:, :2].sum(axis=1)

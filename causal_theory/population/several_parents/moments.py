@@ -159,6 +159,8 @@ class RowMoments:
         The sum, and a bound on quadrature and roundoff.
     by_omega : ndarray, shape (Q, rows)
         Derivatives by ``log omega``; empty when not asked for.
+    shares : ndarray, shape (Q, rows)
+        The same without signs.
     slope_error : float
         Bound on their errors.
     """
@@ -166,6 +168,7 @@ class RowMoments:
     value: float
     error: float
     by_omega: Array
+    shares: Array
     slope_error: float
 
 
@@ -196,7 +199,7 @@ def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slop
         outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
         outside *= np.where(kept, rule.weights[node], 0.0)
         passed = outside * masses
-    by_omega = np.zeros((len(logs), len(laws)) if slopes else (0, len(laws)))
+    by_omega, shares = np.zeros((2, len(logs) if slopes else 0, len(laws)))
     if slopes:
         infinite = np.isinf(omega)
         if infinite.any():  # no mass has such a weight; the kernel multiplies this zero by it
@@ -204,13 +207,14 @@ def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slop
         with np.errstate(under="ignore"):
             found = np.einsum("nrl,nl->nr", raw, times * outside)
         np.add.at(by_omega, terms.groups[term], found)
+        np.add.at(shares, terms.groups[term], np.abs(found))
     # Every group has the whole probability twice: once with each sign.
     spread = 2.0
     unit = float(np.finfo(float).eps)
     depth = 8.0 * (sweep.task.length + laws.shape[1] * sweep.tables.largest)
     error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
     slope_error = 2.0 * spread * (rule.reciprocal_error + unit * depth)
-    return RowMoments(-float(passed.sum()), error, by_omega, slope_error)
+    return RowMoments(-float(passed.sum()), error, by_omega, shares, slope_error)
 
 
 def _check_memory(sweep: Sweep, slopes: bool) -> None:
