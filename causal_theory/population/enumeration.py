@@ -48,6 +48,7 @@ def check_sequences(task: InContextTask, max_sequences: int, alternative: str) -
         )
 
 
+@np.errstate(under="ignore")
 def enumerated_loss(
     task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
 ) -> tuple[Array, Array]:
@@ -59,6 +60,7 @@ def enumerated_loss(
     return np.array(loss), loss_error(loss, epsilon, roundoff(task, A2))
 
 
+@np.errstate(under="ignore")
 def enumerated_gradient(
     task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
@@ -73,7 +75,7 @@ def enumerated_gradient(
         loss, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
         first, second = _chain_rule(attention, A2, by_token)
     relative = roundoff(task, A2)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore"):
         first_error = np.minimum(2.0 * _attention_doubt(A1, attention, relative) * min(_spread(A2), LARGEST), LARGEST)
     second_error = np.full_like(A2, 2.0 * min(relative, 1.0))
     return (first, second, np.array(loss)), (first_error, second_error, loss_error(loss, epsilon, relative))
@@ -154,8 +156,7 @@ def _walk_all(
     step = max(size, BLOCKS_PER_CALL // size * size)
     parents = task.graph.parent_array[:-1]
     root_law = task.root_distribution(transition)
-    with np.errstate(under="ignore"):
-        factors = np.exp(attention.T[None, :, None, :] * key_scores(A2)[:, None, :, None])
+    factors = np.exp(attention.T[None, :, None, :] * key_scores(A2)[:, None, :, None])
     losses = np.zeros(size)
     by_token = np.zeros((size, length, size, length))
     for first in track(range(0, blocks, step), "enumeration"):

@@ -84,6 +84,7 @@ class Windows:
     last: NDArray[np.bool_]
     rounding: float
 
+    @np.errstate(under="ignore")
     def lower_bounds(
         self, epsilon: float, shift: Array, window: NDArray[np.int64], least: Array, log_least: Array
     ) -> tuple[Array, Array]:
@@ -103,8 +104,7 @@ class Windows:
         last = self.last[window]
         # Above it one position is enough. A sequence without any must drop out of all terms of the window at once.
         alone = np.where(np.isfinite(self.logs), self.logs, np.inf).min(axis=1) + min(0.0, log(epsilon))
-        with np.errstate(under="ignore"):
-            lowest = np.where(last, shift * least[window], np.exp(alone)[window])
+        lowest = np.where(last, shift * least[window], np.exp(alone)[window])
         return lowest, np.where(last, np.log(shift) + log_least[window], alone[window])
 
 

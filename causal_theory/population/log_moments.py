@@ -97,6 +97,7 @@ class LogMoments:
     slope_error: float
 
 
+@np.errstate(over="ignore", under="ignore")
 def log_moments(
     parents: NDArray[np.int64],
     transition: Array,
@@ -129,11 +130,10 @@ def log_moments(
     lanes = (times.reshape(shape), symbols.reshape(shape), groups.reshape(shape), shifts.reshape(shape))
     masses, raw = laplace_transforms(parents, transition, root_law, omega, root_omega, lanes, slopes)
     constants = scaled(terms.constant_logs, scales)[scale_of[node], term] * terms.constant_shifts[term]
-    with np.errstate(under="ignore"):
-        outside = terms.factors[term] * np.exp(-rule.nodes[node] * constants) * rule.weights[node]
-        passed = outside * masses.ravel()[run]
-        strength = rule.nodes[node] * outside
-        shares = strength * constants * masses.ravel()[run]
+    outside = terms.factors[term] * np.exp(-rule.nodes[node] * constants) * rule.weights[node]
+    passed = outside * masses.ravel()[run]
+    strength = rule.nodes[node] * outside
+    shares = strength * constants * masses.ravel()[run]
     spread = float(np.abs(terms.factors).sum())
     unit = float(np.finfo(float).eps)
     depth = 8.0 * (len(parents) + transition.shape[0])

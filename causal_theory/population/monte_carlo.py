@@ -34,6 +34,7 @@ def sample_batches(task: InContextTask, samples: int, rng: SeedLike) -> Iterator
         yield task.sample(min(size, samples - start), generator)
 
 
+@np.errstate(under="ignore")
 def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike) -> Estimate:
     """Return the mean loss of ``samples`` sequences with its standard error; a steep ``A2`` adds its roundoff."""
     model = ReducedTransformer(A1, A2, epsilon)
@@ -46,6 +47,7 @@ def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samp
     return _with_roundoff(task, A2, epsilon, mean_loss(losses))
 
 
+@np.errstate(under="ignore")
 def sampled_gradient(
     task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike
 ) -> Gradient:

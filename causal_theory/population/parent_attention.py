@@ -287,6 +287,7 @@ def construction_loss_at(
     return np.array(moments.value), np.array(moments.error)
 
 
+@np.errstate(under="ignore")
 def along_multiples(
     task: InContextTask,
     sweep: Sweep | None,
@@ -300,8 +301,7 @@ def along_multiples(
     The last is the sum over the logarithms, by their absolute factors, of the mean distance of a logit of the pattern
     from the largest of its query, under the weights in the argument. It falls with the multiple.
     """
-    with np.errstate(under="ignore"):
-        A2 = multiple * pattern
+    A2 = multiple * pattern
     if sweep is None:
         found, signed, shares = _forest_levels(task, kernels[1], A2[0], epsilon)
         value, error, slope_error = found.value, found.error, found.slope_error
@@ -337,6 +337,7 @@ def _check_samples(samples: int) -> int:
     return check_integer("samples", samples, 2)
 
 
+@np.errstate(under="ignore")
 def _forest_slopes(
     task: InContextTask, transition: Array, A2: Array, epsilon: float
 ) -> tuple[float, float, Array, float]:
@@ -347,6 +348,7 @@ def _forest_slopes(
     return found.value, found.error, slopes, found.slope_error
 
 
+@np.errstate(under="ignore")
 def _forest_levels(
     task: InContextTask, transition: Array, A2: Array, epsilon: float
 ) -> tuple[LogMoments, Array, Array]:
@@ -388,6 +390,7 @@ def _evaluate(
     return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt), terms, windows
 
 
+@np.errstate(divide="ignore", under="ignore")
 def _forest_terms(windows: Windows, transition: Array, epsilon: float, children: int, roots: int) -> Terms:
     """Return ``log(N_b + eps D)`` for every b, and ``log D``, for every window."""
     size, count = len(transition), len(windows.queries)
@@ -397,10 +400,9 @@ def _forest_terms(windows: Windows, transition: Array, epsilon: float, children:
     shift = np.where(plain, 1.0, epsilon)
     logs, root_logs = windows.logs[:, :-1], windows.logs[:, -1]
     finite = np.where(np.isfinite(logs), logs, -np.inf)
-    with np.errstate(divide="ignore", under="ignore"):
-        smallest = children * np.exp(logs.min(axis=1)) + roots * np.exp(root_logs)
-        log_smallest = np.logaddexp(np.log(children) + logs.min(axis=1), np.log(roots) + root_logs)
-        largest = children * np.exp(finite.max(axis=1)) + roots * np.exp(root_logs)
+    smallest = children * np.exp(logs.min(axis=1)) + roots * np.exp(root_logs)
+    log_smallest = np.logaddexp(np.log(children) + logs.min(axis=1), np.log(roots) + root_logs)
+    largest = children * np.exp(finite.max(axis=1)) + roots * np.exp(root_logs)
     low, log_low = windows.lower_bounds(epsilon, shift, group, smallest, log_smallest)
     return Terms(
         symbols=symbol,

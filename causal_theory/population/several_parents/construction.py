@@ -92,6 +92,7 @@ def _terms(sweep: Sweep, windows: Windows, kernels: Mapping[int, Array], epsilon
     )
 
 
+@np.errstate(under="ignore")
 def _extremes(sweep: Sweep, logs: Array) -> tuple[Array, Array, Array]:
     """Return a lower bound on the sum of the weights, its logarithm, and an upper bound where the sum is finite."""
     smallest, largest = np.zeros(len(logs)), np.zeros(len(logs))
@@ -103,9 +104,8 @@ def _extremes(sweep: Sweep, logs: Array) -> tuple[Array, Array, Array]:
         if positions > 0.0:
             least = logs[:, block].min(axis=1)
             log_smallest = np.logaddexp(log_smallest, np.log(positions) + least)
-            with np.errstate(under="ignore"):
-                smallest += positions * np.exp(least)
-                largest += positions * np.exp(finite[:, block].max(axis=1))
+            smallest += positions * np.exp(least)
+            largest += positions * np.exp(finite[:, block].max(axis=1))
     return smallest, log_smallest, largest
 
 
@@ -124,6 +124,7 @@ def _moments(
     return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt)
 
 
+@np.errstate(under="ignore")
 def construction_levels(
     sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
 ) -> tuple[RowMoments, Array, Array]:
@@ -144,6 +145,7 @@ def pattern_levels(pattern: Array, sweep: Sweep) -> Array:
     return np.where(occurs, levels, levels[:, occurs].max(axis=1, keepdims=True))
 
 
+@np.errstate(under="ignore")
 def construction_slopes(
     sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
 ) -> tuple[RowMoments, Array]:

@@ -172,6 +172,7 @@ class RowMoments:
     slope_error: float
 
 
+@np.errstate(over="ignore", under="ignore")
 def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slopes: bool) -> RowMoments:
     """Evaluate all terms on one quadrature rule, one sweep for every term and block of nodes that matter.
 
@@ -195,17 +196,15 @@ def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slop
     times = np.where(kept, rule.nodes[node] * relative, 1.0)
     lanes = (times, terms.symbols[term], group, terms.shifts[term], term)
     masses, raw = frontier_transforms(sweep.tables.sweep, laws, omega, terms.values, lanes, slopes)
-    with np.errstate(under="ignore"):
-        outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
-        outside *= np.where(kept, rule.weights[node], 0.0)
-        passed = outside * masses
+    outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
+    outside *= np.where(kept, rule.weights[node], 0.0)
+    passed = outside * masses
     by_omega, shares = np.zeros((2, len(logs) if slopes else 0, len(laws)))
     if slopes:
         infinite = np.isinf(omega)
         if infinite.any():  # no mass has such a weight; the kernel multiplies this zero by it
             raw[infinite[group]] = 0.0
-        with np.errstate(under="ignore"):
-            found = np.einsum("nrl,nl->nr", raw, times * outside)
+        found = np.einsum("nrl,nl->nr", raw, times * outside)
         np.add.at(by_omega, terms.groups[term], found)
         np.add.at(shares, terms.groups[term], np.abs(found))
     # Every group has the whole probability twice: once with each sign.

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
 
+@np.errstate(under="ignore")
 def sampled_construction(
     task: InContextTask, A2: Array, epsilon: float, samples: int, rng: SeedLike
 ) -> tuple[Estimate, Estimate]:
@@ -43,8 +44,7 @@ def _construction(graph: CausalGraph, tokens: Tokens, targets: Array, A2: Array,
     for i, entry in enumerate(graph.parents):
         for h, parent in enumerate(entry):
             keys[h, :, i] = np.eye(size)[tokens[:, parent]]
-    with np.errstate(under="ignore"):
-        weights = np.exp(_logits(graph, tokens, queries, A2))
+    weights = np.exp(_logits(graph, tokens, queries, A2))
     weights /= weights.sum(axis=1, keepdims=True)
     guess = np.zeros((count, size))
     np.add.at(guess, (rows[:, np.newaxis], tokens), weights)
