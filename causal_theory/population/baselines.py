@@ -22,6 +22,9 @@ __all__ = ["counts_rule_loss", "entropy_floor", "floor_at", "loss_floor", "unigr
 
 Array = NDArray[np.float64]
 
+SMALLEST_SMOOTHING, LARGEST_SMOOTHING = 1e-300, 1e300
+"""Times up to the reciprocal of the one, and sums over symbols of the other, are doubles."""
+
 
 def loss_floor(
     task: InContextTask,
@@ -120,7 +123,7 @@ def counts_rule_loss(
     task : InContextTask
         Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     smoothing : float
-        The constant *c*, greater than 0.
+        The constant *c*, greater than 0, from 1e-300 to 1e300.
     parents : iterable of int, optional
         Which of the target's parents count, as places in ``target_parents`` from 0; all by default.
     method : {"exact", "monte_carlo"}
@@ -140,7 +143,7 @@ def counts_rule_loss(
     Raises
     ------
     InvalidArgumentError
-        If ``smoothing`` is not positive or another argument is out of range.
+        If ``smoothing`` is out of range or another argument is out of range.
     TaskError
         If the prior has no kernel for a number of parents in the graph.
     TooLargeError
@@ -153,7 +156,7 @@ def counts_rule_loss(
     >>> bool(0.0 < float(counts_rule_loss(task, smoothing=1.0)) - float(loss_floor(task)) < 0.01)
     True
     """
-    c = check_positive("smoothing", smoothing)
+    c = _check_smoothing(smoothing)
     slots = _check_slots(parents, len(task.graph.target_parents))
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_counting(task, c, slots, check_integer("samples", samples, 2), rng)
@@ -207,7 +210,7 @@ def unigram_loss(
     task : InContextTask
         Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     smoothing : float
-        The constant *c*, greater than 0.
+        The constant *c*, greater than 0, from 1e-300 to 1e300.
     method : {"exact", "monte_carlo"}
         ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs with a wide frontier.
     samples : int
@@ -225,7 +228,7 @@ def unigram_loss(
     Raises
     ------
     InvalidArgumentError
-        If ``smoothing`` is not positive or another argument is out of range.
+        If ``smoothing`` is out of range or another argument is out of range.
     TaskError
         If the prior has no kernel for a number of parents in the graph.
     TooLargeError
@@ -238,7 +241,7 @@ def unigram_loss(
     >>> bool(float(unigram_loss(task, smoothing=1.0)) > float(counts_rule_loss(task, smoothing=1.0)))
     True
     """
-    c = check_positive("smoothing", smoothing)
+    c = _check_smoothing(smoothing)
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_token_counting(task, c, check_integer("samples", samples, 2), rng)
     if not is_forest_task(task):
@@ -269,6 +272,15 @@ def unigram_loss(
         return np.array(found.value), np.array(found.error)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _check_smoothing(smoothing: float) -> float:
+    c = check_positive("smoothing", smoothing)
+    if not SMALLEST_SMOOTHING <= c <= LARGEST_SMOOTHING:
+        raise InvalidArgumentError(
+            f"smoothing must be a number from {SMALLEST_SMOOTHING:g} to {LARGEST_SMOOTHING:g}, got {smoothing!r}"
+        )
+    return c
 
 
 def _weights(omega: Array, root_omega: Array) -> Weights:
