@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Path = Literal["full", "one_parameter"]
 Status = Literal["stopped", "diverged"]
 OVERFLOW = 600.0
-"""Spread of A2 from which weights underflow: the run is called divergent."""
+"""Spread of A2 from which the run is called divergent: every softmax is one-hot, and steps have lost their meaning."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,10 @@ class Stage2Run:
     trajectory : ndarray, shape (R, S, S)
         The matrix at each of these losses.
     status : {"stopped", "diverged"}
-        ``"diverged"``: the loss or the matrix left the range of floating point; what came before is kept.
+        ``"diverged"``: a step left the range of floating point, or took entries of the matrix more than 600 apart,
+        where every softmax is one-hot; what came before is kept.
     diverged_at : int
-        The step that did, -1 when none.
+        That step, -1 when none.
     """
 
     A2: Array
@@ -175,7 +176,7 @@ def run_stage2(
     losses: list[float] = []
     matrices: list[Array] = []
     for step in track(range(settings.steps + 1), "stage 2"):
-        if not np.isfinite(A2).all() or np.ptp(A2) > OVERFLOW:
+        if not _within_reach(A2):
             return _result(matrices, losses, step)
         loss, gradient = parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, rng=seed)
         if not np.isfinite(loss.value):
@@ -185,9 +186,14 @@ def run_stage2(
         slope = gradient.value
         if settings.path == "one_parameter":
             slope = direction * float((slope * direction).sum() / (direction**2).sum())
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             A2 = A2 - settings.learning_rate * slope
     return _result(matrices, losses)
+
+
+def _within_reach(A2: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(A2).all() and np.ptp(A2) <= OVERFLOW)
 
 
 def _result(matrices: list[Array], losses: list[float], diverged_at: int = -1) -> Stage2Run:

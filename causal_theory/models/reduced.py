@@ -28,6 +28,9 @@ __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "ke
 SEQUENCES_PER_SUM = 256
 """Sequences per partial sum: fixed, so that results do not depend on the number of threads."""
 
+LOWEST_SCORE = -1e308
+"""No softmax tells lower scores from this one."""
+
 Array = NDArray[np.float64]
 
 
@@ -62,17 +65,20 @@ def causal_softmax(A1: Array) -> Array:
     """
     seen = np.tril(np.ones(A1.shape, dtype=bool))
     logits = np.where(seen, A1, -np.inf)
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    attention: Array = weights / weights.sum(axis=1, keepdims=True)
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        attention: Array = weights / weights.sum(axis=1, keepdims=True)
     return attention
 
 
 def key_scores(A2: Array) -> Array:
     """Return the scores (S, S) of the keys, ``[q, a]``, relative to the largest of each query.
 
-    The softmax does not see what is common to a column of ``A2``; without it large columns lose no digits.
+    The softmax does not see what is common to a column of ``A2``; without it large columns lose no digits. A difference
+    beyond ``LOWEST_SCORE`` is cut there, so that products with the attention stay finite.
     """
-    return np.ascontiguousarray((A2 - A2.max(axis=0)).T)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(np.maximum(A2 - A2.max(axis=0), LOWEST_SCORE).T)
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # the representation of all models, which does not print the matrices
