@@ -215,8 +215,10 @@ def certificate_from_dict(content: object) -> Certificate:
 
 
 def _graph(parents: object) -> CausalGraph:
+    if not isinstance(parents, list) or any(type(entry) is not int for entry in parents):
+        raise FileFormatError(f"parents must be a list of integers, -1 for a root, got {_shown(parents)}")
     try:
-        return CausalGraph.from_parents(parents)  # type: ignore[arg-type]
+        return CausalGraph.from_parents(parents)
     except CausalTheoryError as error:
         raise FileFormatError(str(error)) from error
 
