@@ -10,6 +10,9 @@ from causal_theory.errors import TransitionError
 
 __all__ = ["malformed"]
 
+LONGEST_FLOAT = 113
+"""Bits of the longest binary floating-point numbers."""
+
 Line = str
 
 
@@ -62,6 +65,20 @@ def _number(name: str, value: object, most_bits: int | None = None) -> Iterator[
         yield f"{name}: must have a numerator and a denominator of at most {most_bits} bits, got {bits_of(value)} bits"
 
 
+def _float(name: str, value: Any) -> Iterator[Line]:
+    """Yield what is wrong with the exact value of a float, long doubles included."""
+    wrong = list(_number(name, value, MOST_BITS))
+    yield from wrong
+    if not wrong and (value.denominator.bit_count() > 1 or _digits(value) > LONGEST_FLOAT):
+        yield f"{name}: must be a binary floating-point number, got {short_text(value)}"
+
+
+def _digits(value: Fraction) -> int:
+    """Return the number of bits between the first and the last one of a numerator."""
+    size = abs(value.numerator)
+    return size.bit_length() - ((size & -size).bit_length() - 1 if size else 0)
+
+
 def _tuples(name: str, rows: object) -> Iterator[Line]:
     if type(rows) is not tuple:
         yield f"{name}: must be a tuple of tuples, got {type(rows).__name__}"
@@ -104,7 +121,7 @@ def _given(certificate: Certificate) -> Iterator[Line]:
         yield f"given: must be GivenNumbers or None, got {type(given).__name__}"
         return
     if given.epsilon is not None:
-        yield from _number("given.epsilon", given.epsilon, MOST_BITS)
+        yield from _float("given.epsilon", given.epsilon)
     if given.transition is None:
         return
     wrong = list(_square("given.transition", given.transition))
@@ -116,7 +133,7 @@ def _given(certificate: Certificate) -> Iterator[Line]:
     for a, row in enumerate(given.transition):
         for b, entry in enumerate(row):
             if entry is not None:
-                yield from _number(f"given.transition[{a}][{b}]", entry, MOST_BITS)
+                yield from _float(f"given.transition[{a}][{b}]", entry)
 
 
 def _triangle(name: str, rows: Any, length: int, more: int) -> Iterator[Line]:
