@@ -279,7 +279,10 @@ def _closed(name: str, a: int, row: list[Fraction], floats: list[int]) -> tuple[
     gap = 1 - sum(row, Fraction(0))
     if not floats:
         if gap:
-            raise TransitionError(f"{name} must have rows that sum to 1 exactly, got {short_text(1 - gap)} in row {a}")
+            total = short_text(1 - gap)
+            if "/" not in total:  # a float could not be told from 1
+                total = f"1 {'-' if gap > 0 else '+'} {short_text(abs(gap), 0)}"
+            raise TransitionError(f"{name} must have rows that sum to 1 exactly, got {total} in row {a}")
         return tuple(row)
     largest = max(floats, key=row.__getitem__)
     if abs(gap) > CLOSEST or row[largest] + gap < 0:
