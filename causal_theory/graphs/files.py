@@ -110,16 +110,19 @@ def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a UTF-8 text file through a temporary file in the same folder.
+    """Write a UTF-8 text file through a temporary file in the same folder; behind a link, its target is replaced.
 
     Raises
     ------
     OutputError
-        If the file cannot be written; nothing is left behind.
+        If the file cannot be written, or is a folder or a device; nothing is left behind.
     """
     file = Path(path)
-    temporary = file.parent / f".{file.name}.{os.getpid()}.tmp"
     try:
+        file = Path(os.path.realpath(file))
+        if file.exists() and not file.is_file():
+            raise OSError(f"it is a {'folder' if file.is_dir() else 'device'}")
+        temporary = file.parent / f".{file.name}.{os.getpid()}.tmp"
         try:
             temporary.write_text(text, encoding="utf-8")
             temporary.replace(file)
@@ -127,7 +130,7 @@ def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"path must be a file that can be written, got {str(file)!r}: {reason}") from error
+        raise OutputError(f"path must be a file that can be written, got {str(path)!r}: {reason}") from error
 
 
 def unique_keys(items: list[tuple[str, Any]]) -> dict[str, Any]:
