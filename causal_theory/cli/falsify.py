@@ -11,6 +11,7 @@ from rich.console import Console
 from causal_theory.certificates import write_certificate
 from causal_theory.cli import options
 from causal_theory.cli.output import check_target, list_table, print_json
+from causal_theory.errors import OutputError
 from causal_theory.falsification import Counterexample, SearchResult, SearchSpace, find_counterexample
 from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.result import margin_text, value_text
@@ -130,7 +131,10 @@ def _check_out(out: Path | None) -> None:
     """Refuse what cannot be written before the search."""
     if out is None:
         return
-    check_target("out", out)
+    try:
+        check_target("out", out)
+    except OutputError as error:
+        raise OutputError(f"out must be a file in a folder that exists and can be written, got {str(out)!r}") from error
 
 
 def _show(result: SearchResult, space: SearchSpace, out: Path | None) -> None:

@@ -1,5 +1,6 @@
 """Standard output that cannot be written: a full disk is one line, a reader that has gone is silence."""
 
+import io
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ class _Guarded:
         self._failure: OSError | None = None
 
     def write(self, text: str) -> int:
-        return self._watch(lambda: self._stream.write(text))
+        return int(self._watch(lambda: self._stream.write(text)))
 
     def flush(self) -> None:
         self._watch(self._stream.flush)
@@ -72,7 +73,7 @@ def guarded_output() -> Iterator[None]:
         yield
         return
     # File names may hold bytes that are no text, and terminals may lack characters: both are shown as escapes.
-    with suppress(AttributeError):
+    if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     guarded = _Guarded(stream)
     sys.stdout = guarded

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import parent_attention_loss
@@ -60,6 +61,7 @@ class LearningCurve:
             f"nats, exponent {self._slope_text})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         columns = [
             same_decimals(column.tolist())
@@ -86,11 +88,13 @@ class LearningCurve:
         return self.losses - self.floors
 
     @property
+    @default_floats
     def normalised_excess(self) -> Array:
         """Excess of ``(f + eps) / (1 + S eps)``, which is a probability vector: never negative."""
         return self.excess + np.log1p(self.vocab_size * self.epsilons)
 
 
+@default_floats
 def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> tuple[float, float]:
     """Return the multiple of I for ``A2`` with the smallest loss, and that loss; with several parents for every head.
 
@@ -140,6 +144,7 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     return float(found.x), float(found.fun)
 
 
+@default_floats
 def learning_curve(
     task_family: Callable[[int], InContextTask],
     lengths: Sequence[int],

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.population.loss import ignores_labels, mean_over_relabelings
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
@@ -36,6 +37,7 @@ ExactOrSampled = Literal["exact", "monte_carlo"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def parent_attention_loss(
     task: InContextTask,
     A2: ArrayLike,
@@ -140,6 +142,7 @@ def parent_attention_loss(
     )
 
 
+@default_floats
 def parent_attention_gradient(
     task: InContextTask,
     A2: ArrayLike,
@@ -206,6 +209,7 @@ def parent_attention_gradient(
     )[1]
 
 
+@default_floats
 def parent_attention_loss_and_gradient(
     task: InContextTask,
     A2: ArrayLike,
@@ -340,6 +344,7 @@ def _evaluate(
     return found, constant, query
 
 
+@default_floats
 def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:
     """Return the checked matrices, of the shape given, and the constant of a model with local attention."""
     size, heads = task.vocab_size, len(task.graph.target_parents)

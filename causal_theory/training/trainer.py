@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.models import TrainableModel
 from causal_theory.priors import DirichletPrior
 from causal_theory.priors.base import MatrixPrior
@@ -29,6 +30,7 @@ __all__ = ["train_sgd", "train_with_settings"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def train_sgd(
     task: InContextTask,
     model: TrainableModel,
@@ -128,6 +130,7 @@ def train_sgd(
     )
 
 
+@default_floats
 def train_with_settings(
     task: InContextTask,
     model: TrainableModel,
