@@ -76,6 +76,17 @@ def test_transition_matrices(size, unique):
     run(strategy, check, 100 if size < 100 else 2)
 
 
+def test_long_rows_are_near_deterministic():
+    """All but one entry of such a row are equal, and one holds nearly everything, however many there are."""
+
+    def check(matrix):
+        hard = matrix[[len(set(row)) == 2 and min(row) > 0.0 for row in matrix.tolist()]]
+        assert len(hard)
+        assert hard.max(axis=1).min() > 0.99
+
+    run(transition_matrices(min_size=2000, max_size=2048, unique_stationary=False), check, 3)
+
+
 def test_gentle_matrices_of_any_size():
     def check(matrix):
         check_laws(matrix)
