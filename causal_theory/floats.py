@@ -14,11 +14,12 @@ R = TypeVar("R")
 
 
 def default_floats(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function under NumPy's own settings of floating-point errors, whatever the caller has set.
+    """Run a function so that no floating-point setting of the caller turns numbers into exceptions.
 
     Products of probabilities underflow to zero as a matter of course. With ``np.seterr(under="raise")`` in the
-    caller, or ``all="raise"``, each would be an exception; here they are not, and other events are told as they are
-    without any setting. The state of the caller is back when the call ends.
+    caller, or ``all="raise"``, each would be an exception; here they are not, and overflow, division by zero and
+    invalid operations warn, as they do by default, unless they are ignored. The state of the caller is back when the
+    call ends.
 
     Parameters
     ----------
@@ -39,10 +40,12 @@ def default_floats(function: Callable[P, R]) -> Callable[P, R]:
     ...     square(1e-200)
     np.float64(0.0)
     """
-    errstate = np.errstate
+    errstate, geterr = np.errstate, np.geterr
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        with errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+        # What is ignored stays so: one public function may call another where it expects an overflow.
+        calm: dict[str, Any] = {event: "ignore" if said == "ignore" else "warn" for event, said in geterr().items()}
+        with errstate(**calm | {"under": "ignore"}):
             return function(*args, **kwargs)
 
     # doctest takes a function for one of the module only if its globals are those of the module.

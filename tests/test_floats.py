@@ -240,7 +240,10 @@ class TestDecorator:
                 fail()
             assert np.geterr() == before
 
-    def test_other_events_are_told(self):
+    def test_other_events_are_told_unless_they_are_ignored(self):
         overflow = default_floats(lambda: np.float64(1e300) ** 2)
-        with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="overflow"):
-            overflow()
+        for state in ("warn", "raise"):
+            with np.errstate(all=state), pytest.warns(RuntimeWarning, match="overflow"):
+                overflow()
+        with np.errstate(all="raise", over="ignore"):
+            assert overflow() == np.inf
