@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import TaskError, TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
 from causal_theory.priors.drawn import DrawnPrior
@@ -54,6 +55,7 @@ KernelEvaluation = Callable[[Mapping[int, Array]], tuple[Array, Array]]
 """The same for a kernel for each number of parents."""
 
 
+@default_floats
 def average_over_prior(
     prior: Prior,
     evaluate: Evaluation,
@@ -102,6 +104,7 @@ def average_over_prior(
     return _average_draws(matrices, evaluate)
 
 
+@default_floats
 def average_over_kernels(
     prior: Prior,
     in_degrees: Sequence[int],
@@ -155,6 +158,7 @@ def average_over_kernels(
     return _average_draws(({k: drawn[k][n] for k in in_degrees} for n in range(draws)), evaluate)
 
 
+@default_floats
 def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
     """Average over all S! relabelings of the matrix of an orbit prior."""
     check_relabelings(prior)

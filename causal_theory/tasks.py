@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from causal_theory.chains import closed_classes, stationary_distribution, stationary_distributions
 from causal_theory.errors import TaskError, TransitionError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import block, count, facts, table
 from causal_theory.priors import PointPrior, Prior
@@ -144,6 +145,7 @@ class InContextTask:
                     f"and {len(classes)} closed classes of symbols: {', '.join(map(str, classes))}"
                 )
 
+    @default_floats
     def _repr_html_(self) -> str:
         roots = "uniform" if self.root_law == "uniform" else "stationary law of the transition matrix"
         query = "independent and uniform" if self.graph.has_query else "none"
@@ -175,6 +177,7 @@ class InContextTask:
         """Whether every position and the target have at most one parent: the setting of the theorem."""
         return max(self.graph.in_degrees) <= 1
 
+    @default_floats
     def root_distribution(self, pi: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the law of a root of the context.
 
@@ -259,6 +262,7 @@ class InContextTask:
                 f"and target_parents is {self.graph.target_parents}. {SEVERAL_PARENTS}"
             )
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> Sample:
         """Draw independent sequences from the exact law, each with its own transition matrix.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.dynamics.minimum import Point, smallest_on
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import along_multiples, heads_ignore_labels, is_forest_task
@@ -65,6 +66,7 @@ class LearningCurve:
             f"nats, exponent {self._slope_text})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         columns = [
             same_decimals(column.tolist())
@@ -98,6 +100,7 @@ class LearningCurve:
         return self.losses - self.floors
 
     @property
+    @default_floats
     def normalised_excess(self) -> Array:
         """Excess of ``(f + eps) / (1 + S eps)``, which is a probability vector: never negative."""
         return self.excess + np.log1p(self.vocab_size * self.epsilons)
@@ -127,6 +130,7 @@ def _at_end(multiple: float) -> bool:
     return multiple in (0.0, LARGEST)
 
 
+@default_floats
 def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> BestMultiple:
     """Return the multiple of I for ``A2`` with the smallest loss, and that loss; with several parents for every head.
 
@@ -196,6 +200,7 @@ def best_multiple_of(
     return BestMultiple(best.at, best.loss)
 
 
+@default_floats
 def learning_curve(
     task_family: Callable[[int], InContextTask],
     lengths: Sequence[int],

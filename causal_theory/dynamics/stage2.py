@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, count, facts, figure, number, settings_table, sparkline
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
@@ -91,6 +92,7 @@ class Stage2Run:
         found = ", ".join(f"{name} {fact}" for name, fact in self._facts().items())
         return f"Stage2Run({self._ending}, {found})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         parts = [facts(f"Stage 2: {self._ending}", self._facts())]
         drawn = sparkline(self.losses, "Loss against steps")
@@ -117,6 +119,7 @@ class Stage2Run:
         }
 
     @property
+    @default_floats
     def copying(self) -> Array:
         """Mean of the diagonal minus mean of the rest, shape (R,): how much stronger a matching key weighs."""
         size = self.trajectory.shape[1]
@@ -126,6 +129,7 @@ class Stage2Run:
         return difference
 
 
+@default_floats
 def run_stage2(
     task: InContextTask, settings: Stage2, *, epsilon: float, beta0: float = 0.0, rng: SeedLike = 0
 ) -> Stage2Run:

@@ -8,6 +8,7 @@ import numpy as np
 
 from causal_theory.certificates import Certificate, certify_edge_scores
 from causal_theory.errors import GraphError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import OrbitPrior
 from causal_theory.tasks import InContextTask, RootLaw
@@ -63,6 +64,7 @@ class Instance:
     epsilon: Number
     root_law: RootLaw = "stationary"
 
+    @default_floats
     def __post_init__(self) -> None:
         """Refuse what no engine could evaluate."""
         if not isinstance(self.graph, CausalGraph):
@@ -72,6 +74,7 @@ class Instance:
         check_transition_matrix("transition", np.array(self.transition, dtype=np.float64))
 
     @cached_property
+    @default_floats
     def task(self) -> InContextTask:
         """The task under the orbit of the matrix."""
         return InContextTask(self.graph, OrbitPrior(np.array(self.transition, dtype=np.float64)), self.root_law)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
 from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.information.any_graph import divergences_of_pairs, joints_of_pairs
 from causal_theory.kernels.pairs import (
     CHI2,
@@ -38,6 +39,7 @@ PARALLEL_WORK = 1_000_000
 Array = NDArray[np.float64]
 
 
+@default_floats
 def pairwise_information(
     task: InContextTask, measure: Measure = "chi2", *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
 ) -> Estimate:
@@ -121,6 +123,7 @@ def pairwise_information(
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
 
+@default_floats
 def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Estimate:
     r"""Return the joint law of every pair of tokens, averaged over the prior.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
 from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
 from causal_theory.notebook import block, number, table
@@ -62,6 +63,7 @@ class SubsetInformations:
     measure: SubsetMeasure
 
     @property
+    @default_floats
     def order(self) -> NDArray[np.intp]:
         """Rows of ``subsets`` by falling information; equal ones in lexicographic order."""
         return np.argsort(-self.informations.value, kind="stable")
@@ -125,6 +127,7 @@ class SubsetInformations:
         return block(table(caption, ["set", "information", "error"], rows))
 
 
+@default_floats
 def subset_information(
     task: InContextTask,
     position: int,
@@ -202,6 +205,7 @@ def subset_information(
     return _estimate(task, place, [chosen], measure, draws, rng, scalar=True)
 
 
+@default_floats
 def subset_informations(
     task: InContextTask,
     position: int,
@@ -264,6 +268,7 @@ def subset_informations(
     return SubsetInformations(place, np.array(subsets, dtype=np.int64), found, measure)
 
 
+@default_floats
 def best_subset(
     task: InContextTask,
     position: int,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.kernels.reduced import reduced_batch
 from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
@@ -34,6 +35,7 @@ LOWEST_SCORE = -1e308
 Array = NDArray[np.float64]
 
 
+@default_floats
 def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
     """Return a (T, T) matrix with zeros above the diagonal, where entries (also infinite ones) have no meaning."""
     matrix = np.array(check_real(name, value), dtype=np.float64)
@@ -42,6 +44,7 @@ def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
     return check_matrix(name, matrix, (length, length))
 
 
+@default_floats
 def causal_softmax(A1: Array) -> Array:
     """Return the attention of layer 1.
 
@@ -71,6 +74,7 @@ def causal_softmax(A1: Array) -> Array:
     return attention
 
 
+@default_floats
 def key_scores(A2: Array) -> Array:
     """Return the scores (S, S) of the keys, ``[q, a]``, relative to the largest of each query.
 
@@ -106,6 +110,7 @@ class ReducedTransformer(TrainableModel):
     A2: Array
     epsilon: float
 
+    @default_floats
     def __post_init__(self) -> None:
         """Check shapes and values."""
         first, second = np.shape(self.A1), np.shape(self.A2)
@@ -139,6 +144,7 @@ class ReducedTransformer(TrainableModel):
         return len(self.A2)
 
     @property
+    @default_floats
     def parameters(self) -> Array:
         """``A1`` and ``A2``, row by row."""
         flat = np.concatenate([self.A1.ravel(), self.A2.ravel()])
@@ -150,6 +156,7 @@ class ReducedTransformer(TrainableModel):
         """``"A1"`` and ``"A2"``."""
         return {"A1": slice(0, self.A1.size), "A2": slice(self.A1.size, self.A1.size + self.A2.size)}
 
+    @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "ReducedTransformer":
         """Return a model of the same shape with other parameters.
 
@@ -187,6 +194,7 @@ class ReducedTransformer(TrainableModel):
             "epsilon": self.epsilon,
         }
 
+    @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
         """Return the predictions for a batch.
 
@@ -207,6 +215,7 @@ class ReducedTransformer(TrainableModel):
         """
         return np.asarray(batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2)))
 
+    @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
         """Return the attention of the first layer, which does not depend on the tokens.
 
@@ -255,6 +264,7 @@ class ReducedTransformer(TrainableModel):
         slopes = self.batch_gradient(batch, labels)[1]
         return slopes[: self.A1.size].reshape(self.A1.shape), slopes[self.A1.size :].reshape(self.A2.shape)
 
+    @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
         """Return the loss of each sequence; nothing is checked.
 
@@ -273,6 +283,7 @@ class ReducedTransformer(TrainableModel):
         found = reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
         return np.asarray(found[0])
 
+    @default_floats
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
         """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.population.log_moments import Terms, Weights, log_moments
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
 from causal_theory.population.parent_attention import ExactOrSampled, is_forest_task
@@ -26,6 +27,7 @@ SMALLEST_SMOOTHING, LARGEST_SMOOTHING = 1e-300, 1e300
 """Times up to the reciprocal of the one, and sums over symbols of the other, are doubles."""
 
 
+@default_floats
 def loss_floor(
     task: InContextTask,
     *,
@@ -101,6 +103,7 @@ def entropy_floor(transition: Array) -> tuple[Array, Array]:
     return value, 4.0 * float(np.finfo(float).eps) * len(transition) * (1.0 + value)
 
 
+@default_floats
 def counts_rule_loss(
     task: InContextTask,
     *,
@@ -189,6 +192,7 @@ def counts_rule_loss(
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
 
+@default_floats
 def unigram_loss(
     task: InContextTask,
     *,

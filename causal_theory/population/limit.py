@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.kernels.pairs import kind_contractions
 from causal_theory.pair_structure import PairStructure, chain_powers, pair_structure
 from causal_theory.tasks import InContextTask
@@ -16,6 +17,7 @@ __all__ = ["limit_edge_scores"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def limit_edge_scores(
     task: InContextTask, *, epsilon: float = 0.0, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
 ) -> Estimate:

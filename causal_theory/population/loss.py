@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.estimate import Estimate, Gradient
+from causal_theory.floats import default_floats
 from causal_theory.models import check_attention_matrix
 from causal_theory.population.enumeration import (
     MAX_SEQUENCES,
@@ -28,6 +29,7 @@ AUTO_SEQUENCES = 2**22
 Array = NDArray[np.float64]
 
 
+@default_floats
 def population_loss(
     task: InContextTask,
     A1: ArrayLike,
@@ -106,6 +108,7 @@ def population_loss(
     return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(second), draws=draws, rng=rng)
 
 
+@default_floats
 def population_gradient(
     task: InContextTask,
     A1: ArrayLike,

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.population.levels import (
     NEGLIGIBLE,
     Windows,
@@ -50,6 +51,7 @@ ExactOrSampled = Literal["exact", "monte_carlo"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def parent_attention_loss(
     task: InContextTask,
     A2: ArrayLike,
@@ -154,6 +156,7 @@ def parent_attention_loss(
     )
 
 
+@default_floats
 def parent_attention_gradient(
     task: InContextTask,
     A2: ArrayLike,
@@ -220,6 +223,7 @@ def parent_attention_gradient(
     )[1]
 
 
+@default_floats
 def parent_attention_loss_and_gradient(
     task: InContextTask,
     A2: ArrayLike,
@@ -417,6 +421,7 @@ def _forest_terms(windows: Windows, transition: Array, epsilon: float, children:
     )
 
 
+@default_floats
 def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:
     """Return the checked matrices, of the shape given, and the constant of a model with local attention."""
     size, heads = task.vocab_size, len(task.graph.target_parents)

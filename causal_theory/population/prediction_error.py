@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.models import ReducedTransformer, check_attention_matrix
 from causal_theory.notebook import block, facts, number
 from causal_theory.population.monte_carlo import sample_batches
@@ -74,11 +75,13 @@ class PredictionError:
         return block(facts(f"Error of prediction, largest over symbols, {self.samples} sequences", rows))
 
     @property
+    @default_floats
     def unseen(self) -> float:
         """With the stated confidence at most this share of sequences has an error beyond ``largest``."""
         return float(-np.expm1(np.log1p(-self.confidence) / self.samples))
 
 
+@default_floats
 def prediction_error(
     task: InContextTask,
     A1: ArrayLike,

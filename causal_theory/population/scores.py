@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.kernels.tilted import tilted_masses
 from causal_theory.models import causal_softmax, check_attention_matrix
 from causal_theory.population.array_files import array_paths, new_arrays
@@ -41,6 +42,7 @@ CACHED_ENTRIES = 2**16
 Array = NDArray[np.float64]
 
 
+@default_floats
 def edge_scores(
     task: InContextTask,
     *,
@@ -242,6 +244,7 @@ def _roundoff(task: InContextTask) -> float:
     return float(np.finfo(float).eps) * (path * (task.vocab_size + 4) + task.length + 8)
 
 
+@default_floats
 def first_order_gradient(scores: Estimate | ArrayLike, A1: ArrayLike, beta0: float) -> Array:
     r"""Return the gradient of the loss by ``A1`` to first order in ``beta0``, for ``A2 = beta0 I``.
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import TaskError, TransitionError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, facts
 from causal_theory.validation import SeedLike, check_integer, check_kernel
 
@@ -139,6 +140,7 @@ class Prior(ABC):
 class MatrixPrior(Prior):
     """A prior given by one matrix, or one kernel for each number of parents, which are its representative too."""
 
+    @default_floats
     def __init__(self, transition: ArrayLike | Mapping[int, ArrayLike]) -> None:
         self._given_as_mapping = isinstance(transition, Mapping)
         given = transition if isinstance(transition, Mapping) else {1: transition}
@@ -160,6 +162,7 @@ class MatrixPrior(Prior):
         """Pickle the definition only."""
         return type(self), (dict(self._kernels) if self._given_as_mapping else self._kernels[1],)
 
+    @default_floats
     def __repr__(self) -> str:
         """Show a small matrix to four digits, the size of a larger one and of kernels."""
         size = self.vocab_size
@@ -172,6 +175,7 @@ class MatrixPrior(Prior):
             shown = "[" + ", ".join(rows) + "]"
         return f"{type(self).__name__}({shown})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         caption = f"{type(self).__name__}: {self._description()}"
         if not self._given_as_mapping:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import Prior
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive, check_probability
 
@@ -93,6 +94,7 @@ class DirichletPrior(Prior):
         return self._floor
 
     @property
+    @default_floats
     def mean(self) -> NDArray[np.float64]:
         """The uniform matrix, shape (S, S)."""
         return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
@@ -125,6 +127,7 @@ class DirichletPrior(Prior):
         """
         return self._rows((check_integer("size", size, 1), self._vocab_size), as_generator(rng))
 
+    @default_floats
     def sample_kernels(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:

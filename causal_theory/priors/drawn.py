@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import Prior
 from causal_theory.priors.dirichlet import DirichletPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
@@ -70,6 +71,7 @@ class DrawnPrior(Prior):
         return self._matrices
 
     @property
+    @default_floats
     def mean(self) -> NDArray[np.float64]:
         """Average over all relabelings of the draws, shape (S, S): one value on the diagonal, one off it."""
         size = self.vocab_size
@@ -78,6 +80,7 @@ class DrawnPrior(Prior):
         np.fill_diagonal(result, diagonal)
         return result
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw relabelings of the draws, with replacement.
 

@@ -7,6 +7,7 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import MatrixPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
@@ -84,6 +85,7 @@ class OrbitPrior(MatrixPrior):
             yield {k: self.kernels[k][np.ix_(*[order] * (k + 1))] for k in in_degrees}
 
     @property
+    @default_floats
     def mean(self) -> NDArray[np.float64]:
         """Average over all relabelings, shape (S, S): one value on the diagonal, one off it."""
         size = self.vocab_size
@@ -93,6 +95,7 @@ class OrbitPrior(MatrixPrior):
         np.fill_diagonal(result, trace / size)
         return result
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw independent relabelings.
 
@@ -117,6 +120,7 @@ class OrbitPrior(MatrixPrior):
         drawn: NDArray[np.float64] = self.transition[order[:, :, np.newaxis], order[:, np.newaxis, :]]
         return drawn
 
+    @default_floats
     def sample_kernels(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import MatrixPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
@@ -46,6 +47,7 @@ class PointPrior(MatrixPrior):
         """The matrix itself, read-only, shape (S, S)."""
         return self.transition
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Return the matrix several times; nothing is drawn.
 
@@ -70,6 +72,7 @@ class PointPrior(MatrixPrior):
         as_generator(rng)
         return np.broadcast_to(self.transition, (count, *self.transition.shape))
 
+    @default_floats
     def sample_kernels(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import TrainableModel
 from causal_theory.notebook import array_block, block, count, details, facts, figure, number, settings_table, sparkline
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 TrainingStatus = Literal["finished", "diverged"]
 
 
+@default_floats
 def parent_attention(attention: Array, graph: CausalGraph) -> Array:
     r"""Return the attention of every position on its parents together.
 
@@ -48,6 +50,7 @@ def parent_attention(attention: Array, graph: CausalGraph) -> Array:
     return found
 
 
+@default_floats
 def slot_attention(attention: Array, graph: CausalGraph) -> Array:
     r"""Return the attention of every position on each of its parents.
 
@@ -80,6 +83,7 @@ def slot_attention(attention: Array, graph: CausalGraph) -> Array:
     return found
 
 
+@default_floats
 def match_heads(on_slots: Array) -> NDArray[np.int64]:
     r"""Return the head of each slot: no head has two of them, and mean attention is largest in sum.
 
@@ -161,6 +165,7 @@ class TrainingRun:
     versions: tuple[str, ...] = ()
 
     @property
+    @default_floats
     def test_loss(self) -> Estimate:
         """Loss on the held-out sequences at the end, with its standard error."""
         return Estimate(np.array(self.test_losses[-1]), np.array(self.test_errors[-1]), "monte_carlo")
@@ -181,6 +186,7 @@ class TrainingRun:
         return match_heads(self.attention_on_slots)
 
     @property
+    @default_floats
     def matched_attention(self) -> Array:
         """Attention on each parent of the head that is matched to it, shape (k, T); 0 when none is left."""
         on_slots, heads = self.attention_on_slots, self.matched_heads
@@ -199,6 +205,7 @@ class TrainingRun:
         told = f"{self._losses_text}, mean attention on parents {self._mean_attention}{versions}"
         return f"TrainingRun({self._ending}, {told})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {"model": repr(self.model)}
         if len(self.test_losses):

@@ -6,6 +6,7 @@ from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block, settings_table
 from causal_theory.validation import check_choice, check_integer, check_positive, check_real
 
@@ -107,6 +108,7 @@ class TrainingSettings:
     def _repr_html_(self) -> str:
         return block(settings_table("Settings of training", self))
 
+    @default_floats
     def rate(self, step: int) -> float:
         """Return the learning rate of a step.
 
@@ -140,6 +142,7 @@ class TrainingSettings:
         return asdict(self)
 
     @classmethod
+    @default_floats
     def from_dict(cls, content: Mapping[str, Any]) -> "TrainingSettings":
         """Return settings from their names.
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.models import TrainableModel
 from causal_theory.provenance import check_same_run
 from causal_theory.tasks import InContextTask
@@ -29,6 +30,7 @@ __all__ = ["train_sgd", "train_with_settings"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def train_sgd(
     task: InContextTask,
     model: TrainableModel,
@@ -141,6 +143,7 @@ def train_sgd(
     )
 
 
+@default_floats
 def train_with_settings(
     task: InContextTask,
     model: TrainableModel,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block, settings_table
 from causal_theory.validation import check_choice, check_integer, check_positive
 
@@ -63,6 +64,7 @@ class Stage1:
     def _repr_html_(self) -> str:
         return block(settings_table("Settings of stage 1", self))
 
+    @default_floats
     def rate(self, length: int) -> float:
         """Return what one step adds to the time of the flow.
 
