@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from causal_theory.errors import TaskError, TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
+from causal_theory.priors.base import draw_laws
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
@@ -98,7 +99,7 @@ def average_over_prior(
     if isinstance(prior, DrawnPrior):
         matrices = prior.matrices
     else:
-        matrices = prior.sample(check_integer("draws", draws, 2), as_generator(rng))
+        matrices = draw_laws(prior, check_integer("draws", draws, 2), (1,), as_generator(rng))[1]
     return _average_draws(matrices, evaluate)
 
 
@@ -151,7 +152,7 @@ def average_over_kernels(
         return Estimate(value, error, "exact")
     if symmetrise is not None and isinstance(prior, DirichletPrior):
         evaluate = _at_all_names(evaluate, symmetrise)
-    drawn = prior.sample_kernels(check_integer("draws", draws, 2), in_degrees, as_generator(rng))
+    drawn = draw_laws(prior, check_integer("draws", draws, 2), in_degrees, as_generator(rng))
     return _average_draws(({k: drawn[k][n] for k in in_degrees} for n in range(draws)), evaluate)
 
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import lcm
+from math import fsum, lcm
 from numbers import Rational
 from typing import Any
 
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.validation import ROW_SUM_TOLERANCE, normalised
 
 __all__ = ["Rounded", "as_rational", "as_rational_transition", "common_denominator", "integer_matrix", "stationary_law"]
 
@@ -115,10 +116,15 @@ def _entries(name: str, value: object) -> list[list[Any]]:
 
 
 def _closed(name: str, rows: list[list[Any]]) -> Matrix:
-    """Return the exact values of the entries, with the largest of each row changed so that it sums to one."""
+    """Return the exact values of the entries, with the largest of each row changed so that it sums to one.
+
+    Rows of floats are normalised first as priors do it, so that both stand for the same matrix.
+    """
     closed = []
     for a, row in enumerate(rows):
-        values = [exact if (exact := _exact(entry)) is not None else Fraction(float(entry)) for entry in row]
+        floats = all(_exact(entry) is None for entry in row)
+        law = normalised(np.array([row]))[0].tolist() if floats and abs(fsum(row) - 1.0) <= ROW_SUM_TOLERANCE else row
+        values = [exact if (exact := _exact(entry)) is not None else Fraction(float(entry)) for entry in law]
         largest = max(range(len(values)), key=values.__getitem__)
         gap = 1 - sum(values, Fraction(0))
         if abs(gap) > Fraction(1, 10**10):

@@ -1,13 +1,14 @@
 """Independent Dirichlet rows."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.priors.base import Prior
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive, check_probability
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory, check_positive, check_probability
 
 __all__ = ["DirichletPrior"]
 
@@ -15,7 +16,7 @@ SMALLEST_CONCENTRATION = 1e-300
 """Below this the logarithm of a Dirichlet entry leaves the range of a double."""
 
 
-class DirichletPrior(Prior):
+class DirichletPrior(Prior, draws_laws=True):
     r"""Rows drawn independently from a symmetric Dirichlet law.
 
     .. math:: \pi_{ab} = \mathrm{floor} / S + (1 - \mathrm{floor}) D_{ab}, \qquad
@@ -161,6 +162,7 @@ class DirichletPrior(Prior):
     def _rows(self, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
         """Draw an array of independent rows."""
         shape = (*shape, self._vocab_size)
+        check_memory(f"{shape[0]} draws from {self!r}", 8 * prod(shape))
         draws = np.log(generator.standard_gamma(self._concentration + 1.0, size=shape))
         draws -= generator.standard_exponential(size=shape) / self._concentration
         draws -= draws.max(axis=-1, keepdims=True)
