@@ -44,6 +44,9 @@ MAX_RELABELINGS = factorial(8)
 QUADRATURE_NODES = (10, 15, 23, 35, 52)
 QUADRATURE_TOLERANCE = 2e-14
 
+ROUNDOFF, NEGLIGIBLE_SHARE = 1e-9, 1e-3
+"""Mean errors of single evaluations below these shares of the mean or of its standard error are left out."""
+
 Array = NDArray[np.float64]
 Drawn = TypeVar("Drawn")
 """A matrix, or kernels by number of parents."""
@@ -239,16 +242,22 @@ def _average_draws(elements: Iterable[Drawn], evaluate: Callable[[Drawn], tuple[
     draws = 0
     mean: Array | None = None
     spread: Array | None = None
+    errors: Array | None = None
     for k, element in enumerate(elements):
-        value, _ = evaluate(element)
+        value, error = evaluate(element)
         draws += 1
-        if mean is None or spread is None:
-            mean, spread = value.astype(np.float64), np.zeros_like(value)
+        if mean is None or spread is None or errors is None:
+            mean, spread, errors = value.astype(np.float64), np.zeros_like(value), np.array(error, dtype=np.float64)
             continue
         # Welford's update: the spread is summed around the running mean, without cancellation.
         delta = value - mean
         mean = mean + delta / (k + 1)
         spread += delta * (value - mean)
-    if mean is None or spread is None:
+        errors += error
+    if mean is None or spread is None or errors is None:
         raise TaskError("prior must have at least one transition matrix")
-    return Estimate(mean, np.sqrt(spread / (draws - 1) / draws), "monte_carlo")
+    standard = np.sqrt(spread / (draws - 1) / draws)
+    errors /= draws
+    # Roundoff is not mentioned beside a standard error; what single matrices leave open is.
+    beyond = (errors > ROUNDOFF * np.abs(mean)) & (errors > NEGLIGIBLE_SHARE * standard)
+    return Estimate(mean, standard + np.where(beyond, errors, 0.0), "monte_carlo")

@@ -94,22 +94,32 @@ def _as_float(name: str, value: object, requirement: str) -> float:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
-def check_positive(name: str, value: object, smallest: float = SMALLEST, largest: float = LARGEST) -> float:
-    """Return ``value`` as a float when it is finite, greater than zero, and within the range that is computed with."""
-    number = _as_float(name, value, "a finite number greater than 0")
-    # A tiny fraction rounds to zero, a huge integer to infinity: both are positive, and out of range.
-    given_sign = number > 0.0 or (number == 0.0 and not isinstance(value, float | np.floating) and bool(value > 0))  # type: ignore[operator]
-    infinite = number == math.inf and isinstance(value, float | np.floating)
-    if not given_sign or infinite:
-        raise InvalidArgumentError(f"{name} must be a finite number greater than 0, got {_shown(value)}")
+def check_positive(
+    name: str, value: object, smallest: float = SMALLEST, largest: float = LARGEST, *, or_zero: bool = False
+) -> float:
+    """Return ``value`` as a float when it is finite, greater than zero, and within the range that is computed with.
+
+    With ``or_zero`` zero is accepted as well.
+    """
+    requirement = f"a finite number {'of at least 0' if or_zero else 'greater than 0'}"
+    number = _as_float(name, value, requirement)
+    if or_zero and number == 0.0 and value == 0:
+        return 0.0
+    if isinstance(value, float | np.floating) and not (np.isfinite(number) and number > 0.0):
+        raise InvalidArgumentError(f"{name} must be {requirement}, got {value!r}")
+    # What is no float may have been rounded to zero or infinity.
+    if not (number > 0.0 or value > 0):  # type: ignore[operator]
+        raise InvalidArgumentError(f"{name} must be {requirement}, got {_shown(value)}")
     if not smallest <= number <= largest:
-        raise InvalidArgumentError(f"{name} must be between {smallest:g} and {largest:g}, got {_shown(value)}")
+        raise InvalidArgumentError(
+            f"{name} must be {'0 or ' * or_zero}between {smallest:g} and {largest:g}, got {_shown(value)}"
+        )
     return number
 
 
-def check_epsilon(value: object, name: str = "epsilon") -> float:
+def check_epsilon(value: object, *, or_zero: bool = False) -> float:
     """Return the constant inside the logarithm of the loss as a float, from 1e-300 to 1e6."""
-    return check_positive(name, value, SMALLEST, LARGEST_EPSILON)
+    return check_positive("epsilon", value, SMALLEST, LARGEST_EPSILON, or_zero=or_zero)
 
 
 def check_probability(name: str, value: object) -> float:

@@ -10,11 +10,14 @@ from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average
 from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.information.any_graph import divergences_of_pairs, joints_of_pairs
+from causal_theory.information.lost import lost_by_depth
 from causal_theory.kernels.pairs import (
     CHI2,
     HELLINGER,
     KL,
+    TINY,
     TV,
+    UNDERFLOW,
     kind_divergences,
     kind_divergences_parallel,
     kind_joints,
@@ -55,7 +58,8 @@ def pairwise_information(
     ============  =============================================================
 
     Terms with :math:`P = Q = 0` count zero, so symbols of probability zero do not contribute (for chi-square this is
-    the convention 0/0 = 0). All four satisfy the data-processing inequality along paths of the graph.
+    the convention 0/0 = 0). A symbol that is possible with a probability below the smallest double adds one to the
+    error of chi-square, for each of the two tokens. All four satisfy the data-processing inequality along paths of the graph.
 
     Parameters
     ----------
@@ -116,7 +120,13 @@ def pairwise_information(
         relative = _roundoff(task)
         values, errors = kernel(structure.kinds, tuple(chain), code, relative)
         diagonal = np.array([self_divergence(law, code) for law in laws])
-        return structure.spread(values, diagonal), structure.spread(errors, 2.0 * relative * diagonal)
+        diagonal_errors = 2.0 * relative * diagonal
+        if code == CHI2:
+            lost = lost_by_depth(task, chain, transition)
+            depth, first, second = structure.kinds.T
+            errors += lost[depth + first] + lost[depth + second]
+            diagonal_errors += np.where(laws.min(axis=1) > 0.0, 0.0, lost[structure.depths])
+        return structure.spread(values, diagonal), structure.spread(errors, diagonal_errors)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
@@ -171,7 +181,7 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     def evaluate(transition: Array) -> tuple[Array, Array]:
         chain, laws = _laws(task, structure, transition)
         joint = _spread_joint(structure, kind_joints(structure.kinds, tuple(chain)), laws)
-        return joint, 2.0 * _roundoff(task) * joint
+        return joint, _joint_error(task, joint)
 
     return average_over_prior(
         task.prior, evaluate, label_invariant=False, symmetrise=_mean_over_names, draws=draws, rng=rng
@@ -209,7 +219,7 @@ def _information_of_any_graph(task: InContextTask, code: int, draws: int, rng: S
 def _joint_of_any_graph(task: InContextTask, draws: int, rng: SeedLike) -> Estimate:
     def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
         joint = joints_of_pairs(task, kernels)
-        return joint, 2.0 * _roundoff(task) * joint
+        return joint, _joint_error(task, joint)
 
     return average_over_kernels(
         task.prior,
@@ -245,6 +255,12 @@ def _spread_joint(structure: PairStructure, joints: Array, laws: Array) -> Array
         joint[i, tied] = joints[kinds[tied]].transpose(0, 2, 1)
         joint[i, i] = np.diag(laws[i])
     return joint
+
+
+def _joint_error(task: InContextTask, joint: Array) -> Array:
+    """Bound the errors of joint probabilities: relative, but for those that may have underflowed."""
+    error: Array = 2.0 * _roundoff(task) * joint + np.where(joint < TINY, UNDERFLOW, 0.0)
+    return error
 
 
 def _roundoff(task: InContextTask) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.information.lost import lost_symbols
 from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
 from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
 from causal_theory.notebook import block, number, table
@@ -346,6 +347,13 @@ def _estimate(
     def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
         laws = laws_with_subsets(task, kernels, position, subsets)
         values, errors = law_divergences(laws, code, relative)
+        if code == CHI2:
+            for axis in (1, 2):
+
+                def marginals(others: Mapping[int, Array], axis: int = axis) -> Array:
+                    return laws_with_subsets(task, others, position, subsets).sum(axis=axis)
+
+                errors += lost_symbols(laws.sum(axis=axis), kernels, marginals)
         return (values[0], errors[0]) if scalar else (values, errors)
 
     return average_over_kernels(task.prior, task.graph.in_degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
