@@ -43,6 +43,8 @@ DEFAULT_DRAWS = 256
 MAX_RELABELINGS = factorial(8)
 QUADRATURE_NODES = (10, 15, 23, 35, 52)
 QUADRATURE_TOLERANCE = 2e-14
+MOST_POINTS = 5 * QUADRATURE_NODES[-2] ** 2
+"""Points of a rule that is the last one even if it has not settled: a rule with panels has many of them."""
 
 ROUNDOFF, NEGLIGIBLE_SHARE = 1e-9, 1e-3
 """Mean errors of single evaluations below these shares of the mean or of its standard error are left out."""
@@ -64,6 +66,7 @@ def average_over_prior(
     *,
     label_invariant: bool,
     symmetrise: Callable[[Array], Array] | None = None,
+    rarest: float = 1.0,
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
 ) -> Estimate:
@@ -79,6 +82,9 @@ def average_over_prior(
         Whether ``evaluate(P pi P^T) = evaluate(pi)`` for every relabeling ``P``.
     symmetrise : callable, optional
         For quantities that are not invariant: the average over relabelings as a function of the value at one matrix.
+    rarest : float
+        Stationary probabilities around this one decide the value: that of terms ``1 / (mu_b + rarest)``. One, the
+        default, when there are none. The quadrature for two symbols is then refined near zero.
     draws, rng
         Number of draws and source of randomness, for priors without an exact average.
     """
@@ -94,7 +100,7 @@ def average_over_prior(
             return Estimate(symmetrise(value), symmetrise(error), "exact")
         return average_relabelings(prior, evaluate)
     if isinstance(prior, DirichletPrior) and prior.vocab_size == 2:
-        return _average_binary(prior, evaluate, label_invariant)
+        return _average_binary(prior, evaluate, label_invariant, rarest)
     if symmetrise is not None and isinstance(prior, DirichletPrior | DrawnPrior):
         # The names carry no information under these priors: averaging over them is exact and takes away noise. Of a
         # prior of somebody's own that is not known.
@@ -194,20 +200,26 @@ def _weighted_sum(
     return value, error
 
 
-def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool) -> Estimate:
+def _average_binary(
+    prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool, rarest: float
+) -> Estimate:
     coarse: Array | None = None
     before: Array | None = None
     value = error = np.zeros(())
     for nodes in QUADRATURE_NODES:
         matrices, weights = binary_dirichlet_rule(
-            prior.concentration, prior.floor, nodes, label_invariant=label_invariant
+            prior.concentration, prior.floor, nodes, label_invariant=label_invariant, rarest=rarest
         )
         value, error = _weighted_sum(evaluate, zip(matrices, weights, strict=True))
         if coarse is not None:
             step = np.abs(value - coarse)
             error = error + _remaining(step, before)
             before = step
-            if step.max() <= QUADRATURE_TOLERANCE * max(float(np.abs(value).max()), 1e-300):
+            largest = max(float(np.abs(value).max()), 1e-300)
+            # Terms 1 / (mu + eps) may be huge in one entry: the others are refined for themselves.
+            size = largest if rarest == 1.0 else np.maximum(np.abs(value), min(largest, 1.0))
+            settled = (step <= QUADRATURE_TOLERANCE * size).all()
+            if settled or (nodes > QUADRATURE_NODES[1] and len(weights) > MOST_POINTS):
                 break
         coarse = value
     return Estimate(value, error, "quadrature")

@@ -10,6 +10,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.information.lost import same_support
 from causal_theory.kernels.pairs import kind_contractions
 from causal_theory.pair_structure import PairStructure, chain_powers, pair_structure
+from causal_theory.priors import DirichletPrior
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SMALLEST, SeedLike, check_epsilon
 
@@ -80,7 +81,17 @@ def limit_edge_scores(
     def evaluate(transition: Array) -> tuple[Array, Array]:
         return _limit(task, structure, transition, epsilon)
 
-    return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+    estimate = average_over_prior(
+        task.prior, evaluate, label_invariant=True, rarest=epsilon, draws=draws, rng=rng
+    )
+    if epsilon == 0.0 and isinstance(task.prior, DirichletPrior) and not _has_mean(task.prior):
+        estimate.error[-1, -1] = np.inf
+    return estimate
+
+
+def _has_mean(prior: DirichletPrior) -> bool:
+    """Whether ``E[pi_aa / mu_a]`` exists: ``mu_a`` is as small as the S - 1 entries that lead to ``a``."""
+    return prior.floor > 0.0 or (prior.vocab_size - 1) * prior.concentration > 1.0
 
 
 def _refuse_rare_symbols(transition: Array, law: Array) -> None:
