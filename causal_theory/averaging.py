@@ -200,9 +200,7 @@ def _weighted_sum(
     return value, error
 
 
-def _average_binary(
-    prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool, rarest: float
-) -> Estimate:
+def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool, rarest: float) -> Estimate:
     coarse: Array | None = None
     before: Array | None = None
     value = error = np.zeros(())

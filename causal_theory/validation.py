@@ -44,6 +44,9 @@ LARGEST_EPSILON = 1e6
 LARGEST_INTEGER = 2**53
 """The integers up to here are doubles as well, and fit every array."""
 
+LARGEST_SEED = 2**128 - 1
+"""Seeds may be as long as the entropy that NumPy draws for one."""
+
 SeedLike = int | np.integer[Any] | Sequence[int] | np.random.SeedSequence | np.random.Generator | None
 
 

@@ -70,7 +70,10 @@ def number(value: object) -> float:
     """Return a number as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("a number that a float can hold") from error
 
 
 def text(value: object) -> str:

@@ -13,7 +13,7 @@ from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import parent_attention_loss
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_epsilon, check_integer
 
 __all__ = ["LearningCurve", "best_multiple", "learning_curve"]
 
@@ -129,7 +129,7 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     """
     from scipy.optimize import minimize_scalar
 
-    check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     seed = int(as_generator(rng).integers(2**63))
     copy = np.stack([np.eye(task.vocab_size)] * len(task.graph.target_parents))
 
@@ -199,7 +199,7 @@ def learning_curve(
     for length in track(sizes, "learning curve"):
         task = task_family(length)
         symbols = task.vocab_size
-        constants.append(check_positive("epsilon", epsilon(length) if epsilon is not None else 1.0 / length))
+        constants.append(check_epsilon(epsilon(length) if epsilon is not None else 1.0 / length))
         multiple, loss = best_multiple(task, epsilon=constants[-1], rng=seed)
         losses.append(loss)
         multiples.append(multiple)

@@ -11,7 +11,7 @@ from causal_theory.notebook import array_block, block, count, facts, figure, num
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_positive
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 
@@ -165,7 +165,7 @@ def run_stage2(
     (6, True)
     """
     task.require_query("run_stage2")
-    check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     if not abs(beta0) <= OVERFLOW:
         raise InvalidArgumentError(f"beta0 must be at most {OVERFLOW:g}, got {beta0!r}")
     size = task.vocab_size

@@ -1,7 +1,7 @@
 """Symbols that occur with a probability below the smallest positive double, which every sum over symbols misses.
 
-Only chi-square notices: with ``B = P / sqrt(p q) - sqrt(p q)`` it is the sum of the squares of all entries, and a row or
-column of B has a norm of at most one, however rare its symbol is. So a lost symbol adds at most one to the error.
+Only chi-square notices: with ``B = P / sqrt(p q) - sqrt(p q)`` it is the sum of the squares of all entries, and a row
+or column of B has a norm of at most one, however rare its symbol is. So a lost symbol adds at most one to the error.
 """
 
 from collections.abc import Callable, Mapping

@@ -23,9 +23,9 @@ from causal_theory.kernels.pairs import (
     kind_joints,
     self_divergence,
 )
-from causal_theory.pair_structure import Chain, PairStructure, chain_powers, pair_structure
+from causal_theory.pair_structure import PAIR_BYTES, Chain, PairStructure, chain_powers, pair_structure
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice
+from causal_theory.validation import SeedLike, check_choice, check_memory
 
 __all__ = ["MEASURES", "Measure", "pairwise_information", "pairwise_joint"]
 
@@ -59,7 +59,8 @@ def pairwise_information(
 
     Terms with :math:`P = Q = 0` count zero, so symbols of probability zero do not contribute (for chi-square this is
     the convention 0/0 = 0). A symbol that is possible with a probability below the smallest double adds one to the
-    error of chi-square, for each of the two tokens. All four satisfy the data-processing inequality along paths of the graph.
+    error of chi-square, for each of the two tokens. All four satisfy the data-processing inequality along paths of the
+    graph.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def pairwise_information(
     TaskError
         If the prior has no kernel for a number of parents in the graph.
     TooLargeError
-        If a graph with several parents is too wide.
+        If a graph with several parents is too wide, or the matrices do not fit into memory.
 
     Notes
     -----
@@ -109,6 +110,7 @@ def pairwise_information(
            [0.    , 0.    , 0.    , 1.    ]])
     """
     code = _CODES[check_choice("measure", measure, MEASURES)]
+    check_memory(f"pairwise_information at length {task.length}", PAIR_BYTES * task.length**2)
     if not _is_matrix_forest(task, "pairwise_information"):
         return _information_of_any_graph(task, code, draws, rng)
     structure = pair_structure(task.graph, stationary=task.root_law == "stationary")

@@ -9,10 +9,10 @@ from causal_theory.errors import TaskError, TransitionError
 from causal_theory.estimate import Estimate
 from causal_theory.information.lost import same_support
 from causal_theory.kernels.pairs import kind_contractions
-from causal_theory.pair_structure import PairStructure, chain_powers, pair_structure
+from causal_theory.pair_structure import PAIR_BYTES, PairStructure, chain_powers, pair_structure
 from causal_theory.priors import DirichletPrior
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SMALLEST, SeedLike, check_epsilon
+from causal_theory.validation import SMALLEST, SeedLike, check_epsilon, check_memory
 
 __all__ = ["limit_edge_scores"]
 
@@ -76,14 +76,13 @@ def limit_edge_scores(
     task.require_query("limit_edge_scores")
     if task.root_law != "stationary":
         raise TaskError(f"task must have root_law='stationary' for limit_edge_scores, got {task.root_law!r}")
+    check_memory(f"limit_edge_scores at length {task.length}", PAIR_BYTES * task.length**2)
     structure = pair_structure(task.graph, stationary=True)
 
     def evaluate(transition: Array) -> tuple[Array, Array]:
         return _limit(task, structure, transition, epsilon)
 
-    estimate = average_over_prior(
-        task.prior, evaluate, label_invariant=True, rarest=epsilon, draws=draws, rng=rng
-    )
+    estimate = average_over_prior(task.prior, evaluate, label_invariant=True, rarest=epsilon, draws=draws, rng=rng)
     if epsilon == 0.0 and isinstance(task.prior, DirichletPrior) and not _has_mean(task.prior):
         estimate.error[-1, -1] = np.inf
     return estimate

@@ -70,7 +70,7 @@ def _power_law(exponent: float, nodes: int) -> tuple[Array, Array]:
 
 
 def _graded_law(exponent: float, nodes: int, fine: float, scale: float) -> tuple[Array, Array]:
-    """Rule for the same law and integrands that vary on a scale near zero: nodes for each panel, if it is a fine one."""
+    """Rule for the same law and integrands that vary on a scale near zero: nodes for each panel, if it is fine."""
     if scale >= fine:
         return _power_law(exponent, nodes)
     bottom = scale / 8.0
@@ -87,16 +87,18 @@ def _graded_law(exponent: float, nodes: int, fine: float, scale: float) -> tuple
 
 
 def _panels(bottom: float, exponent: float) -> Array:
-    """Ends of panels from a logarithm to zero; the weight is exp(c u), and a steep one needs narrower panels."""
+    """Return the ends of panels from a logarithm to zero; the weight exp(c u) needs narrow ones if it is steep."""
     width = PANEL / (1.0 + 0.5 * exponent)
     if bottom > -3.0 * NEAR:
         return np.linspace(bottom, 0.0, ceil(-bottom / width) + 1)
     near, far = ceil(NEAR / width), ceil((-bottom - 2.0 * NEAR) / (4.0 * width))
-    return np.concatenate([
-        np.linspace(bottom, bottom + NEAR, near + 1)[:-1],
-        np.linspace(bottom + NEAR, -NEAR, far + 1)[:-1],
-        np.linspace(-NEAR, 0.0, near + 1),
-    ])
+    return np.concatenate(
+        [
+            np.linspace(bottom, bottom + NEAR, near + 1)[:-1],
+            np.linspace(bottom + NEAR, -NEAR, far + 1)[:-1],
+            np.linspace(-NEAR, 0.0, near + 1),
+        ]
+    )
 
 
 def _pole_law(exponent: float, nodes: int) -> tuple[Array, Array]:
@@ -155,8 +157,8 @@ def binary_dirichlet_rule(
     """Return matrices (n, 2, 2) and weights (n,) of the rule: ``5 nodes^2`` points, ``nodes^2`` from c = 8 on.
 
     For integrands that do not depend on the names of the symbols the points with ``x < y`` are dropped and their
-    mirror images count twice. Integrands with terms ``1 / (mu_b + eps)`` tell it by ``rarest = eps``; for small ones, and
-    for small floors, there are more points.
+    mirror images count twice. Integrands with terms ``1 / (mu_b + eps)`` tell it by ``rarest = eps``; for small ones,
+    and for small floors, there are more points.
 
     Examples
     --------

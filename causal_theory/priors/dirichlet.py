@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.priors.base import Prior
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory, check_positive, check_probability
+from causal_theory.validation import (
+    SeedLike,
+    as_generator,
+    check_integer,
+    check_memory,
+    check_positive,
+    check_probability,
+)
 
 __all__ = ["DirichletPrior"]
-
-SMALLEST_CONCENTRATION = 1e-300
-"""Below this the logarithm of a Dirichlet entry leaves the range of a double."""
 
 
 class DirichletPrior(Prior, draws_laws=True):
@@ -57,10 +61,9 @@ class DirichletPrior(Prior, draws_laws=True):
 
     def __init__(self, vocab_size: int, concentration: float, *, floor: float = 0.0) -> None:
         self._vocab_size = check_integer("vocab_size", vocab_size, 2)
+        check_memory(f"a matrix over vocab_size {self._vocab_size} symbols", 8 * self._vocab_size**2)
         self._concentration = check_positive("concentration", concentration)
         self._floor = check_probability("floor", floor)
-        if self._concentration < SMALLEST_CONCENTRATION:
-            raise InvalidArgumentError(f"concentration must be at least {SMALLEST_CONCENTRATION}, got {concentration}")
         if self._floor == 1.0:
             raise InvalidArgumentError("floor must be less than 1 (at 1 the matrix is constant), got 1.0")
 
