@@ -58,7 +58,7 @@ def enumerated_gradient(
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
     """Return the gradients (A1, A2) and the loss at one transition matrix, and bounds on their roundoff.
 
-    The absolute derivatives by the logits sum to at most 2 over all positions, whatever the parameters.
+    The absolute derivatives by the logits sum to at most ``2 / (1 + eps)`` over all positions, whatever the parameters.
     """
     attention = causal_softmax(A1)
     if _is_steep(A2):
@@ -67,8 +67,9 @@ def enumerated_gradient(
         loss, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
         first, second = _chain_rule(attention, A2, by_token)
     relative = _roundoff(task, A2)
-    first_error = 2.0 * relative * attention * float(np.ptp(A2, axis=0).max())
-    second_error = np.full_like(A2, 2.0 * relative)
+    slopes_error = 2.0 * relative / (1.0 + epsilon)
+    first_error = slopes_error * attention * float(np.ptp(A2, axis=0).max())
+    second_error = np.full_like(A2, slopes_error)
     return (first, second, np.array(loss)), (first_error, second_error, _loss_error(loss, epsilon, relative))
 
 

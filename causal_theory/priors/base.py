@@ -170,7 +170,8 @@ def draw_laws(
     TransitionError
         If a prior of somebody's own draws arrays of another shape, or rows that are no laws within 1e-10.
     """
-    drawn = prior.sample_kernels(size, in_degrees, rng)
+    single = tuple(in_degrees) == (1,)
+    drawn = {1: prior.sample(size, rng)} if single else prior.sample_kernels(size, in_degrees, rng)
     if prior._draws_laws:
         return drawn
     laws, moved = {}, prior.moved
