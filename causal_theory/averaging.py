@@ -49,6 +49,8 @@ MOST_POINTS = 5 * QUADRATURE_NODES[-2] ** 2
 ROUNDOFF, NEGLIGIBLE_SHARE = 1e-9, 1e-3
 """Mean errors of single evaluations below these shares of the mean or of its standard error are left out."""
 
+NOTHING = 1e-300
+
 Array = NDArray[np.float64]
 Drawn = TypeVar("Drawn")
 """A matrix, or kernels by number of parents."""
@@ -269,5 +271,5 @@ def _average_draws(elements: Iterable[Drawn], evaluate: Callable[[Drawn], tuple[
     standard = np.sqrt(spread / (draws - 1) / draws)
     errors /= draws
     # Roundoff is not mentioned beside a standard error; what single matrices leave open is.
-    beyond = (errors > ROUNDOFF * np.abs(mean)) & (errors > NEGLIGIBLE_SHARE * standard)
+    beyond = errors > np.maximum(np.maximum(ROUNDOFF * np.abs(mean), NEGLIGIBLE_SHARE * standard), NOTHING)
     return Estimate(mean, standard + np.where(beyond, errors, 0.0), "monte_carlo")

@@ -27,6 +27,7 @@ __all__ = [
     "check_real",
     "check_transition_matrix",
     "normalised",
+    "shown",
 ]
 
 ROW_SUM_TOLERANCE = 1e-10
@@ -70,18 +71,24 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> str:
 def check_integer(name: str, value: object, minimum: int, maximum: int = LARGEST_INTEGER) -> int:
     """Return ``value`` as an int when it is an integer of at least ``minimum`` and at most ``maximum``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InvalidArgumentError(f"{name} must be an integer of at least {minimum}, got {value!r}")
+        raise InvalidArgumentError(f"{name} must be an integer of at least {minimum}, got {shown(value)}")
     if value < minimum:
-        raise InvalidArgumentError(f"{name} must be an integer of at least {minimum}, got {_shown(value)}")
+        raise InvalidArgumentError(f"{name} must be an integer of at least {minimum}, got {shown(value)}")
     if value > maximum:
-        raise InvalidArgumentError(f"{name} must be an integer of at most {maximum}, got {_shown(value)}")
+        raise InvalidArgumentError(f"{name} must be an integer of at most {maximum}, got {shown(value)}")
     return int(value)
 
 
-def _shown(value: object) -> str:
-    """Return a number as text; integers of many digits, which Python does not write, by their size."""
+def shown(value: object) -> str:
+    """Return a value for a message: integers of many digits, some of which Python does not write, by their size.
+
+    Examples
+    --------
+    >>> shown(17), shown(-(10**5000)), shown("a")
+    ('17', 'a negative integer of 16610 bits', "'a'")
+    """
     if isinstance(value, int) and value.bit_length() > 200:
-        return f"an integer of {value.bit_length()} bits"
+        return f"a{' negative' if value < 0 else 'n'} integer of {value.bit_length()} bits"
     return str(value) if isinstance(value, int | np.integer) else repr(value)
 
 
@@ -92,7 +99,7 @@ def _as_float(name: str, value: object, requirement: str) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"{name} must be {requirement}, got {value!r}") from error
+        raise InvalidArgumentError(f"{name} must be {requirement}, got {shown(value)}") from error
     except OverflowError:
         return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
@@ -112,10 +119,10 @@ def check_positive(
         raise InvalidArgumentError(f"{name} must be {requirement}, got {value!r}")
     # What is no float may have been rounded to zero or infinity.
     if not (number > 0.0 or value > 0):  # type: ignore[operator]
-        raise InvalidArgumentError(f"{name} must be {requirement}, got {_shown(value)}")
+        raise InvalidArgumentError(f"{name} must be {requirement}, got {shown(value)}")
     if not smallest <= number <= largest:
         raise InvalidArgumentError(
-            f"{name} must be {'0 or ' * or_zero}between {smallest:g} and {largest:g}, got {_shown(value)}"
+            f"{name} must be {'0 or ' * or_zero}between {smallest:g} and {largest:g}, got {shown(value)}"
         )
     return number
 
@@ -129,7 +136,7 @@ def check_probability(name: str, value: object) -> float:
     """Return ``value`` as a float when it lies in [0, 1]."""
     number = _as_float(name, value, "a number between 0 and 1")
     if not 0.0 <= number <= 1.0:
-        raise InvalidArgumentError(f"{name} must be a number between 0 and 1, got {value!r}")
+        raise InvalidArgumentError(f"{name} must be a number between 0 and 1, got {shown(value)}")
     return number
 
 

@@ -144,7 +144,9 @@ class TestLimitScores:
     )
     def test_what_cannot_be_divided_by_is_said(self, name, symbol):
         task, _, _ = setting(name, "stationary")
-        message = f"epsilon must be greater than 0 for a matrix with stationary .* below 1e-300, got 0 .* symbol {symbol}$"
+        message = (
+            f"epsilon must be greater than 0 for a matrix with stationary .* below 1e-300, got 0 .* symbol {symbol}$"
+        )
         with pytest.raises(TransitionError, match=message):
             limit_edge_scores(task)
 

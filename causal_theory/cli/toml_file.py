@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.validation import shown
 
 __all__ = ["Parser", "check_keys", "integer", "number", "parse", "read_section", "read_toml", "text"]
 
@@ -55,7 +56,7 @@ def parse(where: str, table: Mapping[str, object], parsers: Mapping[str, Parser]
         except InvalidArgumentError as error:
             raise FileFormatError(f"{where} {error}") from error
         except ValueError as error:
-            raise FileFormatError(f"{where} {key} must be {error}, got {value!r}") from error
+            raise FileFormatError(f"{where} {key} must be {error}, got {shown(value)}") from error
     return parsed
 
 

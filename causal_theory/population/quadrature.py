@@ -83,8 +83,9 @@ def reciprocal_rule(shift: float, degree: int, nodes: int | None = None) -> Reci
         The largest ``n``; here ``T``.
     nodes : int, optional
         Number of interior nodes of the Gauss-Radau rule. By default the shortest of three: the exact number
-        ``ceil(degree / 2)``, unless the shift is above 1000; the first of ``2.4 sqrt(degree) + 8``, ``2.7 sqrt(degree) + 8``, ... that reaches
-        roundoff; and a sum of exponentials, which is the shortest from a degree of about 70 on.
+        ``ceil(degree / 2)``; the first of ``2.4 sqrt(degree) + 8``, ``2.7 sqrt(degree) + 8``, ... that reaches
+        roundoff; and a sum of exponentials, which is the shortest from a degree of about 70 on, and is always taken
+        for a shift above 1000.
 
     References
     ----------
