@@ -43,7 +43,7 @@ DEFAULT_DRAWS = 256
 MAX_RELABELINGS = factorial(8)
 QUADRATURE_NODES = (10, 15, 23, 35, 52)
 QUADRATURE_TOLERANCE = 2e-14
-MOST_POINTS = 5 * QUADRATURE_NODES[-2] ** 2
+MOST_POINTS = 20_000
 """Points of a rule that is the last one even if it has not settled: a rule with panels has many of them."""
 
 ROUNDOFF, NEGLIGIBLE_SHARE = 1e-9, 1e-3

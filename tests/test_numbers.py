@@ -84,7 +84,7 @@ class TestEpsilon:
         "epsilon", [0, 0.0, -1e-3, np.nan, np.inf, -np.inf, "0.1", b"1", None, 1j, sympy.oo, sympy.Symbol("e"), [], {}]
     )
     def test_no_positive_numbers(self, epsilon):
-        with pytest.raises(InvalidArgumentError, match="^epsilon must be a finite number greater than 0, got "):
+        with pytest.raises(InvalidArgumentError, match=r"^epsilon must be a finite number greater than 0, got "):
             check_epsilon(epsilon)
 
     def test_zero_where_it_is_meant(self):
@@ -142,9 +142,7 @@ class TestOtherNumbers:
     def test_positive_numbers(self):
         assert check_positive("x", Fraction(1, 4)) == 0.25
         assert check_positive("x", 0, or_zero=True) == 0.0
-        with pytest.raises(
-            InvalidArgumentError, match="x must be a finite number greater than 0, got a negative integer"
-        ):
+        with pytest.raises(InvalidArgumentError, match="greater than 0, got a negative integer of 1329 bits"):
             check_positive("x", -(10**400))
         with pytest.raises(InvalidArgumentError, match=r"x must be between 1e-300 and 1e\+300, got an integer"):
             check_positive("x", 10**400)

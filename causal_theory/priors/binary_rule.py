@@ -88,7 +88,7 @@ def _graded_law(exponent: float, nodes: int, fine: float, scale: float) -> tuple
 
 def _panels(bottom: float, exponent: float) -> Array:
     """Return the ends of panels from a logarithm to zero; the weight exp(c u) needs narrow ones if it is steep."""
-    width = PANEL / (1.0 + 0.5 * exponent)
+    width = PANEL / (1.0 + 0.25 * exponent)
     if bottom > -3.0 * NEAR:
         return np.linspace(bottom, 0.0, ceil(-bottom / width) + 1)
     near, far = ceil(NEAR / width), ceil((-bottom - 2.0 * NEAR) / (4.0 * width))
