@@ -22,6 +22,7 @@ __all__ = [
     "check_kernels",
     "check_matrix",
     "check_memory",
+    "check_number",
     "check_positive",
     "check_probability",
     "check_real",
@@ -125,6 +126,12 @@ def check_positive(
             f"{name} must be {'0 or ' * or_zero}between {smallest:g} and {largest:g}, got {shown(value)}"
         )
     return number
+
+
+def check_number(name: str, value: object) -> float:
+    """Return a positive number as it is written: an int or a float itself, a number of another kind as a float."""
+    number = check_positive(name, value)
+    return value if isinstance(value, int | float) else number
 
 
 def check_epsilon(value: object, *, or_zero: bool = False) -> float:

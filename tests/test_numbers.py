@@ -81,7 +81,7 @@ class TestEpsilon:
         assert np.array_equal(edge_scores(TASK, epsilon=epsilon).value, same)
 
     @pytest.mark.parametrize(
-        "epsilon", [0, 0.0, -1e-3, np.nan, np.inf, -np.inf, "0.1", b"1", None, 1j, sympy.oo, sympy.Symbol("e"), [], {}]
+        "epsilon", [0, 0.0, -1e-3, np.nan, np.inf, -np.inf, "0.1", b"1", None, 1j, sympy.Symbol("e"), [], {}]
     )
     def test_no_positive_numbers(self, epsilon):
         with pytest.raises(InvalidArgumentError, match=r"^epsilon must be a finite number greater than 0, got "):

@@ -11,7 +11,7 @@ from causal_theory.notebook import array_block, block, count, facts, figure, num
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_number
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 
@@ -54,7 +54,7 @@ class Stage2:
     def __post_init__(self) -> None:
         """Check the settings."""
         check_integer("steps", self.steps, 1)
-        check_positive("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
         check_choice("path", self.path, get_args(Path))
 
     def _repr_html_(self) -> str:

@@ -348,12 +348,22 @@ def _estimate(
         laws = laws_with_subsets(task, kernels, position, subsets)
         values, errors = law_divergences(laws, code, relative)
         if code == CHI2:
-            for axis in (1, 2):
-
-                def marginals(others: Mapping[int, Array], axis: int = axis) -> Array:
-                    return laws_with_subsets(task, others, position, subsets).sum(axis=axis)
-
-                errors += lost_symbols(laws.sum(axis=axis), kernels, marginals)
+            errors += _lost(task, kernels, position, subsets, laws)
         return (values[0], errors[0]) if scalar else (values, errors)
 
     return average_over_kernels(task.prior, task.graph.in_degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _lost(
+    task: InContextTask,
+    kernels: Mapping[int, Array],
+    position: int,
+    subsets: Sequence[tuple[int, ...]],
+    laws: Array,
+) -> Array:
+    """Return how many symbols of the token, and combinations of those of each set, are lost to underflow, (N,)."""
+
+    def both(joints: Array) -> Array:
+        return np.concatenate([joints.sum(axis=1), joints.sum(axis=2)], axis=1)
+
+    return lost_symbols(both(laws), kernels, lambda others: both(laws_with_subsets(task, others, position, subsets)))
