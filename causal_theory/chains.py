@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import TransitionError
 from causal_theory.floats import default_floats
 from causal_theory.kernels import gth
-from causal_theory.validation import ROW_SUM_TOLERANCE, check_transition_matrix
+from causal_theory.validation import ROW_SUM_TOLERANCE, check_transition_matrix, normalised
 
 __all__ = ["chi2_matrix", "closed_classes", "mixing_decay", "stationary_distribution", "stationary_distributions"]
 
@@ -23,7 +23,7 @@ def stationary_distribution(pi: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     pi : array_like of shape (S, S)
-        Transition matrix, ``pi[a, b] = P(child = b | parent = a)``.
+        Transition matrix, ``pi[a, b] = P(child = b | parent = a)``. Rows that sum to one up to 1e-10 are normalised.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def stationary_distributions(pis: ArrayLike) -> NDArray[np.float64]:
     if not good.all():
         item = int(np.flatnonzero(~good)[0])
         check_transition_matrix(f"pis[{item}]", matrices[item])
-    return _laws(matrices)
+    return _laws(normalised(matrices))
 
 
 @default_floats

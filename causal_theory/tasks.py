@@ -12,7 +12,7 @@ from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import block, count, facts, table
 from causal_theory.priors import PointPrior, Prior
-from causal_theory.priors.base import MatrixPrior
+from causal_theory.priors.base import MatrixPrior, draw_laws
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
 
 __all__ = ["InContextTask", "RootLaw", "Sample"]
@@ -289,7 +289,7 @@ class InContextTask:
         """
         count = check_integer("size", size, 1)
         generator = as_generator(rng)
-        kernels = self.prior.sample_kernels(count, self.graph.in_degrees, generator)
+        kernels = draw_laws(self.prior, count, self.graph.in_degrees, generator)
         shared = isinstance(self.prior, PointPrior)
         used = {k: kernel[:1] if shared else kernel for k, kernel in kernels.items()}
         owner = np.zeros(count, dtype=np.intp) if shared else np.arange(count)

@@ -67,6 +67,8 @@ def main() -> None:
             app()
     except CausalTheoryError as error:
         _fail(str(error))
+    except OverflowError as error:
+        _fail(f"a number is too large to compute with: {error}")
     except MemoryError as error:
         _fail(f"not enough memory: {error}")
 

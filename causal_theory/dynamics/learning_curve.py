@@ -19,7 +19,7 @@ from causal_theory.population.parent_attention import along_multiples, heads_ign
 from causal_theory.population.several_parents.moments import prepare_sweep
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_epsilon, check_integer
 
 __all__ = ["BestMultiple", "LearningCurve", "best_multiple", "best_multiple_of", "learning_curve"]
 
@@ -182,7 +182,7 @@ def best_multiple_of(
     task: InContextTask, pattern: Array, *, epsilon: float, upper: float, rng: int = 0
 ) -> BestMultiple:
     """Return the same for multiples, from 0 to ``upper``, of any matrices (k, S, S)."""
-    constant = check_positive("epsilon", epsilon)
+    constant = check_epsilon(epsilon)
     sweep = None if is_forest_task(task) else prepare_sweep(task, "best_multiple")
 
     @cache
@@ -260,7 +260,7 @@ def learning_curve(
     for length in track(sizes, "learning curve"):
         task = task_family(length)
         symbols = task.vocab_size
-        constants.append(check_positive("epsilon", epsilon(length) if epsilon is not None else 1.0 / length))
+        constants.append(check_epsilon(epsilon(length) if epsilon is not None else 1.0 / length))
         best = best_multiple(task, epsilon=constants[-1], rng=seed)
         losses.append(best.loss)
         multiples.append(best.multiple)

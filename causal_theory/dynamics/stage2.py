@@ -12,7 +12,7 @@ from causal_theory.notebook import array_block, block, count, facts, figure, num
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_number
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 
@@ -55,7 +55,7 @@ class Stage2:
     def __post_init__(self) -> None:
         """Check the settings."""
         check_integer("steps", self.steps, 1)
-        check_positive("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
         check_choice("path", self.path, get_args(Path))
 
     def _repr_html_(self) -> str:
@@ -170,7 +170,7 @@ def run_stage2(
     (6, True)
     """
     task.require_query("run_stage2")
-    check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     if not abs(beta0) <= OVERFLOW:
         raise InvalidArgumentError(f"beta0 must be at most {OVERFLOW:g}, got {beta0!r}")
     size = task.vocab_size

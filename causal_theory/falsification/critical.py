@@ -20,7 +20,7 @@ from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.progress import track
 from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask, RootLaw
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_positive
+from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer
 
 __all__ = ["FAMILIES", "CriticalLength", "GraphFamily", "critical_length", "graph_maker", "smallest_margin"]
 
@@ -202,7 +202,7 @@ def critical_length(
     method: Method = "exact"
     for length in track(sizes, "critical length"):
         graph = make(length)
-        constants.append(check_positive("epsilon", epsilon(length) if callable(epsilon) else epsilon))
+        constants.append(check_epsilon(epsilon(length) if callable(epsilon) else epsilon))
         task = InContextTask(graph, prior, root_law)
         margin, error, used = smallest_margin(task, constants[-1])
         margins.append(margin)

@@ -12,7 +12,7 @@ from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import OrbitPrior
 from causal_theory.tasks import InContextTask, RootLaw
-from causal_theory.validation import check_choice, check_positive, check_transition_matrix
+from causal_theory.validation import check_choice, check_epsilon, check_transition_matrix
 
 __all__ = ["Instance"]
 
@@ -69,7 +69,7 @@ class Instance:
         """Refuse what no engine could evaluate."""
         if not isinstance(self.graph, CausalGraph):
             raise GraphError(f"graph must be a CausalGraph, got {type(self.graph).__name__}")
-        check_positive("epsilon", self.epsilon)
+        check_epsilon(self.epsilon)
         check_choice("root_law", self.root_law, ("stationary", "uniform"))
         check_transition_matrix("transition", np.array(self.transition, dtype=np.float64))
 

@@ -20,7 +20,7 @@ from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpo
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
 from causal_theory.notebook import array_block
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_memory, check_positive
 
 __all__ = ["DisentangledTransformer"]
 
@@ -89,6 +89,7 @@ class DisentangledTransformer(TrainableModel):
         self._counts = np.array(self._heads, dtype=np.int64)
         width = self._length + self._size
         total = self._count_parameters(width)
+        check_memory(f"{total} parameters for length + vocab_size = {width} and heads {self._heads}", 8 * total)
         flat = np.zeros(total)
         if scale != 0.0:
             matrices = flat[: self._starts[-1]]

@@ -22,7 +22,7 @@ from causal_theory.kernels.reduced import reduced_batch
 from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
 from causal_theory.notebook import array_block
-from causal_theory.validation import check_matrix, check_positive, check_real
+from causal_theory.validation import check_epsilon, check_matrix, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
 
@@ -120,7 +120,7 @@ class ReducedTransformer(TrainableModel):
             raise InvalidArgumentError(f"A2 must be a square matrix of size at least 2, got shape {second}")
         object.__setattr__(self, "A1", check_attention_matrix("A1", self.A1, first[0]))
         object.__setattr__(self, "A2", check_matrix("A2", self.A2, (second[0], second[0])))
-        object.__setattr__(self, "epsilon", check_positive("epsilon", self.epsilon))
+        object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
 
     def _matrices(self) -> Sequence[str]:
         return (

@@ -11,7 +11,7 @@ from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_below, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
-from causal_theory.validation import check_positive
+from causal_theory.validation import check_epsilon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,7 +179,7 @@ def plot_losses(
     'loss (nats)'
     """
     levels = check_levels(baselines or {})
-    shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_positive("epsilon", epsilon))
+    shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_epsilon(epsilon))
     ax = axes_or_new(ax, SIZE)
     steps = np.arange(len(run.losses))
     style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": marks(len(steps))}

@@ -66,7 +66,7 @@ def enumerated_gradient(
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
     """Return the gradients (A1, A2) and the loss at one transition matrix, and bounds on their roundoff.
 
-    The absolute derivatives by the logits sum to at most 2 over all positions, whatever the parameters.
+    The absolute derivatives by the logits sum to at most ``2 / (1 + eps)`` over all positions, whatever the parameters.
     """
     attention = causal_softmax(A1)
     if is_steep(A2):
@@ -75,9 +75,11 @@ def enumerated_gradient(
         loss, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
         first, second = _chain_rule(attention, A2, by_token)
     relative = roundoff(task, A2)
+    slopes = 2.0 / (1.0 + epsilon)
     with np.errstate(over="ignore"):
-        first_error = np.minimum(2.0 * _attention_doubt(A1, attention, relative) * min(_spread(A2), LARGEST), LARGEST)
-    second_error = np.full_like(A2, 2.0 * min(relative, 1.0))
+        spread = min(_spread(A2), LARGEST)
+        first_error = np.minimum(slopes * _attention_doubt(A1, attention, relative) * spread, LARGEST)
+    second_error = np.full_like(A2, slopes * min(relative, 1.0))
     return (first, second, np.array(loss)), (first_error, second_error, loss_error(loss, epsilon, relative))
 
 

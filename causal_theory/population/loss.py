@@ -18,7 +18,7 @@ from causal_theory.population.enumeration import (
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES, sampled_gradient, sampled_loss
 from causal_theory.priors import OrbitPrior, PointPrior
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive
+from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix
 
 __all__ = ["LossMethod", "population_gradient", "population_loss"]
 
@@ -237,7 +237,7 @@ def _check(
     task.require_query(caller)
     first = check_attention_matrix("A1", A1, task.length)
     second = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
-    return first, second, check_positive("epsilon", epsilon)
+    return first, second, check_epsilon(epsilon)
 
 
 def _chosen(task: InContextTask, method: str) -> str:

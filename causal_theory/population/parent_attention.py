@@ -34,7 +34,7 @@ from causal_theory.population.several_parents.construction import (
 from causal_theory.population.several_parents.moments import Sweep, prepare_sweep
 from causal_theory.population.several_parents.sampled import sampled_construction
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive, check_real
+from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix, check_real
 
 __all__ = [
     "ExactOrSampled",
@@ -436,10 +436,10 @@ def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, call
                 f"A2 must have shape {(heads, size, size)}, {needed}, got shape {given.shape} for {task.graph!r}"
             )
         matrices = check_matrix("A2", given.reshape(heads * size, size), (heads * size, size))
-        return matrices.reshape(heads, size, size), check_positive("epsilon", epsilon)
+        return matrices.reshape(heads, size, size), check_epsilon(epsilon)
     if not task.is_single_parent:
         raise TaskError(
             f"{caller} with one matrix A2 needs a graph in which a position and the target have at most one parent, "
             f"got {task.graph!r}; give A2 of shape {(heads, size, size)}, one matrix for each parent of the target"
         )
-    return check_matrix("A2", given, (size, size)), check_positive("epsilon", epsilon)
+    return check_matrix("A2", given, (size, size)), check_epsilon(epsilon)

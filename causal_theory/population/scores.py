@@ -22,7 +22,15 @@ from causal_theory.population.units import Unit, in_order, make_units, unit_sums
 from causal_theory.priors import OrbitPrior, PointPrior
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive
+from causal_theory.validation import (
+    SeedLike,
+    check_choice,
+    check_epsilon,
+    check_integer,
+    check_matrix,
+    check_memory,
+    check_positive,
+)
 
 __all__ = ["edge_scores", "first_order_gradient"]
 
@@ -136,7 +144,7 @@ def edge_scores(
     >>> bool(abs(scores.value - edge_scores(task, epsilon=0.1, method="enumerate").value).max() < 1e-14)
     True
     """
-    epsilon = check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     check_choice("method", method, get_args(ScoreMethod))
     window = check_integer("window", window, 1)
     if executor is not None:
@@ -145,6 +153,9 @@ def edge_scores(
     if method == "enumerate":
         check_sequences(task, max_sequences, "method='transform'")
     paths = None if out is None else array_paths(out)
+    single = method == "transform" and isinstance(task.prior, PointPrior | OrbitPrior)
+    if paths is None or not single:
+        check_memory(f"edge_scores at length {task.length}", (16 if single else 48) * task.length**2)
 
     def average(into: tuple[Array, Array] | None) -> Estimate:
         def evaluate(transition: Array) -> tuple[Array, Array]:
@@ -158,7 +169,6 @@ def edge_scores(
         return average(None)
     with new_arrays(paths, (task.length, task.length)) as (value, error):
         # The only evaluation may fill the files themselves; the arrays of several have to be averaged first.
-        single = method == "transform" and isinstance(task.prior, PointPrior | OrbitPrior)
         estimate = average((value, error) if single else None)
         if not single:
             value[:], error[:] = estimate.value, estimate.error

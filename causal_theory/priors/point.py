@@ -12,7 +12,7 @@ from causal_theory.validation import SeedLike, as_generator, check_integer
 __all__ = ["PointPrior"]
 
 
-class PointPrior(MatrixPrior):
+class PointPrior(MatrixPrior, draws_laws=True):
     """The transition matrix, or the kernel for each number of parents, is always the same.
 
     Parameters
@@ -20,7 +20,8 @@ class PointPrior(MatrixPrior):
     transition : array_like of shape (S, S), or mapping of int to array_like
         The matrix, ``[a, b] = P(child = b | parent = a)``; or for each number of parents k a kernel of shape
         ``(S,) * k + (S,)``, ``[a_1, ..., a_k, b] = P(child = b | parents = a_1, ..., a_k)``, in the order in which the
-        graph lists the parents. A matrix is the kernel of one parent. Copied and never renormalised.
+        graph lists the parents. A matrix is the kernel of one parent. Copied. Rows that sum to one up to 1e-10 are
+        normalised, and ``moved`` says by how much; laws stay as they are.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study, StudyFunction, find_study
 from causal_theory.sweeps.table import SweepTable, read_store
 from causal_theory.training.interrupts import Terminated
-from causal_theory.validation import check_integer
+from causal_theory.validation import LARGEST_SEED, check_integer
 
 __all__ = ["SweepInterrupted", "SweepResult", "sweep"]
 
@@ -178,7 +178,7 @@ def sweep(
     """
     started = time.monotonic()
     found = find_study(study)
-    entropy = check_integer("rng", rng, 0)
+    entropy = check_integer("rng", rng, 0, LARGEST_SEED)
     units = expand_grid(found, grid, settings=settings, repeats=repeats, entropy=entropy, limit=limit)
     threads = None if threads_per_process is None else check_integer("threads_per_process", threads_per_process, 1)
     if executor is None:
