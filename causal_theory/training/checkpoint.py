@@ -46,7 +46,7 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[st
     content["settings"] = np.frombuffer(json.dumps(settings, sort_keys=True).encode(), dtype=np.uint8)
     content["digest"] = _digest(content)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **content)
+    np.savez(buffer, **content)  # before NumPy 2.2, allow_pickle=False would be one more array
     target = path.resolve()
     temporary = None
     try:
