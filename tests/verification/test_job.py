@@ -198,7 +198,6 @@ def test_the_real_command_stops_at_ctrl_c(tmp_path):
     )
     path = tmp_path / "verification.json"
 
-
     def has_a_claim():
         return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["claims"]
 
