@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import causal_theory
 from causal_theory.kernels._jit import _discard_stale_caches
+from tests import versions
 
 ROOT = Path(__file__).parent.parent
 
@@ -143,6 +146,47 @@ def requirements_of_the_project() -> set[str]:
                 seen.add((name, wanted))
                 open_ends += [(Requirement(text), wanted) for text in importlib.metadata.requires(name) or []]
     return {name for name, _ in seen}
+
+
+class TestVersionsPromised:
+    """What ``make versions`` tries is what classifiers and README promise."""
+
+    def test_pythons(self):
+        tried = versions.pythons()
+        assert Specifier(versions.PROJECT["requires-python"]).version == str(tried[0])
+        names = f"{', '.join(map(str, tried[:-1]))} and {tried[-1]}"
+        assert f"Linux (x86-64) with CPython {names}" in " ".join(
+            (ROOT / "README.md").read_text(encoding="utf-8").split()
+        )
+
+    def test_platforms(self):
+        systems = [text for text in versions.PROJECT["classifiers"] if text.startswith("Operating System")]
+        assert systems == ["Operating System :: POSIX :: Linux"]
+
+    def test_oldest_are_the_bounds(self):
+        extras = versions.EXTRAS
+        found = {pin.partition("==")[0]: pin for pin in map(versions.oldest, versions.requirements(["pytest"], extras))}
+        bounds = [*versions.PROJECT["dependencies"], *versions.PROJECT["optional-dependencies"]["sweep"]]
+        for text in bounds:
+            name, _, version = text.partition(">=")
+            assert found[name] == f"{name}=={version}"
+        assert {"matplotlib", "jinja2", "pytest"} <= set(found)
+        assert "causal-theory" not in found
+
+    @pytest.mark.parametrize("text", ["numpy", "numpy<3", "numpy>=2,<3"])
+    def test_bounds_are_versions(self, text):
+        with pytest.raises(ValueError, match="must be a name and its oldest version"):
+            versions.oldest(Requirement(text))
+
+    def test_pins_are_no_older_than_the_bounds(self, lines):
+        pinned = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+        for requirement in versions.requirements(extras=versions.EXTRAS):
+            assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
+
+    def test_a_python_that_is_not_here_is_none(self):
+        assert versions.find_python(Version("3.2")) is None
+        here = Version(f"{sys.version_info.major}.{sys.version_info.minor}")
+        assert versions.find_python(here) == sys.executable
 
 
 @pytest.fixture
