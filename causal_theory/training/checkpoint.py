@@ -42,7 +42,7 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[st
     OutputError
         If the file cannot be written; what was there before is kept.
     """
-    content: Arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    content: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
     content["settings"] = np.frombuffer(json.dumps(settings, sort_keys=True).encode(), dtype=np.uint8)
     content["digest"] = _digest(content)
     buffer = io.BytesIO()
