@@ -3,6 +3,7 @@
 The oldest are the bounds of ``pyproject.toml`` itself, on the oldest Python of its classifiers; the newest are what pip
 finds, without ``constraints.txt``, on the newest Python of the classifiers that this machine has. Both are tried on the
 wheel, in an environment of its own with kernels of its own. A Python that is not here is passed over, and that is said.
+``python -m tests.versions 3.12`` tries the newest on that Python only.
 """
 
 import os
@@ -110,6 +111,7 @@ def try_out(python: str, wheel: Path, folder: Path, pins: Sequence[str], options
 def main() -> int:
     """Try the oldest and the newest; return the exit status."""
     first, *others = pythons()
+    chosen = [Version(text) for text in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build = ["-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-build-isolation", "--no-deps"]
@@ -118,7 +120,9 @@ def main() -> int:
         pins = [oldest(requirement) for requirement in requirements(TOOLS, EXTRAS)]
         # Old releases use what newer ones of their own dependencies deprecate, which is no fault of this package.
         calm = ["-W", "ignore::DeprecationWarning", "-W", "ignore::PendingDeprecationWarning"]
-        attempts = [("oldest", [first], pins, calm), ("newest", others[::-1], list(TOOLS), ["-W", "error"])]
+        attempts = [("newest", chosen or others[::-1], list(TOOLS), ["-W", "error"])]
+        if not chosen:
+            attempts.insert(0, ("oldest", [first], pins, calm))
         for which, versions, needed, options in attempts:
             python = next(filter(None, map(find_python, versions)), None)
             wanted = " or ".join(map(str, versions))
