@@ -42,7 +42,7 @@ class Clock:
 def hang(path: Path) -> None:
     """Create a file and return much later than any test waits."""
     path.touch()
-    time.sleep(4 * PATIENCE)
+    time.sleep(2 * PATIENCE)
 
 
 def digest(path: Path) -> str:
