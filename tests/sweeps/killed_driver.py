@@ -59,12 +59,14 @@ def main() -> None:
         last = stored(store)
         driver = context.Process(target=drive, args=(store, units, processes))
         driver.start()
-        wait_until(lambda last=last: stored(store) > last)
-        time.sleep(rng.uniform(0.0, 0.4))
-        before, workers = stored(store), children(driver.pid or 0)
-        was_running = driver.is_alive()
-        driver.kill()
-        driver.join()
+        try:
+            wait_until(lambda last=last: stored(store) > last)
+            time.sleep(rng.uniform(0.0, 0.4))
+            before, workers = stored(store), children(driver.pid or 0)
+            was_running = driver.is_alive()
+        finally:
+            driver.kill()
+            driver.join()
         wait_until(lambda workers=workers: not any(map(is_alive, workers)))
         print(json.dumps({"was_running": was_running, "before": before, "after": stored(store)}), flush=True)
     os.environ["PAUSE"] = "0"

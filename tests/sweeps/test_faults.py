@@ -56,10 +56,12 @@ class TestKilledProcess:
 
     def test_by_somebody_else(self, path, tmp_path):
         def kill():
-            wait_until(lambda: len(read_store(path)) >= 20)
-            victims.extend(process for process in multiprocessing.active_children() if process not in others)
-            victims[0].kill()
-            (tmp_path / "gate").touch()
+            try:
+                wait_until(lambda: len(read_store(path)) >= 20)
+                victims.extend(process for process in multiprocessing.active_children() if process not in others)
+                victims[0].kill()
+            finally:
+                (tmp_path / "gate").touch()
 
         victims, others = [], multiprocessing.active_children()
         settings = {"gate": str(tmp_path / "gate"), "first": 150}
