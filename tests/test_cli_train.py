@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from csv import DictReader
 from dataclasses import asdict, replace
 
@@ -37,7 +36,7 @@ from causal_theory.provenance import code_version
 from causal_theory.training import PRESETS, TrainingSettings, trainer
 from causal_theory.training.interrupts import Terminated
 
-from .helpers import assert_close
+from .helpers import PATIENCE, assert_close, wait_until
 
 pytestmark = pytest.mark.compiled
 
@@ -637,11 +636,9 @@ class TestCheckpoints:
             text=True,
         )
         try:
-            deadline = time.monotonic() + 60.0
-            while not (folder / "c.npz").exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(lambda: (folder / "c.npz").exists() or process.poll() is not None)
             process.send_signal(number)
-            output, errors = process.communicate(timeout=60.0)
+            output, errors = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
         assert (process.returncode, output) == (status, ""), errors

@@ -2,10 +2,10 @@
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -253,8 +253,8 @@ def command(
 
     Ctrl-C exits with 130 and SIGTERM with 143, and both tell how to resume; a run that diverges exits with 1.
     """
+    choices = _given(ctx, locals())
     outputs = Outputs(csv, npz, plot)
-    choices = _given(ctx)
     plan = make_plan(choices if config is None else choices.over(read_config(config)))
     paths = _checkpoints(checkpoint, len(plan.tasks))
     _check_checkpoints(paths, outputs, every, resume)
@@ -285,13 +285,17 @@ def command(
         raise typer.Exit(DIVERGED)
 
 
-def _given(ctx: typer.Context) -> Choices:
-    """Return the options that were given; defaults of the command line are not among them."""
+def _given(ctx: typer.Context, arguments: Mapping[str, Any]) -> Choices:
+    """Return the options that were given; defaults of the command line are not among them.
+
+    The context knows which these are. Their values are those of the arguments: before typer 0.29 the context holds
+    words where the arguments are members of enumerations.
+    """
     given = {}
-    for name, value in ctx.params.items():
+    for name in ctx.params:
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            given[name] = value
+            given[name] = arguments[name]
     sections = {section: {key: given[key] for key in keys if key in given} for section, keys in SECTIONS.items()}
     if "model" in given:
         sections["model"]["kind"] = given["model"]

@@ -43,11 +43,11 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[st
     OutputError
         If the file cannot be written; what was there before is kept.
     """
-    content: Arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    content: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
     content["settings"] = np.frombuffer(json.dumps(settings, sort_keys=True).encode(), dtype=np.uint8)
     content["digest"] = _digest(content, FORMAT)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **content)
+    np.savez(buffer, **content)  # before NumPy 2.2, allow_pickle=False would be one more array
     target = path.resolve()
     temporary = None
     try:

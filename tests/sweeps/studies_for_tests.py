@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.helpers import wait_until
+
 MESSAGE = "number"
 
 
@@ -40,9 +42,19 @@ def waits(*, number: int, rng: np.random.Generator, seconds: float = 0.01) -> di
     return {"draw": float(rng.random())}
 
 
+def waits_at_a_gate(*, number: int, rng: np.random.Generator, gate: str, first: int = 0) -> dict[str, object]:
+    """Wait, from a number on, until somebody creates a file."""
+    time.sleep(0.002)
+    if number >= first:
+        wait_until(Path(gate).exists)
+    return {"draw": float(rng.random())}
+
+
 def pauses(*, number: int, rng: np.random.Generator) -> dict[str, object]:
-    """Take as long as the environment says, which changes no result."""
+    """Take as long as the environment says, and wait at the gates that it names, which changes no result."""
     time.sleep(float(os.environ.get("PAUSE", "0")))
+    if "GATES" in os.environ:
+        wait_until(Path(os.environ["GATES"], str(number // int(os.environ["UNITS_PER_GATE"]))).exists)
     return {"draws": rng.random(number % 7 + 1), "draw": float(rng.random())}
 
 
@@ -78,9 +90,11 @@ def dies(*, number: int, victim: int, log: str) -> dict[str, object]:
     return {"double": 2 * number}
 
 
-def says_where(*, number: int) -> dict[str, object]:
-    """Return the number of the process, which no real study may depend on."""
-    time.sleep(0.01)
+def meets(*, number: int, folder: str) -> dict[str, object]:
+    """Return the number of the process; the first unit waits until a second process evaluates units too."""
+    Path(folder, str(os.getpid())).touch()
+    if number == 0:
+        wait_until(lambda: len(list(Path(folder).iterdir())) > 1)
     return {"process": os.getpid()}
 
 

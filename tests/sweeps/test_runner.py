@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from concurrent.futures import Future
 
 import numpy as np
@@ -13,13 +12,15 @@ from causal_theory.errors import InvalidArgumentError, StoreError, TooLargeError
 from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps import Store, SweepInterrupted, expand_grid, find_study, read_store, sweep
 from causal_theory.sweeps import driver as driver_module
+from causal_theory.sweeps import evaluation as evaluation_module
 from causal_theory.sweeps import runner as runner_module
 from causal_theory.sweeps.evaluation import Parcel, evaluate
 from causal_theory.sweeps.outcome import MOST_ARRAY_BYTES, failure
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.training.interrupts import Terminated
+from tests.helpers import wait_until
 from tests.sweeps import studies_for_tests as studies
-from tests.sweeps.helpers import digest, numbers
+from tests.sweeps.helpers import Clock, digest, numbers
 from tests.sweeps.test_studies import SMALL
 
 
@@ -173,22 +174,28 @@ class TestResult:
 
 
 class TestBatches:
-    def test_are_committed_after_a_second_at_most(self, path):
-        """A reader sees units long before the sweep is over."""
-        seen = []
+    @pytest.mark.parametrize("processes", [0, 1])
+    def test_are_committed_before_the_sweep_is_over(self, path, processes, tmp_path):
+        """Half of the units wait until a reader has seen others."""
+        gate = tmp_path / "gate"
 
         def look():
-            while not seen or seen[-1] < 60:
-                time.sleep(0.1)
-                seen.append(len(read_store(path)) if path.exists() and path.stat().st_size else 0)
+            try:
+                wait_until(lambda: len(read_store(path)) > 0)
+                seen.append(len(read_store(path)))
+            finally:
+                gate.touch()
 
-        reader = threading.Thread(target=look, daemon=True)
+        seen = []
         with WritableStore(path) as store:
-            store.register(find_study(studies.waits))
+            store.register(find_study(studies.waits_at_a_gate))
+        reader = threading.Thread(target=look, daemon=True)
         reader.start()
-        run(studies.waits, range(60), path, settings={"seconds": 0.02})
+        settings = {"gate": str(gate), "first": 30}
+        found = run(studies.waits_at_a_gate, range(60), path, processes=processes, settings=settings)
         reader.join()
-        assert len(set(seen)) > 2
+        assert counts(found) == (60, 0, 0)
+        assert 0 < seen[0] <= 30
 
     def test_that_cannot_be_stored_end_the_sweep(self, path, monkeypatch):
         calls = []
@@ -224,21 +231,27 @@ class TestInterrupt:
     @pytest.mark.parametrize(
         ("number", "error"), [(signal.SIGINT, SweepInterrupted), (signal.SIGTERM, Terminated)], ids=["ctrl-c", "term"]
     )
-    def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, number, error):
+    def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, tmp_path, number, error):
+        gate = tmp_path / "gate"
+        settings = {"gate": str(gate), "first": 500}
         with WritableStore(path) as store:
-            store.register(find_study(studies.waits))
+            store.register(find_study(studies.waits_at_a_gate))
 
         def interrupt():
-            while len(read_store(path)) < 3:
-                time.sleep(0.02)
-            os.kill(os.getpid(), number)
+            try:
+                wait_until(lambda: len(read_store(path)) >= 3)
+                os.kill(os.getpid(), number)
+            finally:
+                gate.touch()
 
-        threading.Thread(target=interrupt, daemon=True).start()
+        interrupter = threading.Thread(target=interrupt, daemon=True)
+        interrupter.start()
         with pytest.raises(error, match=r"interrupted: \d+ of 1000 units are stored in .*repeat the sweep"):
-            run(studies.waits, range(1000), path, processes=processes)
+            run(studies.waits_at_a_gate, range(1000), path, processes=processes, settings=settings)
+        interrupter.join()
         stored = len(numbers(path))
         assert 3 <= stored < 1000
-        assert counts(run(studies.waits, range(stored + 2), path))[2] == 0
+        assert counts(run(studies.waits_at_a_gate, range(stored + 2), path, settings=settings))[2] == 0
 
     def test_by_sigterm_twice_ends_a_unit_that_trains(self, path):
         """It is no failure of the unit, which has no result."""
@@ -250,17 +263,24 @@ class TestInterrupt:
 
 
 class TestParcels:
+    @pytest.fixture(autouse=True)
+    def clock(self, monkeypatch):
+        """Here units take as long as they say."""
+        clock = Clock()
+        for module in (studies, evaluation_module):
+            monkeypatch.setattr(module, "time", clock)
+
     def test_that_take_too_long_come_back(self):
         study = find_study(studies.waits)
-        units = expand_grid(study, {"number": range(50)})
-        report = evaluate(Parcel(study, tuple(units), 0.05, None))
-        assert 2 <= len(report.outcomes) <= 6
+        units = expand_grid(study, {"number": range(50)}, settings={"seconds": 0.25})
+        report = evaluate(Parcel(study, tuple(units), 1.0, None))
+        assert len(report.outcomes) == 5
         assert [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
 
     def test_lose_nothing_when_they_come_back(self, path, monkeypatch):
         monkeypatch.setattr(driver_module, "PARCEL_SECONDS", 10.0)
-        monkeypatch.setattr(driver_module, "MOST_PARCEL_SECONDS", 0.02)
-        assert counts(run(studies.waits, range(60), path, settings={"seconds": 0.004})) == (60, 0, 0)
+        monkeypatch.setattr(driver_module, "MOST_PARCEL_SECONDS", 1.0)
+        assert counts(run(studies.waits, range(60), path, settings={"seconds": 0.25})) == (60, 0, 0)
         assert numbers(path) == list(range(60))
 
     def test_grow_while_units_are_quick(self, path, monkeypatch):

@@ -190,18 +190,15 @@ class TestWriters:
 
     def test_in_another_process_are_refused_until_it_dies(self, path):
         code = (
-            "import sys, time; from causal_theory.sweeps.store import WritableStore; "
-            "store = WritableStore(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+            "import sys; from causal_theory.sweeps.store import WritableStore; "
+            "store = WritableStore(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
         )
-        holder = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, cwd=ROOT)
-        try:
+        words = [sys.executable, "-c", code, path]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as holder:
             assert holder.stdout.readline() == b"open\n"
             with pytest.raises(StoreError, match="one sweep at a time"):
                 run(studies.trivial, range(2), path)
-        finally:
             holder.kill()
-            holder.wait()
-            holder.stdout.close()
         assert run(studies.trivial, range(2), path).done == 2
 
     def test_do_not_disturb_readers(self, path):
