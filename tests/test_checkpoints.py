@@ -567,7 +567,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
     path = tmp_path / "run.npz"
     start = DisentangledTransformer(5, 3, scale=1.0, rng=0)
     run = train_sgd(
-        TASK, start, steps=50, batch_size=16, learning_rate=1e307, weight_decay=1e-300, rng=0, checkpoint=path, every=1
+        TASK, start, steps=50, batch_size=16, learning_rate=1e300, weight_decay=1e-300, rng=0, checkpoint=path, every=1
     )
     assert run.status == "diverged"
     if run.diverged_at > 0:
