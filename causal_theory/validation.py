@@ -128,9 +128,9 @@ def check_positive(
     return number
 
 
-def check_number(name: str, value: object) -> float:
+def check_number(name: str, value: object, largest: float = LARGEST) -> float:
     """Return a positive number as it is written: an int or a float itself, a number of another kind as a float."""
-    number = check_positive(name, value)
+    number = check_positive(name, value, largest=largest)
     return value if isinstance(value, int | float) else number
 
 
