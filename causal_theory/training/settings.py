@@ -1,7 +1,6 @@
 """What a training run is asked for; settings travel through configuration files and checkpoints as plain JSON."""
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, Literal, get_args
@@ -80,9 +79,7 @@ class TrainingSettings:
         for name, least in (("steps", 1), ("batch_size", 1), ("first_steps", 0), ("test_size", 2), ("records", 1)):
             check_integer(name, getattr(self, name), least)
         check_integer("snapshots", self.snapshots, 1)
-        # Any rate may be tried: a run that diverges stops and says so.
-        largest = sys.float_info.max
-        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate, largest))
+        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
         object.__setattr__(self, "adam_epsilon", check_number("adam_epsilon", self.adam_epsilon))
         check_choice("optimizer", self.optimizer, get_args(OptimizerName))
         check_choice("schedule", self.schedule, get_args(ScheduleName))
