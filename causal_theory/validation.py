@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -129,8 +130,11 @@ def check_positive(
 
 
 def check_number(name: str, value: object) -> float:
-    """Return a positive number as it is written: an int or a float itself, a number of another kind as a float."""
-    number = check_positive(name, value)
+    """Return a positive setting as it is written: an int or a float itself, a number of another kind as a float.
+
+    Any finite size may be tried: a run that diverges stops and says so.
+    """
+    number = check_positive(name, value, largest=sys.float_info.max)
     return value if isinstance(value, int | float) else number
 
 
