@@ -197,15 +197,15 @@ def test_sigterm_saves_a_checkpoint(tmp_path):
     path = tmp_path / "run.npz"
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT.replace('"steps": 3000', '"steps": 100000'), str(path)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.getcwd()},
         text=True,
     )
     try:
-        while not path.exists() and process.poll() is None:
-            time.sleep(0.01)
+        assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        assert process.communicate()[0] == "ready\n"
+        process.communicate()
     finally:
         process.kill()
     assert process.returncode == 143
