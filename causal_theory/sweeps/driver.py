@@ -4,14 +4,17 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from causal_theory.errors import InvalidArgumentError, StoreError
+from causal_theory.foreign import WORKER_TIMEOUT, Caller, Submitter, wrong_result
 from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.code_version import CodeVersion
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
-from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, WorkerDiedError
+from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, WorkerDiedError
 from causal_theory.sweeps.outcome import failure
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study
@@ -31,7 +34,9 @@ FIRST_IN_FLIGHT = 16
 WINDOW = 1024
 """Parcels given to an executor of unknown size: few until it is known how long a unit takes, then plenty for all."""
 TRIES = 3
-"""A unit whose process died is tried again by itself, then with nothing else running, then it is a failure."""
+"""A unit whose process died is tried again by itself, then with nothing else running, then it is a failure. On an
+executor that is not our own the second try has nothing else running either: its processes may have several threads, and
+one that dies takes units along that are innocent."""
 
 
 class Driver:
@@ -63,13 +68,20 @@ class Driver:
         self._waiting: deque[Unit] = deque()
         self._suspects: deque[Unit] = deque()
         self._deaths: dict[str, int] = {}
-        self._flying: dict[Future[Report], Parcel] = {}
-        self._alone: Future[Report] | None = None
-        self._arrived: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
+        self._flying: dict[str, tuple[Future[Any], Parcel]] = {}
+        self._alone = ""
+        self._arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._unsaved: list[tuple[Report, dict[str, Unit]]] = []
         self._oldest = 0.0
 
-    def run(self, units: Iterable[Unit], executor: Submitter, threads: int | None, window: int = WINDOW) -> None:
+    def run(
+        self,
+        units: Iterable[Unit],
+        executor: Submitter,
+        threads: int | None,
+        window: int = WINDOW,
+        worker_timeout: float = WORKER_TIMEOUT,
+    ) -> None:
         """Evaluate the units.
 
         Parameters
@@ -82,28 +94,32 @@ class Driver:
             Most threads of a kernel.
         window : int
             Most parcels that the executor is given before results come back.
+        worker_timeout : float
+            Seconds after which a cluster without workers is given up.
 
         Raises
         ------
         StoreError
             If results cannot be written.
         InvalidArgumentError
-            If the executor cannot evaluate the study, or breaks.
+            If the executor cannot evaluate the study, breaks, or has no workers.
         KeyboardInterrupt
             After Ctrl-C. As after every error but the first, what has come back is stored.
         """
         self._waiting.extend(units)
-        self._executor, self._threads = executor, threads
+        self._threads = threads
         self._serial = isinstance(executor, SerialExecutor)
         self._most = 1 if self._serial else window
+        self._own = isinstance(executor, ProcessPool)
         if isinstance(executor, ProcessPool):
             self._most = 2 * executor.processes
         self._window = min(FIRST_IN_FLIGHT, self._most)
         try:
             with DeferredInterrupt() as interrupt:
+                heed = partial(_heed, interrupt)
+                self._caller = Caller(executor, worker_timeout, heed)
                 while self._waiting or self._suspects or self._flying:
-                    if interrupt.pending:
-                        raise KeyboardInterrupt
+                    heed()
                     self._hand_out()
                     self._collect()
                     if self._unsaved and (self._serial or time.monotonic() - self._oldest > COMMIT_SECONDS):
@@ -111,64 +127,76 @@ class Driver:
         except StoreError:
             raise
         except BaseException:
-            while not self._arrived.empty():
-                with suppress(InvalidArgumentError):
-                    self._take(self._arrived.get_nowait())
-            self._save()
+            try:
+                while not self._arrived.empty():
+                    with suppress(InvalidArgumentError):
+                        self._take(self._arrived.get_nowait())
+            finally:
+                self._save()
             raise
         finally:
-            for future in self._flying:
-                future.cancel()
+            self._caller.cancel(future for future, _ in self._flying.values())
         self._save()
 
     def _hand_out(self) -> None:
         """Send parcels until enough are under way."""
         while len(self._flying) < self._window and self._alone not in self._flying:
             if self._suspects:
-                alone = self._deaths[self._suspects[0].key] == TRIES - 1
+                alone = not self._own or self._deaths[self._suspects[0].key] == TRIES - 1
                 if alone and self._flying:
                     return
-                future = self._send([self._suspects.popleft()])
-                self._alone = future if alone else None
+                number = self._send([self._suspects.popleft()])
+                self._alone = number if alone else ""
             elif self._waiting:
                 count = min(self._size, len(self._waiting))
                 self._send([self._waiting.popleft() for _ in range(count)])
             else:
                 return
 
-    def _send(self, units: list[Unit]) -> Future[Report]:
+    def _send(self, units: list[Unit]) -> str:
         parcel = Parcel(self._study, tuple(units), MOST_PARCEL_SECONDS, self._threads)
         try:
-            future = self._executor.submit(evaluate, parcel)
-        except (BrokenExecutor, RuntimeError) as error:
+            future = self._caller.submit(evaluate, parcel)
+            self._flying[parcel.number] = future, parcel
+            self._caller.when_done(future, partial(self._arrived.put, parcel.number))
+        except InvalidArgumentError:
+            raise
+        except Exception as error:
             raise _unusable(error) from error
-        self._flying[future] = parcel
-        future.add_done_callback(self._arrived.put)
-        return future
+        return parcel.number
 
     def _collect(self) -> None:
         """Wait a moment for something to come back, and take all there is."""
         try:
             self._take(self._arrived.get(timeout=POLL_SECONDS))
         except queue.Empty:
+            self._caller.check()
             # Units take longer than this: then the cost of sending does not matter, but idle processes do.
             self._window = min(2 * self._window, self._most)
         while not self._arrived.empty():
             self._take(self._arrived.get_nowait())
 
-    def _take(self, future: Future[Report]) -> None:
-        parcel = self._flying.pop(future)
+    def _take(self, number: str) -> None:
+        if number not in self._flying:  # some futures tell twice that they are done
+            return
+        future, parcel = self._flying[number]
         try:
-            report = future.result()
+            report = self._caller.result(future)
+        except (InvalidArgumentError, KeyboardInterrupt):
+            raise
         except Exception as error:
             if not isinstance(error, WorkerDiedError) and not _is_killed_worker(error):
                 raise _unusable(error) from error
+            del self._flying[number]
             self._repeat(parcel.units)
         else:
+            del self._flying[number]
             self._keep(parcel.units, report)
 
     def _keep(self, units: Sequence[Unit], report: Report) -> None:
         """Note the outcomes, and learn from them how much to send."""
+        if not _answers(report, units):
+            raise wrong_result("a report of the units of a parcel", report)
         if report.version.code != self._version.code:
             raise InvalidArgumentError(
                 f"executor must run the code of this process, {self._version.package} with the digest "
@@ -210,6 +238,18 @@ class Driver:
             self.failed += failed
             self.done += len(report.outcomes) - failed
         self._bar.update(self.done + self.failed, self.failed)
+
+
+def _heed(interrupt: DeferredInterrupt) -> None:
+    if interrupt.pending:
+        raise KeyboardInterrupt
+
+
+def _answers(report: object, units: Sequence[Unit]) -> bool:
+    """Return whether an executor has returned what a parcel was sent for: outcomes of its first units, at least one."""
+    if not isinstance(report, Report) or not report.outcomes:
+        return False
+    return [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
 
 
 def _is_killed_worker(error: BaseException) -> bool:

@@ -1,0 +1,95 @@
+"""Calls on the workers of a Dask client, every one of which ends; Dask is never imported here, only recognised."""
+
+import asyncio
+import sys
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from causal_theory.errors import InvalidArgumentError
+
+__all__ = ["DaskCalls", "dask_calls"]
+
+
+class DaskCalls:
+    """An executor in the place of the one that a client hands out.
+
+    That one has two traps. It takes equal calls of all its users for one call, and gives them the same arrays. And it
+    never tells of a call whose result was on a worker that died before it was fetched, when Dask then gives the call up
+    (distributed 2026.8).
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Whose workers.
+    options : mapping
+        What ``client.submit`` is told besides: which workers, which resources.
+    """
+
+    def __init__(self, client: Any, options: dict[str, Any]) -> None:
+        self._client, self._options = client, options | {"pure": False}
+
+    def submit(self, function: Any, /, *arguments: Any) -> Future[Any]:
+        """Call a function on some worker."""
+        self.check_open()
+        call = self._client.submit(function, *arguments, **self._options)
+        answer: Future[Any] = Future()
+        answer.add_done_callback(partial(self._withdraw, call))
+        self._client.loop.add_callback(_pass_on, call, answer)
+        return answer
+
+    def workers(self) -> int:
+        """Ask the scheduler how many workers there are."""
+        return len(self._client.nthreads())
+
+    def check_open(self) -> None:
+        """Refuse a client that was closed: it forgets its calls, and their futures would wait for ever."""
+        if self._client.status in ("closing", "closed"):
+            raise InvalidArgumentError("executor must belong to a Dask client that is open, got one that is closed")
+
+    def _withdraw(self, call: Any, answer: Future[Any]) -> None:
+        if answer.cancelled():
+            with suppress(RuntimeError):  # the loop is closed, and with it the client
+                self._client.loop.add_callback(call.cancel)
+
+
+async def _pass_on(call: Any, answer: Future[Any]) -> None:
+    """Wait for a call, in the thread of the client, and hand on its result or its error."""
+    with suppress(InvalidStateError):  # cancelled in the meantime
+        try:
+            answer.set_result(await call)
+        except asyncio.CancelledError as error:
+            # That of asyncio is no Exception, and would pass by those who expect errors of a call.
+            answer.set_exception(CancelledError(str(error)))
+        except InvalidStateError:
+            raise
+        except BaseException as error:
+            answer.set_exception(error)
+
+
+def dask_calls(executor: object) -> DaskCalls | None:
+    """Return the calls of a Dask client or of its executor, None for any other executor.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the client is one for asynchronous code, whose calls nobody can wait for here.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    kind = sys.modules["distributed.cfexecutor"].ClientExecutor
+    if isinstance(executor, kind):
+        if executor._shutdown:
+            raise InvalidArgumentError("executor must be open, got a Dask executor that is shut down")
+        client, options = executor._client, executor._kwargs
+    elif isinstance(executor, distributed.Client):
+        client, options = executor, {}
+    else:
+        return None
+    if client.asynchronous:
+        raise InvalidArgumentError(
+            f"executor must belong to a Dask client that is not asynchronous, got one of {client!r}"
+        )
+    return DaskCalls(client, options)
