@@ -40,8 +40,17 @@ class DaskCalls:
         return answer
 
     def workers(self) -> int:
-        """Ask the scheduler how many workers there are."""
-        return len(self._client.nthreads())
+        """Ask the scheduler how many workers there are.
+
+        A cluster object of this process that has lost them all is told once more how many it should have: it removes a
+        worker for good that is being restarted just when it looks, 15 seconds after a death (distributed 2026.8).
+        """
+        count = len(self._client.nthreads())
+        cluster = self._client.cluster
+        wanted = getattr(cluster, "worker_spec", None)
+        if not count and wanted:
+            cluster.scale(len(wanted))
+        return count
 
     def check_open(self) -> None:
         """Refuse a client that was closed: it forgets its calls, and their futures would wait for ever."""

@@ -11,11 +11,11 @@ from typing import Any
 
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.foreign import WORKER_TIMEOUT, Caller, Submitter, wrong_result
+from causal_theory.sweeps.apart import death, evaluate_apart
 from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.code_version import CodeVersion
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, WorkerDiedError
-from causal_theory.sweeps.outcome import failure
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
@@ -34,9 +34,9 @@ FIRST_IN_FLIGHT = 16
 WINDOW = 1024
 """Parcels given to an executor of unknown size: few until it is known how long a unit takes, then plenty for all."""
 TRIES = 3
-"""A unit whose process died is tried again by itself, then with nothing else running, then it is a failure. On an
-executor that is not our own the second try has nothing else running either: its processes may have several threads, and
-one that dies takes units along that are innocent."""
+"""A unit whose process died is tried again by itself, then with nothing else running, then it is a failure. On another
+executor than our own both further tries have nothing else running: its workers may have several threads, and one that
+dies takes innocent units along."""
 
 
 class Driver:
@@ -66,7 +66,7 @@ class Driver:
         self._study, self._version, self._store, self._bar = study, version, store, bar
         self._size = 1
         self._waiting: deque[Unit] = deque()
-        self._suspects: deque[Unit] = deque()
+        self._suspects: deque[list[Unit]] = deque()
         self._deaths: dict[str, int] = {}
         self._flying: dict[str, tuple[Future[Any], Parcel]] = {}
         self._alone = ""
@@ -142,10 +142,11 @@ class Driver:
         """Send parcels until enough are under way."""
         while len(self._flying) < self._window and self._alone not in self._flying:
             if self._suspects:
-                alone = not self._own or self._deaths[self._suspects[0].key] == TRIES - 1
+                died = self._deaths[self._suspects[0][0].key]
+                alone = not self._own or died == TRIES - 1
                 if alone and self._flying:
                     return
-                number = self._send([self._suspects.popleft()])
+                number = self._send(self._suspects.popleft(), died)
                 self._alone = number if alone else ""
             elif self._waiting:
                 count = min(self._size, len(self._waiting))
@@ -153,10 +154,13 @@ class Driver:
             else:
                 return
 
-    def _send(self, units: list[Unit]) -> str:
+    def _send(self, units: list[Unit], died: int = 0) -> str:
         parcel = Parcel(self._study, tuple(units), MOST_PARCEL_SECONDS, self._threads)
         try:
-            future = self._caller.submit(evaluate, parcel)
+            if died and not self._own:
+                future = self._caller.submit(evaluate_apart, parcel, died, TRIES)
+            else:
+                future = self._caller.submit(evaluate, parcel)
             self._flying[parcel.number] = future, parcel
             self._caller.when_done(future, partial(self._arrived.put, parcel.number))
         except InvalidArgumentError:
@@ -217,14 +221,18 @@ class Driver:
         self._unsaved.append((report, {unit.key: unit for unit in units}))
 
     def _repeat(self, units: Sequence[Unit]) -> None:
-        """Try each unit of a parcel again whose process died, unless that was the last time."""
+        """Try the units of a parcel again whose process died, unless that was the last time."""
         for unit in units:
-            deaths = self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
-            if deaths < TRIES:
-                self._suspects.append(unit)
-            else:
-                outcome = failure(unit.key, 0.0, f"the process that evaluated it died, {TRIES} times")
-                self._note(Report((outcome,), self._version, "", time.time()), [unit])
+            self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
+        deaths = self._deaths[units[0].key]
+        if deaths >= TRIES:
+            report = Report(tuple(death(unit.key, deaths) for unit in units), self._version, "", time.time())
+            self._note(report, units)
+        elif self._own or deaths == TRIES - 1:
+            self._suspects.extend([unit] for unit in units)
+        else:
+            # One process for all of them together: it costs a second to start, and dies at the unit that kills it.
+            self._suspects.append(list(units))
 
     def _save(self) -> None:
         """Store what has come back, and only then count it."""

@@ -14,7 +14,7 @@ from causal_theory.sweeps.outcome import Outcome, failure, success, traceback_te
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 
-__all__ = ["Parcel", "Report", "evaluate", "one_blas_thread"]
+__all__ = ["Parcel", "Report", "evaluate", "host", "one_blas_thread"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def evaluate(parcel: Parcel) -> Report:
             outcomes.append(_evaluate(parcel.study, unit))
             if time.monotonic() - started > parcel.seconds:
                 break
-    return Report(tuple(outcomes), version, _host(), time.time())
+    return Report(tuple(outcomes), version, host(), time.time())
 
 
 def _evaluate(study: Study, unit: Unit) -> Outcome:
@@ -131,7 +131,8 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @cache
-def _host() -> str:
+def host() -> str:
+    """Return the name of this machine."""
     import platform
 
     return platform.node()
