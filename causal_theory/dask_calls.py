@@ -23,16 +23,19 @@ class DaskCalls:
     ----------
     client : distributed.Client
         Whose workers.
-    options : mapping
-        What ``client.submit`` is told besides: which workers, which resources.
+    executor : distributed.cfexecutor.ClientExecutor, optional
+        The one in whose place this is: it says which workers to use, and whether it was shut down.
     """
 
-    def __init__(self, client: Any, options: dict[str, Any]) -> None:
-        self._client, self._options = client, options | {"pure": False}
+    def __init__(self, client: Any, executor: Any = None) -> None:
+        self._client, self._executor = client, executor
+        self._options = ({} if executor is None else executor._kwargs) | {"pure": False}
 
     def submit(self, function: Any, /, *arguments: Any) -> Future[Any]:
         """Call a function on some worker."""
         self.check_open()
+        if self._executor is not None and self._executor._shutdown:
+            raise RuntimeError("executor of a Dask client was shut down")
         call = self._client.submit(function, *arguments, **self._options)
         answer: Future[Any] = Future()
         answer.add_done_callback(partial(self._withdraw, call))
@@ -53,9 +56,13 @@ class DaskCalls:
         return count
 
     def check_open(self) -> None:
-        """Refuse a client that was closed: it forgets its calls, and their futures would wait for ever."""
+        """Refuse a client that was closed, whose calls never end, or that belongs to code which must not wait here."""
         if self._client.status in ("closing", "closed"):
             raise InvalidArgumentError("executor must belong to a Dask client that is open, got one that is closed")
+        if self._client.asynchronous:
+            raise InvalidArgumentError(
+                "executor must belong to a Dask client that is not asynchronous, got one that is"
+            )
 
     def _withdraw(self, call: Any, answer: Future[Any]) -> None:
         if answer.cancelled():
@@ -83,22 +90,16 @@ def dask_calls(executor: object) -> DaskCalls | None:
     Raises
     ------
     InvalidArgumentError
-        If the client is one for asynchronous code, whose calls nobody can wait for here.
+        If the client is closed or asynchronous.
     """
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
-    kind = sys.modules["distributed.cfexecutor"].ClientExecutor
-    if isinstance(executor, kind):
-        if executor._shutdown:
-            raise InvalidArgumentError("executor must be open, got a Dask executor that is shut down")
-        client, options = executor._client, executor._kwargs
-    elif isinstance(executor, distributed.Client):
-        client, options = executor, {}
+    if isinstance(executor, distributed.Client):
+        calls = DaskCalls(executor)
+    elif isinstance(executor, sys.modules["distributed.cfexecutor"].ClientExecutor):
+        calls = DaskCalls(executor._client, executor)
     else:
         return None
-    if client.asynchronous:
-        raise InvalidArgumentError(
-            f"executor must belong to a Dask client that is not asynchronous, got one of {client!r}"
-        )
-    return DaskCalls(client, options)
+    calls.check_open()
+    return calls

@@ -38,6 +38,9 @@ TRIES = 3
 executor than our own both further tries have nothing else running: its workers may have several threads, and one that
 dies takes innocent units along."""
 
+DEATHS = {("distributed", "KilledWorker"), ("parsl", "WorkerLost"), ("parsl", "ManagerLost")}
+"""How executors say it, by package and name of the error: none of them need be installed."""
+
 
 class Driver:
     """Evaluates units on an executor and stores what they return.
@@ -114,10 +117,11 @@ class Driver:
         if isinstance(executor, ProcessPool):
             self._most = 2 * executor.processes
         self._window = min(FIRST_IN_FLIGHT, self._most)
+        interrupt = DeferredInterrupt()
+        heed = partial(_heed, interrupt)
+        self._caller = Caller(executor, worker_timeout, heed)
         try:
-            with DeferredInterrupt() as interrupt:
-                heed = partial(_heed, interrupt)
-                self._caller = Caller(executor, worker_timeout, heed)
+            with interrupt:
                 while self._waiting or self._suspects or self._flying:
                     heed()
                     self._hand_out()
@@ -189,7 +193,7 @@ class Driver:
         except (InvalidArgumentError, KeyboardInterrupt):
             raise
         except Exception as error:
-            if not isinstance(error, WorkerDiedError) and not _is_killed_worker(error):
+            if not isinstance(error, WorkerDiedError) and not _is_death(error):
                 raise _unusable(error) from error
             del self._flying[number]
             self._repeat(parcel.units)
@@ -260,15 +264,14 @@ def _answers(report: object, units: Sequence[Unit]) -> bool:
     return [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
 
 
-def _is_killed_worker(error: BaseException) -> bool:
-    """Return whether Dask gave a call up because the processes that ran it died; Dask need not be installed."""
-    return any(
-        kind.__name__ == "KilledWorker" and kind.__module__.startswith("distributed") for kind in type(error).mro()
-    )
+def _is_death(error: BaseException) -> bool:
+    """Return whether an executor gave a call up because the process that ran it died, and has started another."""
+    return any((kind.__module__.partition(".")[0], kind.__name__) in DEATHS for kind in type(error).mro())
 
 
 def _unusable(error: BaseException) -> InvalidArgumentError:
+    said = " ".join(str(error).split())
     return InvalidArgumentError(
-        f"executor must be able to evaluate the study, got {type(error).__name__}: {error}; what came back before is "
+        f"executor must be able to evaluate the study, got {type(error).__name__}: {said}; what came back before is "
         "stored, and the sweep can be repeated to go on"
     )
