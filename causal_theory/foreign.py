@@ -61,12 +61,18 @@ class Caller:
         Seconds after which a cluster without workers is given up. Only Dask says how many it has.
     pulse : callable, optional
         Is called several times a second while there is nothing to do but wait; it may raise.
+    most_deaths : int, optional
+        After so many dead workers a call to Dask fails with WorkersDiedError; by default when Dask says so.
     """
 
     def __init__(
-        self, executor: Submitter, worker_timeout: float = WORKER_TIMEOUT, pulse: Callable[[], None] | None = None
+        self,
+        executor: Submitter,
+        worker_timeout: float = WORKER_TIMEOUT,
+        pulse: Callable[[], None] | None = None,
+        most_deaths: int | None = None,
     ) -> None:
-        self._dask = dask_calls(executor)
+        self._dask = dask_calls(executor, most_deaths)
         self._executor: Submitter = executor if self._dask is None else self._dask
         self._worker_timeout, self._pulse = worker_timeout, pulse
         self._question: queue.SimpleQueue[tuple[bool, Any]] | None = None

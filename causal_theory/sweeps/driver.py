@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from causal_theory.dask_calls import WorkersDiedError
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.foreign import WORKER_TIMEOUT, Caller, Submitter, wrong_result
 from causal_theory.sweeps.apart import death, evaluate_apart
@@ -37,6 +38,9 @@ TRIES = 3
 """A unit whose process died is tried again by itself, then with nothing else running, then it is a failure. On another
 executor than our own both further tries have nothing else running: its workers may have several threads, and one that
 dies takes innocent units along."""
+
+MOST_DEATHS = 2
+"""Workers that Dask may lose to a call before its units are suspects: one may be lost for reasons of its own."""
 
 DEATHS = {("distributed", "KilledWorker"), ("parsl", "WorkerLost"), ("parsl", "ManagerLost")}
 """How executors say it, by package and name of the error: none of them need be installed."""
@@ -69,7 +73,7 @@ class Driver:
         self._study, self._version, self._store, self._bar = study, version, store, bar
         self._size = 1
         self._waiting: deque[Unit] = deque()
-        self._suspects: deque[list[Unit]] = deque()
+        self._suspects: deque[Unit] = deque()
         self._deaths: dict[str, int] = {}
         self._flying: dict[str, tuple[Future[Any], Parcel]] = {}
         self._alone = ""
@@ -119,7 +123,7 @@ class Driver:
         self._window = min(FIRST_IN_FLIGHT, self._most)
         interrupt = DeferredInterrupt()
         heed = partial(_heed, interrupt)
-        self._caller = Caller(executor, worker_timeout, heed)
+        self._caller = Caller(executor, worker_timeout, heed, MOST_DEATHS)
         try:
             with interrupt:
                 while self._waiting or self._suspects or self._flying:
@@ -146,11 +150,15 @@ class Driver:
         """Send parcels until enough are under way."""
         while len(self._flying) < self._window and self._alone not in self._flying:
             if self._suspects:
-                died = self._deaths[self._suspects[0][0].key]
+                died = self._deaths[self._suspects[0].key]
                 alone = not self._own or died == TRIES - 1
                 if alone and self._flying:
                     return
-                number = self._send(self._suspects.popleft(), died)
+                units = [self._suspects.popleft()]
+                # One process for all suspects: it takes seconds to start, and dies at the unit that kills it.
+                while self._suspects and not self._own and died == 1 == self._deaths[self._suspects[0].key]:
+                    units.append(self._suspects.popleft())
+                number = self._send(units, died)
                 self._alone = number if alone else ""
             elif self._waiting:
                 count = min(self._size, len(self._waiting))
@@ -193,7 +201,7 @@ class Driver:
         except (InvalidArgumentError, KeyboardInterrupt):
             raise
         except Exception as error:
-            if not isinstance(error, WorkerDiedError) and not _is_death(error):
+            if not isinstance(error, WorkerDiedError | WorkersDiedError) and not _is_death(error):
                 raise _unusable(error) from error
             del self._flying[number]
             self._repeat(parcel.units)
@@ -227,16 +235,11 @@ class Driver:
     def _repeat(self, units: Sequence[Unit]) -> None:
         """Try the units of a parcel again whose process died, unless that was the last time."""
         for unit in units:
-            self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
-        deaths = self._deaths[units[0].key]
-        if deaths >= TRIES:
-            report = Report(tuple(death(unit.key, deaths) for unit in units), self._version, "", time.time())
-            self._note(report, units)
-        elif self._own or deaths == TRIES - 1:
-            self._suspects.extend([unit] for unit in units)
-        else:
-            # One process for all of them together: it costs a second to start, and dies at the unit that kills it.
-            self._suspects.append(list(units))
+            deaths = self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
+            if deaths < TRIES:
+                self._suspects.append(unit)
+            else:
+                self._note(Report((death(unit.key, deaths),), self._version, "", time.time()), [unit])
 
     def _save(self) -> None:
         """Store what has come back, and only then count it."""
