@@ -28,7 +28,10 @@ class Uncancellable(Future):
 class Raising(Future):
     """Fails when it is cancelled, as those of an executor that has lost its connection do."""
 
+    asked = False
+
     def cancel(self):
+        self.asked = True
         raise ConnectionError("the connection is lost")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from causal_theory import edge_scores
+from causal_theory.dask_calls import WorkersDiedError
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import Caller
 from causal_theory.population import lanes as lanes_module
@@ -207,6 +208,8 @@ class TestScoresOnExecutorsAsTheyAre:
         assert caught.value is error
         if kind == "plain":
             assert all(future.cancelled() for future in executor.futures[1:])
+        if kind == "raising":
+            assert all(future.asked for future in executor.futures[1:])
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize(
@@ -385,9 +388,12 @@ def test_ctrl_c_reaches_those_who_wait_for_an_executor_that_never_answers(what, 
     with subprocess.Popen(
         [sys.executable, "-c", SILENT, what, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdout.readline() == "waiting\n"
-        child.send_signal(signal.SIGINT)
-        rest, _ = child.communicate(timeout=120.0)
+        try:
+            assert child.stdout.readline() == "waiting\n"
+            child.send_signal(signal.SIGINT)
+            rest, _ = child.communicate(timeout=120.0)
+        finally:
+            child.kill()
     assert child.returncode == 0
     assert rest.splitlines()[-1] == "False"
     assert not (tmp_path / "x.npy").exists()
@@ -533,3 +539,47 @@ def test_the_driver_asks_for_workers_while_it_waits(tmp_path, monkeypatch):
     with pytest.raises(InvalidArgumentError, match="executor must have workers"):
         sweep(studies.cheap, {"number": range(9)}, store=tmp_path / "a.sqlite", executor=Calling(undone_from=4))
     assert len(read_store(tmp_path / "a.sqlite")) == 4
+
+
+class Lethal:
+    """Threads that stand for workers: one dies of a unit, and takes along whatever else is under way."""
+
+    def __init__(self, victim):
+        self.pool, self.lock = ThreadPoolExecutor(4), threading.Lock()
+        self.victim, self.retries, self.under_way = victim, [], 0
+        self.first = threading.Barrier(4)
+
+    def submit(self, function, /, *arguments):
+        with self.lock:
+            self.under_way += 1
+        return self.pool.submit(self.call, function, arguments)
+
+    def call(self, function, arguments):
+        numbers = [unit.settings["number"] for unit in arguments[0].units]
+        try:
+            if function.__name__ == "evaluate":
+                if max(numbers) < 4:
+                    self.first.wait()
+                    raise WorkersDiedError("2 workers died")
+                return function(*arguments)
+            with self.lock:
+                self.retries.append((numbers, self.under_way))
+            if self.victim in numbers:
+                raise WorkersDiedError("2 workers died")
+            return function(*arguments)
+        finally:
+            with self.lock:
+                self.under_way -= 1
+
+
+def test_units_that_go_down_with_a_worker_are_retried_alone(tmp_path):
+    """All suspects together, and when that worker dies as well, each by itself; only the victim fails."""
+    executor = Lethal(victim=2)
+    found = sweep(studies.trivial, {"number": range(12)}, store=tmp_path / "a.sqlite", executor=executor)
+    executor.pool.shutdown()
+    (failed,) = found.table().failures
+    assert (found.done, found.failed, failed.settings["number"]) == (11, 1, 2)
+    assert failed.error == "the process that evaluated it died, 3 times"
+    assert sorted(executor.retries[0][0]) == [0, 1, 2, 3]
+    assert sorted(numbers for numbers, _ in executor.retries[1:]) == [[0], [1], [2], [3]]
+    assert all(under_way == 1 for _, under_way in executor.retries)
