@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from causal_theory import edge_scores
+from causal_theory.cli import app
 from causal_theory.dask_calls import WorkersDiedError
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import Caller
@@ -583,3 +585,14 @@ def test_units_that_go_down_with_a_worker_are_retried_alone(tmp_path):
     assert sorted(executor.retries[0][0]) == [0, 1, 2, 3]
     assert sorted(numbers for numbers, _ in executor.retries[1:]) == [[0], [1], [2], [3]]
     assert all(under_way == 1 for _, under_way in executor.retries)
+
+
+def test_the_command_line_hands_the_timeout_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.toml").write_text('study = "edge-recovery"\n[grid]\nlength = [6]\nconcentration = [1.0]\n')
+    command = ["sweep", "--config", "sweep.toml", "--processes", "0", "--store", "a.sqlite", "--worker-timeout"]
+    found = CliRunner().invoke(app, [*command, "-3"])
+    assert isinstance(found.exception, InvalidArgumentError)
+    assert str(found.exception) == "worker_timeout must be a finite number greater than 0, got -3.0"
+    assert not Path("a.sqlite").exists()
+    assert CliRunner().invoke(app, [*command, "7"]).exit_code == 0

@@ -82,7 +82,7 @@ def edge_scores(
         The largest number of sequences that ``"enumerate"`` accepts.
     executor : concurrent.futures.Executor, optional
         Workers for ``"transform"``: processes, the executor of a Dask client, MPI. The result is the same to the last
-        bit as without, when the threads of this process do the work. Which were tried is in :doc:`/how-to/executors`.
+        bit as without, when the threads of this process do the work. What it returns is never written to.
     window : int
         Units of work that the executor holds at most: no fewer than it has workers.
     worker_timeout : float, default 60

@@ -161,9 +161,9 @@ def sweep(
     Notes
     -----
     A unit that raises an error fails, and the sweep goes on. A unit whose process dies is tried again by itself, then
-    with nothing else running; after the third death it fails. On a Dask cluster, where a worker with several threads
-    takes other units along when it dies, both further tries have nothing else running; each of the three ends when Dask
-    gives the unit up, after four dead workers by default. Results are on the disk about a second after a unit is
+    with nothing else running; after the third death it fails. On a Dask cluster a worker with several threads takes
+    other units along when it dies: those that were under way at two deaths are tried again with nothing else running,
+    in a process beside the worker that dies in its place. Results are on the disk about a second after a unit is
     finished.
 
     Examples
