@@ -183,12 +183,15 @@ class Driver:
 
     def _collect(self) -> None:
         """Wait a moment for something to come back, and take all there is."""
-        try:
-            self._take(self._arrived.get(timeout=POLL_SECONDS))
-        except queue.Empty:
+        number = None
+        with suppress(queue.Empty):
+            number = self._arrived.get(timeout=POLL_SECONDS)
+        if number is None:
             self._caller.check()
             # Units take longer than this: then the cost of sending does not matter, but idle processes do.
             self._window = min(2 * self._window, self._most)
+        else:
+            self._take(number)
         while not self._arrived.empty():
             self._take(self._arrived.get_nowait())
 
