@@ -18,6 +18,7 @@ from causal_theory.cli.scheduler import cluster_executor
 from causal_theory.cli.sweep_config import SweepConfig, read_sweep_config
 from causal_theory.cli.sweep_figure import REPEAT, complete_choice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.foreign import WORKER_TIMEOUT
 from causal_theory.sweeps import MOST_UNITS, FailedUnit, Study, SweepInterrupted, SweepResult, find_study, sweep
 from causal_theory.sweeps.driver import WINDOW
 from causal_theory.sweeps.studies import PROVIDED
@@ -75,6 +76,12 @@ Scheduler = Annotated[
         metavar="ADDRESS", help="Compute on the workers of this Dask scheduler, tcp://host:8786.", rich_help_panel=RUN
     ),
 ]
+WorkerTimeout = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS", help="Give up when the scheduler has been without workers for so long.", rich_help_panel=RUN
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(help="Processes on this machine (default one for each processor); 0: none.", rich_help_panel=RUN),
@@ -90,6 +97,7 @@ def command(
     resume: Resume = False,
     reuse_other_versions: Reuse = False,
     scheduler: Scheduler = None,
+    worker_timeout: WorkerTimeout = WORKER_TIMEOUT,
     processes: Processes = None,
     limit: Limit = MOST_UNITS,
     json: options.Json = False,
@@ -134,6 +142,7 @@ def command(
                 rng=plan.seed,
                 executor=executor,
                 window=max(WINDOW, 2 * threads),
+                worker_timeout=worker_timeout,
                 processes=processes,
                 limit=limit,
                 reuse_other_versions=reuse_other_versions,

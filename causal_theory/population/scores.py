@@ -13,6 +13,7 @@ from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
+from causal_theory.foreign import WORKER_TIMEOUT, check_executor, wrong_result
 from causal_theory.kernels.tilted import tilted_masses
 from causal_theory.models import causal_softmax, check_attention_matrix
 from causal_theory.population.array_files import array_paths, new_arrays
@@ -61,6 +62,7 @@ def edge_scores(
     max_sequences: int = MAX_SEQUENCES,
     executor: Executor | None = None,
     window: int = WINDOW,
+    worker_timeout: float = WORKER_TIMEOUT,
     out: str | PathLike[str] | None = None,
 ) -> Estimate:
     r"""Return the edge scores: the population gradient of the first attention matrix, to first order.
@@ -90,9 +92,12 @@ def edge_scores(
         The largest number of sequences that ``"enumerate"`` accepts.
     executor : concurrent.futures.Executor, optional
         Workers for ``"transform"``: processes, the executor of a Dask client, MPI. The result is the same to the last
-        bit as without, when the threads of this process do the work.
+        bit as without, when the threads of this process do the work. What it returns is never written to.
     window : int
         Units of work that the executor holds at most: no fewer than it has workers.
+    worker_timeout : float, default 60
+        Seconds after which a Dask cluster without workers is given up. Other executors do not say how many they have:
+        they are waited for until Ctrl-C.
     out : path, optional
         A file ``x.npy`` for the value; the error goes to ``x.error.npy`` beside it. Both appear, or replace what was
         there, only when they are complete, and the estimate holds them as read-only memory maps.
@@ -106,8 +111,9 @@ def edge_scores(
     Raises
     ------
     InvalidArgumentError
-        If ``epsilon`` is not positive, the method is unknown, the executor has no ``submit`` or is given with
-        ``"enumerate"``, or ``out`` does not end in ``.npy``.
+        If ``epsilon`` is not positive, the method is unknown, the executor has no ``submit``, returns something else
+        than the sums it was asked for, has no workers or is given with ``"enumerate"``, or ``out`` does not end in
+        ``.npy``. Errors that the executor raises come through as they are.
     OutputError
         If a file ``out`` cannot be written; the disk is reserved before the work begins.
     TaskError
@@ -147,6 +153,7 @@ def edge_scores(
     epsilon = check_epsilon(epsilon)
     check_choice("method", method, get_args(ScoreMethod))
     window = check_integer("window", window, 1)
+    worker_timeout = check_positive("worker_timeout", worker_timeout)
     if executor is not None:
         _check_executor(executor, method)
     task.require_query("edge_scores")
@@ -161,7 +168,9 @@ def edge_scores(
         def evaluate(transition: Array) -> tuple[Array, Array]:
             if method == "enumerate":
                 return enumerated_scores(task, transition, epsilon)
-            return transform_scores(task, transition, epsilon, executor=executor, window=window, into=into)
+            return transform_scores(
+                task, transition, epsilon, executor=executor, window=window, worker_timeout=worker_timeout, into=into
+            )
 
         return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
@@ -177,8 +186,7 @@ def edge_scores(
 
 
 def _check_executor(executor: object, method: str) -> None:
-    if not callable(getattr(executor, "submit", None)):
-        raise InvalidArgumentError(f"executor must have a method submit, got {executor!r}")
+    check_executor(executor)
     if method == "enumerate":
         raise InvalidArgumentError(f"executor must be None for method='enumerate', got {executor!r}")
 
@@ -191,6 +199,7 @@ def transform_scores(
     nodes: int | None = None,
     executor: Executor | None = None,
     window: int = WINDOW,
+    worker_timeout: float = WORKER_TIMEOUT,
     into: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Array]:
     """Return the scores and their error bound for one transition matrix, by the integral transform.
@@ -211,7 +220,7 @@ def transform_scores(
     expected[-1] = 1.0
     means = np.zeros(length)
     relative = lanes.relative_error + _roundoff(task)
-    for (first, last), sums, moments in _block_sums(plan, executor, window):
+    for (first, last), sums, moments in _block_sums(plan, executor, window, worker_timeout):
         if first == 0:
             means = epsilon * moments / size
         # A few rows at a time: they stay in the cache from one operation to the next.
@@ -226,26 +235,48 @@ def transform_scores(
 
 
 def _block_sums(
-    plan: list[tuple[tuple[int, int], list[Unit]]], executor: Executor | None, window: int
+    plan: list[tuple[tuple[int, int], list[Unit]]], executor: Executor | None, window: int, worker_timeout: float
 ) -> Iterator[tuple[tuple[int, int], Array, Array]]:
-    """Yield for each block of rows the sums of its units, added in their order; moments are whole in the first."""
+    """Yield for each block of rows the sums of its units, added in their order; moments are whole in the first.
+
+    They are for reading. What an executor returns may have other holders, and is added into new arrays; the arrays that
+    threads of this process have made nobody else holds, and at these sizes every new one counts.
+    """
     units = [unit for _, some in plan for unit in some]
     if len(units) == 1:
         yield units[0].rows, *unit_sums(units[0])
         return
     last_of = {id(some[-1]) for _, some in plan}
-    total: tuple[Array, ...] = ()
-    with closing(in_order(unit_sums, units, executor, window)) as results:
-        for unit, sums in zip(track(units, "edge scores"), results, strict=True):
+    total: list[Array] = []
+    ours = False
+    with closing(in_order(unit_sums, units, executor, window, worker_timeout)) as results:
+        for unit, found in zip(track(units, "edge scores"), results, strict=True):
+            sums = found if executor is None else _checked_sums(unit, found)
             if not total:
-                # Of the first unit the arrays themselves: at these sizes every copy counts. Some executors lend them.
-                total = tuple(one if one.flags.writeable else one.copy() for one in sums)
+                total, ours = list(sums), executor is None
             else:
-                for whole, more in zip(total, sums, strict=True):
-                    np.add(whole, more, out=whole)
+                total = [
+                    np.add(whole, more, out=whole if ours else None) for whole, more in zip(total, sums, strict=True)
+                ]
+                ours = True
             if id(unit) in last_of:
                 yield unit.rows, total[0], total[1]
-                total = ()
+                total = []
+
+
+def _checked_sums(unit: Unit, found: object) -> tuple[Array, Array]:
+    """Return what an executor gave as the sums of a unit, if that is what it is."""
+    first, last = unit.rows
+    shapes = (last - first, last), (unit.graph.length,)
+    if not (
+        isinstance(found, tuple)
+        and len(found) == len(shapes)
+        and all(isinstance(one, np.ndarray) and one.dtype == np.float64 for one in found)
+        and tuple(one.shape for one in found) == shapes
+    ):
+        raise wrong_result(f"a pair of float64 arrays of shapes {shapes[0]} and {shapes[1]}", found)
+    # Subclasses, as maps of files that workers share, add up to arrays.
+    return np.asarray(found[0]), np.asarray(found[1])
 
 
 def _roundoff(task: InContextTask) -> float:

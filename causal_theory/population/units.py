@@ -5,17 +5,19 @@ in a fixed order: the result is the same, to the last bit, whoever computes them
 """
 
 import os
+import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.foreign import WORKER_TIMEOUT, Caller
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels._jit import get_num_threads
 from causal_theory.kernels.tilted import tilted_sums
@@ -50,6 +52,8 @@ class Unit:
         Blocks of lanes that enter the pair sums.
     rows : tuple of two int
         First row and the one after the last.
+    number : str
+        Another one for every unit: some executors take equal calls for one call, whose result all callers then share.
     """
 
     graph: CausalGraph
@@ -61,6 +65,7 @@ class Unit:
     weights: Array
     pair_blocks: int
     rows: tuple[int, int]
+    number: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 def make_units(
@@ -104,22 +109,27 @@ def unit_sums(unit: Unit) -> tuple[Array, Array]:
 
 
 def in_order(
-    function: Callable[[Argument], Result], arguments: Iterable[Argument], executor: Executor | None, window: int
+    function: Callable[[Argument], Result],
+    arguments: Iterable[Argument],
+    executor: Executor | None,
+    window: int,
+    worker_timeout: float = WORKER_TIMEOUT,
 ) -> Generator[Result, None, None]:
     """Yield the results in the order of the arguments, with at most ``window`` of them under way or waiting.
 
     Without an executor the threads of this process do it, as many as kernels may use. What has not begun when
-    something fails, or when the caller stops, is cancelled.
+    something fails, or when the caller stops, is cancelled. Results of an executor may have other holders: they are
+    for reading.
     """
     if executor is not None:
-        yield from _submitted(function, arguments, executor, window)
+        yield from _submitted(function, arguments, Caller(executor, worker_timeout), window)
         return
     threads = get_num_threads()
     if threads == 1:
         yield from map(function, arguments)
         return
     with ThreadPoolExecutor(threads, initializer=_leave_first_processor) as pool:
-        yield from _submitted(function, arguments, pool, min(window, 2 * threads))
+        yield from _submitted(function, arguments, Caller(pool), min(window, 2 * threads))
 
 
 def _leave_first_processor() -> None:
@@ -130,17 +140,16 @@ def _leave_first_processor() -> None:
 
 
 def _submitted(
-    function: Callable[[Argument], Result], arguments: Iterable[Argument], executor: Executor, window: int
+    function: Callable[[Argument], Result], arguments: Iterable[Argument], caller: Caller, window: int
 ) -> Iterator[Result]:
     waiting: deque[Future[Any]] = deque()
     rest = iter(arguments)
     try:
-        waiting.extend(executor.submit(function, argument) for argument in islice(rest, window))
+        waiting.extend(caller.submit(function, argument) for argument in islice(rest, window))
         while waiting:
-            result = waiting[0].result()
+            result = caller.result(waiting[0])
             waiting.popleft()
-            waiting.extend(executor.submit(function, argument) for argument in islice(rest, 1))
+            waiting.extend(caller.submit(function, argument) for argument in islice(rest, 1))
             yield result
     finally:
-        for future in waiting:
-            future.cancel()
+        caller.cancel(waiting)

@@ -4,15 +4,19 @@ import queue
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
+from causal_theory.dask_calls import WorkersDiedError
 from causal_theory.errors import InvalidArgumentError, StoreError
+from causal_theory.foreign import WORKER_TIMEOUT, Caller, Submitter, wrong_result
 from causal_theory.provenance import CodeVersion
+from causal_theory.sweeps.apart import death, evaluate_apart
 from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
-from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, WorkerDiedError
-from causal_theory.sweeps.outcome import failure
+from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, WorkerDiedError
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
@@ -31,7 +35,15 @@ FIRST_IN_FLIGHT = 16
 WINDOW = 1024
 """Parcels given to an executor of unknown size: few until it is known how long a unit takes, then plenty for all."""
 TRIES = 3
-"""A unit whose process died is tried again by itself, then with nothing else running, then it is a failure."""
+"""A unit whose process died is tried again by itself, then with nothing else running, then it is a failure. On another
+executor than our own both further tries have nothing else running: its workers may have several threads, and one that
+dies takes innocent units along."""
+
+MOST_DEATHS = 2
+"""Workers that Dask may lose to a call before its units are suspects: one may be lost for reasons of its own."""
+
+DEATHS = {("distributed", "KilledWorker"), ("parsl", "WorkerLost"), ("parsl", "ManagerLost")}
+"""How executors say it, by package and name of the error: none of them need be installed."""
 
 
 class Driver:
@@ -63,13 +75,20 @@ class Driver:
         self._waiting: deque[Unit] = deque()
         self._suspects: deque[Unit] = deque()
         self._deaths: dict[str, int] = {}
-        self._flying: dict[Future[Report], Parcel] = {}
-        self._alone: Future[Report] | None = None
-        self._arrived: queue.SimpleQueue[Future[Report]] = queue.SimpleQueue()
+        self._flying: dict[str, tuple[Future[Any], Parcel]] = {}
+        self._alone = ""
+        self._arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._unsaved: list[tuple[Report, dict[str, Unit]]] = []
         self._oldest = 0.0
 
-    def run(self, units: Iterable[Unit], executor: Submitter, threads: int | None, window: int = WINDOW) -> None:
+    def run(
+        self,
+        units: Iterable[Unit],
+        executor: Submitter,
+        threads: int | None,
+        window: int = WINDOW,
+        worker_timeout: float = WORKER_TIMEOUT,
+    ) -> None:
         """Evaluate the units.
 
         Parameters
@@ -82,30 +101,35 @@ class Driver:
             Most threads of a kernel.
         window : int
             Most parcels that the executor is given before results come back.
+        worker_timeout : float
+            Seconds after which a cluster without workers is given up.
 
         Raises
         ------
         StoreError
             If results cannot be written.
         InvalidArgumentError
-            If the executor cannot evaluate the study, or breaks.
+            If the executor cannot evaluate the study, breaks, or has no workers.
         KeyboardInterrupt
             After Ctrl-C. As after every error but the first, what has come back is stored.
         Terminated
             After SIGTERM.
         """
         self._waiting.extend(units)
-        self._executor, self._threads = executor, threads
+        self._threads = threads
         self._serial = isinstance(executor, SerialExecutor)
         self._most = 1 if self._serial else window
+        self._own = isinstance(executor, ProcessPool)
         if isinstance(executor, ProcessPool):
             self._most = 2 * executor.processes
         self._window = min(FIRST_IN_FLIGHT, self._most)
+        interrupt = DeferredInterrupt()
+        heed = partial(_heed, interrupt)
+        self._caller = Caller(executor, worker_timeout, heed, MOST_DEATHS)
         try:
-            with DeferredInterrupt() as interrupt:
+            with interrupt:
                 while self._waiting or self._suspects or self._flying:
-                    if interrupt.pending:
-                        interrupt.interrupt()
+                    heed()
                     self._hand_out()
                     self._collect()
                     if self._unsaved and (self._serial or time.monotonic() - self._oldest > COMMIT_SECONDS):
@@ -113,64 +137,87 @@ class Driver:
         except StoreError:
             raise
         except BaseException:
-            while not self._arrived.empty():
-                with suppress(InvalidArgumentError):
-                    self._take(self._arrived.get_nowait())
-            self._save()
+            try:
+                while not self._arrived.empty():
+                    with suppress(InvalidArgumentError):
+                        self._take(self._arrived.get_nowait())
+            finally:
+                self._save()
             raise
         finally:
-            for future in self._flying:
-                future.cancel()
+            self._caller.cancel(future for future, _ in self._flying.values())
         self._save()
 
     def _hand_out(self) -> None:
         """Send parcels until enough are under way."""
         while len(self._flying) < self._window and self._alone not in self._flying:
             if self._suspects:
-                alone = self._deaths[self._suspects[0].key] == TRIES - 1
+                died = self._deaths[self._suspects[0].key]
+                alone = not self._own or died == TRIES - 1
                 if alone and self._flying:
                     return
-                future = self._send([self._suspects.popleft()])
-                self._alone = future if alone else None
+                units = [self._suspects.popleft()]
+                # One process for all suspects: it takes seconds to start, and dies at the unit that kills it.
+                while self._suspects and not self._own and died == 1 == self._deaths[self._suspects[0].key]:
+                    units.append(self._suspects.popleft())
+                number = self._send(units, died)
+                self._alone = number if alone else ""
             elif self._waiting:
                 count = min(self._size, len(self._waiting))
                 self._send([self._waiting.popleft() for _ in range(count)])
             else:
                 return
 
-    def _send(self, units: list[Unit]) -> Future[Report]:
+    def _send(self, units: list[Unit], died: int = 0) -> str:
         parcel = Parcel(self._study, tuple(units), MOST_PARCEL_SECONDS, self._threads)
         try:
-            future = self._executor.submit(evaluate, parcel)
-        except (BrokenExecutor, RuntimeError) as error:
+            if died and not self._own:
+                future = self._caller.submit(evaluate_apart, parcel, died, TRIES)
+            else:
+                future = self._caller.submit(evaluate, parcel)
+            self._flying[parcel.number] = future, parcel
+            self._caller.when_done(future, partial(self._arrived.put, parcel.number))
+        except InvalidArgumentError:
+            raise
+        except Exception as error:
             raise _unusable(error) from error
-        self._flying[future] = parcel
-        future.add_done_callback(self._arrived.put)
-        return future
+        return parcel.number
 
     def _collect(self) -> None:
         """Wait a moment for something to come back, and take all there is."""
-        try:
-            self._take(self._arrived.get(timeout=POLL_SECONDS))
-        except queue.Empty:
+        number = None
+        with suppress(queue.Empty):
+            number = self._arrived.get(timeout=POLL_SECONDS)
+        if number is None:
+            self._caller.check()
             # Units take longer than this: then the cost of sending does not matter, but idle processes do.
             self._window = min(2 * self._window, self._most)
+        else:
+            self._take(number)
         while not self._arrived.empty():
             self._take(self._arrived.get_nowait())
 
-    def _take(self, future: Future[Report]) -> None:
-        parcel = self._flying.pop(future)
+    def _take(self, number: str) -> None:
+        if number not in self._flying:  # some futures tell twice that they are done
+            return
+        future, parcel = self._flying[number]
         try:
-            report = future.result()
+            report = self._caller.result(future)
+        except (InvalidArgumentError, KeyboardInterrupt):
+            raise
         except Exception as error:
-            if not isinstance(error, WorkerDiedError) and not _is_killed_worker(error):
+            if not isinstance(error, WorkerDiedError | WorkersDiedError) and not _is_death(error):
                 raise _unusable(error) from error
+            del self._flying[number]
             self._repeat(parcel.units)
         else:
+            del self._flying[number]
             self._keep(parcel.units, report)
 
     def _keep(self, units: Sequence[Unit], report: Report) -> None:
         """Note the outcomes, and learn from them how much to send."""
+        if not _answers(report, units):
+            raise wrong_result("a report of the units of a parcel", report)
         if report.version.code != self._version.code:
             raise InvalidArgumentError(
                 f"executor must run the code of this process, {self._version.package} with the digest "
@@ -191,14 +238,13 @@ class Driver:
         self._unsaved.append((report, {unit.key: unit for unit in units}))
 
     def _repeat(self, units: Sequence[Unit]) -> None:
-        """Try each unit of a parcel again whose process died, unless that was the last time."""
+        """Try the units of a parcel again whose process died, unless that was the last time."""
         for unit in units:
             deaths = self._deaths[unit.key] = self._deaths.get(unit.key, 0) + 1
             if deaths < TRIES:
                 self._suspects.append(unit)
             else:
-                outcome = failure(unit.key, 0.0, f"the process that evaluated it died, {TRIES} times")
-                self._note(Report((outcome,), self._version, "", time.time()), [unit])
+                self._note(Report((death(unit.key, deaths),), self._version, "", time.time()), [unit])
 
     def _save(self) -> None:
         """Store what has come back, and only then count it."""
@@ -214,15 +260,26 @@ class Driver:
         self._bar.update(self.done + self.failed, self.failed)
 
 
-def _is_killed_worker(error: BaseException) -> bool:
-    """Return whether Dask gave a call up because the processes that ran it died; Dask need not be installed."""
-    return any(
-        kind.__name__ == "KilledWorker" and kind.__module__.startswith("distributed") for kind in type(error).mro()
-    )
+def _heed(interrupt: DeferredInterrupt) -> None:
+    if interrupt.pending:
+        interrupt.interrupt()
+
+
+def _answers(report: object, units: Sequence[Unit]) -> bool:
+    """Return whether an executor has returned what a parcel was sent for: outcomes of its first units, at least one."""
+    if not isinstance(report, Report) or not report.outcomes:
+        return False
+    return [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
+
+
+def _is_death(error: BaseException) -> bool:
+    """Return whether an executor gave a call up because the process that ran it died, and has started another."""
+    return any((kind.__module__.partition(".")[0], kind.__name__) in DEATHS for kind in type(error).mro())
 
 
 def _unusable(error: BaseException) -> InvalidArgumentError:
+    said = " ".join(str(error).split())
     return InvalidArgumentError(
-        f"executor must be able to evaluate the study, got {type(error).__name__}: {error}; what came back before is "
+        f"executor must be able to evaluate the study, got {type(error).__name__}: {said}; what came back before is "
         "stored, and the sweep can be repeated to go on"
     )

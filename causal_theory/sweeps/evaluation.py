@@ -15,7 +15,7 @@ from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.training.interrupts import Terminated
 
-__all__ = ["Parcel", "Report", "evaluate", "one_blas_thread"]
+__all__ = ["Parcel", "Report", "evaluate", "host", "one_blas_thread"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def evaluate(parcel: Parcel) -> Report:
                 break
     # Only now has the study loaded all that it uses.
     version = code_version(parcel.study.function)
-    return Report(tuple(outcomes), version, _host(), time.time())
+    return Report(tuple(outcomes), version, host(), time.time())
 
 
 def _evaluate(study: Study, unit: Unit) -> Outcome:
@@ -135,7 +135,8 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @cache
-def _host() -> str:
+def host() -> str:
+    """Return the name of this machine."""
     import platform
 
     return platform.node()

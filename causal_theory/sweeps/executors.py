@@ -11,22 +11,15 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.foreign import Submitter
 from causal_theory.validation import check_integer
 
 __all__ = ["ProcessPool", "SerialExecutor", "Submitter", "WorkerDiedError", "usable_processors"]
 
 Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
-
-
-class Submitter(Protocol):
-    """What a sweep needs of an executor: the method of :class:`concurrent.futures.Executor` that starts a call."""
-
-    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        """Call a function somewhere, and return the future result."""
-        ...
 
 
 class WorkerDiedError(Exception):

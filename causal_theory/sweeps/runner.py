@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.foreign import WORKER_TIMEOUT, Submitter, check_executor
 from causal_theory.notebook import block, facts, number
 from causal_theory.provenance import check_unedited, code_version, is_same_code
 from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.driver import WINDOW, Driver
-from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, Submitter, usable_processors
+from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study, StudyFunction, find_study
 from causal_theory.sweeps.table import SweepTable, read_store
 from causal_theory.training.interrupts import Terminated
-from causal_theory.validation import LARGEST_SEED, check_integer
+from causal_theory.validation import LARGEST_SEED, check_integer, check_positive
 
 __all__ = ["SweepInterrupted", "SweepResult", "sweep"]
 
@@ -94,6 +95,7 @@ def sweep(
     processes: int | None = None,
     threads_per_process: int | None = None,
     window: int = WINDOW,
+    worker_timeout: float = WORKER_TIMEOUT,
     limit: int = MOST_UNITS,
     reuse_other_versions: bool = False,
     progress: bool = True,
@@ -130,6 +132,9 @@ def sweep(
     window : int, default 1024
         Parcels of units, of a quarter of a second or one unit, that an ``executor`` holds at most: no fewer than it has
         workers, and better twice as many.
+    worker_timeout : float, default 60
+        Seconds after which a Dask cluster without workers is given up; more where they wait in a queue before they
+        start. Other executors do not say how many workers they have: they are waited for until Ctrl-C.
     limit : int, default 100000
         Most units.
     reuse_other_versions : bool, default False
@@ -146,7 +151,8 @@ def sweep(
     Raises
     ------
     InvalidArgumentError
-        If the study, the grid or the executor cannot be used, or a source file was edited after it was loaded.
+        If the study, the grid or the executor cannot be used, or a source file was edited after it was loaded. What
+        came back before is stored.
     TooLargeError
         If there are more units than ``limit``.
     StoreError
@@ -159,7 +165,9 @@ def sweep(
     Notes
     -----
     A unit that raises an error fails, and the sweep goes on. A unit whose process dies is tried again by itself, then
-    with nothing else running; after the third death it fails. Results are on the disk about a second after a unit is
+    with nothing else running; after the third death it fails. On a Dask cluster a worker with several threads takes
+    other units along when it dies: those that were under way at two deaths are tried again with nothing else running,
+    in a process beside the worker that dies in its place. Results are on the disk about a second after a unit is
     finished.
 
     Examples
@@ -184,8 +192,11 @@ def sweep(
     if executor is None:
         count = usable_processors() if processes is None else check_integer("processes", processes, 0)
     else:
-        _check_executor(executor, processes)
+        check_executor(executor)
+        if processes is not None:
+            raise InvalidArgumentError(f"processes must not be given together with executor, got {processes}")
     window = check_integer("window", window, 1)
+    worker_timeout = check_positive("worker_timeout", worker_timeout)
     check_unedited(found.function)
     version = code_version(found.function)
     path = Path(store)
@@ -205,7 +216,7 @@ def sweep(
             if executor is None:
                 executor, share = _own_executor(min(count, len(missing)), stack)
                 threads = threads or share
-            driver.run(missing, executor, threads, window)
+            driver.run(missing, executor, threads, window, worker_timeout)
         except (KeyboardInterrupt, Terminated) as interrupt:
             kind = Terminated if isinstance(interrupt, Terminated) else SweepInterrupted
             raise kind(
@@ -221,13 +232,6 @@ def sweep(
         seconds=time.monotonic() - started,
         keys=tuple(unit.key for unit in units),
     )
-
-
-def _check_executor(executor: object, processes: int | None) -> None:
-    if not callable(getattr(executor, "submit", None)):
-        raise InvalidArgumentError(f"executor must have a method submit, got {executor!r}")
-    if processes is not None:
-        raise InvalidArgumentError(f"processes must not be given together with executor, got {processes}")
 
 
 def _own_executor(processes: int, stack: ExitStack) -> tuple[Submitter, int | None]:

@@ -90,6 +90,37 @@ def dies(*, number: int, victim: int, log: str) -> dict[str, object]:
     return {"double": 2 * number}
 
 
+class Poison:
+    """Kills the process that sends it anywhere."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return (Poison, ())
+
+
+def returns_poison(marker: str) -> Poison:
+    """Return what cannot leave the process alive, and the next time not even that."""
+    if Path(marker).exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path(marker).touch()
+    return Poison()
+
+
+def dies_often(*, number: int, victims: int, log: str) -> dict[str, object]:
+    """Kill the process at every third number."""
+    if number % 3 == 1 and number < victims:
+        with open(log, "a", encoding="utf-8") as file:
+            file.write(f"{number}\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"double": 2 * number}
+
+
+def prints(*, number: int) -> dict[str, object]:
+    """Print, as a study does that somebody is looking into."""
+    print(number, flush=True)
+    return {"double": 2 * number}
+
+
 def meets(*, number: int, folder: str) -> dict[str, object]:
     """Return the number of the process; the first unit waits until a second process evaluates units too."""
     Path(folder, str(os.getpid())).touch()

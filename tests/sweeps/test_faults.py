@@ -11,13 +11,16 @@ import sys
 import threading
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from causal_theory.errors import StoreError
-from causal_theory.sweeps import read_store, sweep
+from causal_theory.sweeps import expand_grid, find_study, read_store, sweep
+from causal_theory.sweeps.apart import evaluate_apart
+from causal_theory.sweeps.evaluation import Parcel, evaluate
 from tests.helpers import wait_until
 from tests.sweeps import studies_for_tests as studies
 from tests.sweeps.helpers import dask_executor, digest, numbers
@@ -89,6 +92,72 @@ class TestKilledProcess:
         assert len((tmp_path / "log").read_text().split()) == 3
         sweep(studies.dies_once, {"number": range(20)}, store=tmp_path / "c.sqlite", settings=once, processes=0)
         assert digest(path) == digest(tmp_path / "c.sqlite")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("workers", "threads", "units"), [(2, 2, 6), (1, 4, 60)])
+    def test_of_dask_with_several_threads(self, workers, threads, units, path, tmp_path):
+        """A worker that dies takes other units along: those have their results, and the sweep has an end."""
+        distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
+        settings = {"victims": 6, "log": str(tmp_path / "log")}
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            found = sweep(
+                studies.dies_often,
+                {"number": range(units)},
+                store=path,
+                settings=settings,
+                executor=client.get_executor(),
+            )
+        assert counts(found) == (units - 2, 0, 2)
+        assert sorted(failed.settings["number"] for failed in found.table().failures) == [1, 4]
+        assert {failed.error for failed in found.table().failures} == {"the process that evaluated it died, 3 times"}
+        assert sorted(numbers(path)) == sorted(set(range(units)) - {1, 4})
+
+
+class TestApart:
+    """What becomes of units under suspicion."""
+
+    def parcel(self, function, settings, units):
+        study = find_study(function)
+        grid = expand_grid(study, {"number": units}, settings=settings, repeats=1, entropy=0, limit=100)
+        return Parcel(study, tuple(grid), 1e9, None)
+
+    @pytest.mark.parametrize("died", [1, 2])
+    def test_one_culprit_for_each_death(self, died, tmp_path):
+        log = tmp_path / "log"
+        parcel = self.parcel(studies.dies_often, {"victims": 6, "log": str(log)}, range(7))
+        report = evaluate_apart(parcel, died, 3)
+        assert [outcome.key for outcome in report.outcomes] == [unit.key for unit in parcel.units]
+        assert [k for k, outcome in enumerate(report.outcomes) if outcome.status == "failed"] == [1, 4]
+        assert log.read_text().split() == ["1"] * (3 - died) + ["4"] * (3 - died)
+        assert report.version == evaluate(parcel_of_one(parcel)).version
+
+    def test_results_are_those_of_any_other_process(self):
+        parcel = self.parcel(studies.cheap, {"scale": 0.1}, range(5))
+        apart, here = evaluate_apart(parcel, 1, 3), evaluate(parcel)
+        assert [(one.key, one.status, one.result, one.arrays) for one in apart.outcomes] == [
+            (one.key, one.status, one.result, one.arrays) for one in here.outcomes
+        ]
+
+    def test_where_no_process_can_be_started(self, monkeypatch):
+        """The units are evaluated here: they may be innocent, and the death of this process would be their last."""
+        monkeypatch.setattr(sys, "executable", "/there/is/no/such/file")
+        report = evaluate_apart(self.parcel(studies.cheap, {}, range(3)), 1, 3)
+        assert [outcome.status for outcome in report.outcomes] == ["done"] * 3
+
+    def test_what_a_study_prints_is_no_answer(self, monkeypatch, capfd):
+        parcel = self.parcel(studies.prints, {}, range(3))
+        report = evaluate_apart(parcel, 1, 3)
+        assert [outcome.status for outcome in report.outcomes] == ["done"] * 3
+        assert capfd.readouterr().err.split() == ["0", "1", "2"]
+
+
+def parcel_of_one(parcel):
+    return replace(parcel, units=parcel.units[:1])
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of a process are read from /proc")
