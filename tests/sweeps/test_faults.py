@@ -101,7 +101,7 @@ class TestKilledProcess:
         settings = {"victims": 6, "log": str(tmp_path / "log")}
         with (
             distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=None
+                n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
