@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 USABLE = $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help verify test lint types check docs bench coverage format clean
+.PHONY: help verify test lint types check versions docs bench coverage format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ types: $(READY) ## static types
 
 check: $(READY) ## tests and doctests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=40
+
+versions: $(READY) ## reference cases and command line with the oldest and with the newest dependencies
+	$(BIN)/python -m tests.versions
 
 docs: $(READY) ## the documentation, docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build/html

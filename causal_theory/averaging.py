@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import TaskError, TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
+from causal_theory.priors.base import draw_laws
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
@@ -42,6 +44,13 @@ DEFAULT_DRAWS = 256
 MAX_RELABELINGS = factorial(8)
 QUADRATURE_NODES = (10, 15, 23, 35, 52)
 QUADRATURE_TOLERANCE = 2e-14
+MOST_POINTS = 20_000
+"""Points of a rule that is the last one even if it has not settled: a rule with panels has many of them."""
+
+ROUNDOFF, NEGLIGIBLE_SHARE = 1e-9, 1e-3
+"""Mean errors of single evaluations below these shares of the mean or of its standard error are left out."""
+
+NOTHING = 1e-300
 
 Array = NDArray[np.float64]
 Drawn = TypeVar("Drawn")
@@ -54,12 +63,14 @@ KernelEvaluation = Callable[[Mapping[int, Array]], tuple[Array, Array]]
 """The same for a kernel for each number of parents."""
 
 
+@default_floats
 def average_over_prior(
     prior: Prior,
     evaluate: Evaluation,
     *,
     label_invariant: bool,
     symmetrise: Callable[[Array], Array] | None = None,
+    rarest: float = 1.0,
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
 ) -> Estimate:
@@ -75,6 +86,9 @@ def average_over_prior(
         Whether ``evaluate(P pi P^T) = evaluate(pi)`` for every relabeling ``P``.
     symmetrise : callable, optional
         For quantities that are not invariant: the average over relabelings as a function of the value at one matrix.
+    rarest : float
+        Stationary probabilities around this one decide the value: that of terms ``1 / (mu_b + rarest)``. One, the
+        default, when there are none. The quadrature for two symbols is then refined near zero.
     draws, rng
         Number of draws and source of randomness, for priors without an exact average.
     """
@@ -90,7 +104,7 @@ def average_over_prior(
             return Estimate(symmetrise(value), symmetrise(error), "exact")
         return average_relabelings(prior, evaluate)
     if isinstance(prior, DirichletPrior) and prior.vocab_size == 2:
-        return _average_binary(prior, evaluate, label_invariant)
+        return _average_binary(prior, evaluate, label_invariant, rarest)
     if symmetrise is not None and isinstance(prior, DirichletPrior | DrawnPrior):
         # The names carry no information under these priors: averaging over them is exact and takes away noise. Of a
         # prior of somebody's own that is not known.
@@ -98,10 +112,11 @@ def average_over_prior(
     if isinstance(prior, DrawnPrior):
         matrices = prior.matrices
     else:
-        matrices = prior.sample(check_integer("draws", draws, 2), as_generator(rng))
+        matrices = draw_laws(prior, check_integer("draws", draws, 2), (1,), as_generator(rng))[1]
     return _average_draws(matrices, evaluate)
 
 
+@default_floats
 def average_over_kernels(
     prior: Prior,
     in_degrees: Sequence[int],
@@ -151,10 +166,11 @@ def average_over_kernels(
         return Estimate(value, error, "exact")
     if symmetrise is not None and isinstance(prior, DirichletPrior):
         evaluate = _at_all_names(evaluate, symmetrise)
-    drawn = prior.sample_kernels(check_integer("draws", draws, 2), in_degrees, as_generator(rng))
+    drawn = draw_laws(prior, check_integer("draws", draws, 2), in_degrees, as_generator(rng))
     return _average_draws(({k: drawn[k][n] for k in in_degrees} for n in range(draws)), evaluate)
 
 
+@default_floats
 def average_relabelings(prior: OrbitPrior, evaluate: Evaluation) -> Estimate:
     """Average over all S! relabelings of the matrix of an orbit prior."""
     check_relabelings(prior)
@@ -190,20 +206,24 @@ def _weighted_sum(
     return value, error
 
 
-def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool) -> Estimate:
+def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant: bool, rarest: float) -> Estimate:
     coarse: Array | None = None
     before: Array | None = None
     value = error = np.zeros(())
     for nodes in QUADRATURE_NODES:
         matrices, weights = binary_dirichlet_rule(
-            prior.concentration, prior.floor, nodes, label_invariant=label_invariant
+            prior.concentration, prior.floor, nodes, label_invariant=label_invariant, rarest=rarest
         )
         value, error = _weighted_sum(evaluate, zip(matrices, weights, strict=True))
         if coarse is not None:
             step = np.abs(value - coarse)
             error = error + _remaining(step, before)
             before = step
-            if step.max() <= QUADRATURE_TOLERANCE * max(float(np.abs(value).max()), 1e-300):
+            largest = max(float(np.abs(value).max()), 1e-300)
+            # Terms 1 / (mu + eps) may be huge in one entry: the others are refined for themselves.
+            size = largest if rarest == 1.0 else np.maximum(np.abs(value), min(largest, 1.0))
+            settled = (step <= QUADRATURE_TOLERANCE * size).all()
+            if settled or (nodes > QUADRATURE_NODES[1] and len(weights) > MOST_POINTS):
                 break
         coarse = value
     return Estimate(value, error, "quadrature")
@@ -238,16 +258,22 @@ def _average_draws(elements: Iterable[Drawn], evaluate: Callable[[Drawn], tuple[
     draws = 0
     mean: Array | None = None
     spread: Array | None = None
+    errors: Array | None = None
     for k, element in enumerate(elements):
-        value, _ = evaluate(element)
+        value, error = evaluate(element)
         draws += 1
-        if mean is None or spread is None:
-            mean, spread = value.astype(np.float64), np.zeros_like(value)
+        if mean is None or spread is None or errors is None:
+            mean, spread, errors = value.astype(np.float64), np.zeros_like(value), np.array(error, dtype=np.float64)
             continue
         # Welford's update: the spread is summed around the running mean, without cancellation.
         delta = value - mean
         mean = mean + delta / (k + 1)
         spread += delta * (value - mean)
-    if mean is None or spread is None:
+        errors += error
+    if mean is None or spread is None or errors is None:
         raise TaskError("prior must have at least one transition matrix")
-    return Estimate(mean, np.sqrt(spread / (draws - 1) / draws), "monte_carlo")
+    standard = np.sqrt(spread / (draws - 1) / draws)
+    errors /= draws
+    # Roundoff is not mentioned beside a standard error; what single matrices leave open is.
+    beyond = errors > np.maximum(np.maximum(ROUNDOFF * np.abs(mean), NEGLIGIBLE_SHARE * standard), NOTHING)
+    return Estimate(mean, standard + np.where(beyond, errors, 0.0), "monte_carlo")

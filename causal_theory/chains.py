@@ -4,12 +4,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import TransitionError
+from causal_theory.floats import default_floats
 from causal_theory.kernels import gth
-from causal_theory.validation import ROW_SUM_TOLERANCE, check_transition_matrix
+from causal_theory.validation import ROW_SUM_TOLERANCE, check_transition_matrix, normalised
 
 __all__ = ["chi2_matrix", "closed_classes", "mixing_decay", "stationary_distribution", "stationary_distributions"]
 
 
+@default_floats
 def stationary_distribution(pi: ArrayLike) -> NDArray[np.float64]:
     r"""Return the stationary law of a transition matrix.
 
@@ -21,7 +23,7 @@ def stationary_distribution(pi: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     pi : array_like of shape (S, S)
-        Transition matrix, ``pi[a, b] = P(child = b | parent = a)``.
+        Transition matrix, ``pi[a, b] = P(child = b | parent = a)``. Rows that sum to one up to 1e-10 are normalised.
 
     Returns
     -------
@@ -52,6 +54,7 @@ def stationary_distribution(pi: ArrayLike) -> NDArray[np.float64]:
     return law
 
 
+@default_floats
 def stationary_distributions(pis: ArrayLike) -> NDArray[np.float64]:
     """Return the stationary laws of a stack of transition matrices.
 
@@ -87,9 +90,10 @@ def stationary_distributions(pis: ArrayLike) -> NDArray[np.float64]:
     if not good.all():
         item = int(np.flatnonzero(~good)[0])
         check_transition_matrix(f"pis[{item}]", matrices[item])
-    return _laws(matrices)
+    return _laws(normalised(matrices))
 
 
+@default_floats
 def closed_classes(pi: ArrayLike) -> list[list[int]]:
     """Return the closed classes of a transition matrix: the sets of symbols that cannot be left.
 
@@ -117,6 +121,7 @@ def closed_classes(pi: ArrayLike) -> list[list[int]]:
     return _symbols_by_class(labels[0], closed)
 
 
+@default_floats
 def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
     r"""Return the matrix whose squared Frobenius norm is the chi-square information of one edge.
 
@@ -152,6 +157,7 @@ def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(root[:, np.newaxis] * matrix * inverse - np.outer(root, root), dtype=np.float64)
 
 
+@default_floats
 def mixing_decay(pi: ArrayLike) -> float:
     """Return the largest singular value of :func:`chi2_matrix`, in [0, 1].
 

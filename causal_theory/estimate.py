@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, facts, number, with_error
 
 __all__ = ["Estimate", "Gradient", "Method"]
@@ -53,6 +54,7 @@ class Estimate:
     error: NDArray[np.float64]
     method: Method
 
+    @default_floats
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return ``value``, so that NumPy functions accept an estimate in place of an array."""
         return np.array(self.value, dtype=dtype, copy=copy)
@@ -68,6 +70,7 @@ class Estimate:
         shape = "x".join(map(str, self.value.shape))
         return f"Estimate({shape} array, error <= {self._largest_error:.1e}, {self.method})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         return block(self._markup("Estimate"))
 
@@ -117,6 +120,7 @@ class Gradient:
         largest = (f"max |d{name}| = {_largest(part):.3g}" for name, part in (("A1", self.A1), ("A2", self.A2)))
         return f"Gradient(loss {self.loss._text('+-')}, {', '.join(largest)}, {self.loss.method})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         return block(
             self.loss._markup("Gradient: the loss, in nats"),

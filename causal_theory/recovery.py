@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.drawing import draw_graph
 from causal_theory.notebook import block, count, facts, figure, paragraph, table, with_error
@@ -44,6 +45,7 @@ def _split(scores: Estimate | ArrayLike) -> tuple[Array, Array]:
     return matrix, error
 
 
+@default_floats
 def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) -> NDArray[np.int64]:
     """Return the best key of every position, or -1 for a root.
 
@@ -158,6 +160,7 @@ class EdgeReport:
         return self.graph.parent_array
 
     @cached_property
+    @default_floats
     def best_key(self) -> NDArray[np.int64]:
         """Largest entry of each row among j <= i, (T,)."""
         value, _ = _split(self.scores)
@@ -195,12 +198,14 @@ class EdgeReport:
         return self._margins[2]
 
     @property
+    @default_floats
     def significant(self) -> NDArray[np.bool_]:
         """Whether the margin exceeds two of its error bars in absolute value (T,); False for roots."""
         decided: NDArray[np.bool_] = np.abs(self.margin) > ERROR_BARS * self.margin_error
         return decided
 
     @property
+    @default_floats
     def smallest_margin(self) -> float:
         """The smallest margin over child rows; infinity for a graph without edges."""
         return float(np.nanmin(self.margin)) if (self.true >= 0).any() else float("inf")
@@ -219,18 +224,21 @@ class EdgeReport:
         return int(correct.sum()), int(claimed.sum()), int((self.true >= 0).sum())
 
     @property
+    @default_floats
     def precision(self) -> float:
         """Share of predicted edges that are edges; 1 when none is predicted."""
         correct, claimed, _ = self._counts
         return correct / claimed if claimed else 1.0
 
     @property
+    @default_floats
     def recall(self) -> float:
         """Share of edges that are predicted; 1 for a graph without edges."""
         correct, _, edges = self._counts
         return correct / edges if edges else 1.0
 
     @property
+    @default_floats
     def exact_match(self) -> bool:
         """Whether every position, roots included, is predicted correctly."""
         return bool(np.array_equal(self.predicted, self.true))
@@ -242,6 +250,7 @@ class EdgeReport:
             f"smallest_margin={self.smallest_margin:.3g}, exact_match={self.exact_match})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         correct, claimed, edges = self._counts
         wrong = [i for i in range(len(self.true)) if self.predicted[i] != self.true[i]]

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from causal_theory.chains import closed_classes, stationary_distribution, stationary_distributions
 from causal_theory.errors import TaskError, TransitionError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import block, count, facts, table
 from causal_theory.priors import PointPrior, Prior
-from causal_theory.priors.base import MatrixPrior
+from causal_theory.priors.base import MatrixPrior, draw_laws
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
 
 __all__ = ["InContextTask", "RootLaw", "Sample"]
@@ -144,6 +145,7 @@ class InContextTask:
                     f"and {len(classes)} closed classes of symbols: {', '.join(map(str, classes))}"
                 )
 
+    @default_floats
     def _repr_html_(self) -> str:
         roots = "uniform" if self.root_law == "uniform" else "stationary law of the transition matrix"
         query = "independent and uniform" if self.graph.has_query else "none"
@@ -175,6 +177,7 @@ class InContextTask:
         """Whether every position and the target have at most one parent: the setting of the theorem."""
         return max(self.graph.in_degrees) <= 1
 
+    @default_floats
     def root_distribution(self, pi: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the law of a root of the context.
 
@@ -259,6 +262,7 @@ class InContextTask:
                 f"and target_parents is {self.graph.target_parents}. {SEVERAL_PARENTS}"
             )
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> Sample:
         """Draw independent sequences from the exact law, each with its own transition matrix.
 
@@ -285,7 +289,7 @@ class InContextTask:
         """
         count = check_integer("size", size, 1)
         generator = as_generator(rng)
-        kernels = self.prior.sample_kernels(count, self.graph.in_degrees, generator)
+        kernels = draw_laws(self.prior, count, self.graph.in_degrees, generator)
         shared = isinstance(self.prior, PointPrior)
         used = {k: kernel[:1] if shared else kernel for k, kernel in kernels.items()}
         owner = np.zeros(count, dtype=np.intp) if shared else np.arange(count)

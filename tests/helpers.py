@@ -1,9 +1,23 @@
-"""Comparisons used by all tests."""
+"""Comparisons used by all tests, and waiting."""
+
+import time
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["assert_close"]
+__all__ = ["PATIENCE", "assert_close", "wait_until"]
+
+PATIENCE = 900.0
+"""Seconds until a test that waits gives up. It keeps a broken program from hanging; on a slow machine nothing else."""
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return as soon as the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "what the test waits for does not happen"
+        time.sleep(0.02)
 
 
 def assert_close(x: ArrayLike, y: ArrayLike, *, rtol: float, atol: float = 0.0) -> None:

@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from csv import DictReader
 from dataclasses import asdict, replace
 
@@ -33,9 +32,11 @@ from causal_theory.cli.train_config import Choices, make_plan
 from causal_theory.cli.train_report import rank_correlation
 from causal_theory.errors import CausalTheoryError, FileFormatError, InvalidArgumentError, OutputError
 from causal_theory.graphs.files import write_graph
+from causal_theory.provenance import code_version
 from causal_theory.training import PRESETS, TrainingSettings, trainer
+from causal_theory.training.interrupts import Terminated
 
-from .helpers import assert_close
+from .helpers import PATIENCE, assert_close, wait_until
 
 pytestmark = pytest.mark.compiled
 
@@ -567,6 +568,7 @@ class TestCheckpoints:
         resumed = run_json(*QUICK, "--scale", 0.1, "--checkpoint", "c.npz", "--resume")
         assert only(resumed).pop("checkpoint") == "c.npz"
         assert only(whole).pop("checkpoint") is None
+        assert (len(only(resumed).pop("versions")), only(whole).pop("versions")) == (1, [])
         assert resumed == whole
 
     def test_interrupted_without_a_checkpoint(self, monkeypatch, folder):
@@ -604,6 +606,16 @@ class TestCheckpoints:
         result = run(*QUICK, "--checkpoint", "c.npz")
         assert (result.exit_code, result.stderr) == (130, "interrupted: there is no checkpoint c.npz yet\n")
 
+    def test_terminated_within_compiled_code(self, monkeypatch):
+        def broken(*args, **kwargs):
+            try:
+                raise Terminated
+            except Terminated as error:
+                raise SystemError("returned a result with an exception set") from error
+
+        monkeypatch.setattr(train, "train_with_settings", broken)
+        assert run(*QUICK, "--checkpoint", "c.npz").exit_code == 143
+
     def test_other_errors_are_not_taken_for_an_interrupt(self, monkeypatch):
         def broken(*args, **kwargs):
             raise SystemError("of another kind")
@@ -611,7 +623,8 @@ class TestCheckpoints:
         monkeypatch.setattr(train, "train_with_settings", broken)
         assert isinstance(run(*QUICK).exception, SystemError)
 
-    def test_ctrl_c_ends_the_program_with_130(self, folder):
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_signals_end_the_program_with_their_status(self, folder, number, status):
         # A shell that starts the tests in the background has them ignore Ctrl-C.
         code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         code += "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
@@ -623,14 +636,12 @@ class TestCheckpoints:
             text=True,
         )
         try:
-            deadline = time.monotonic() + 60.0
-            while not (folder / "c.npz").exists() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
-            output, errors = process.communicate(timeout=60.0)
+            wait_until(lambda: (folder / "c.npz").exists() or process.poll() is not None)
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
-        assert (process.returncode, output) == (130, ""), errors
+        assert (process.returncode, output) == (status, ""), errors
         assert errors == "interrupted: the checkpoint is c.npz; repeat the command with --resume to go on\n"
         assert sorted(path.name for path in folder.iterdir()) == ["c.npz"]
 
@@ -651,6 +662,57 @@ class TestCheckpoints:
             raise fail(*QUICK, "--batch-size", 17, "--checkpoint", "c.npz", "--resume")
         with pytest.raises(InvalidArgumentError, match="same run, got label = 'seed 0' instead of 'seed 1'"):
             raise fail(*QUICK, "--seed", 1, "--checkpoint", "c.npz", "--resume")
+
+    @pytest.mark.parametrize(
+        ("first", "second", "message"),
+        [
+            (("--scale", 1e-4), ("--scale", 2.0), r"model start of layer1 = 64 numbers \(1\.257e-05, .*0\.2515"),
+            (("--model", "reduced", "--beta0", 0.1), ("--model", "reduced"), r"model start of A2 = .*0\.1, .*0\.01, "),
+            (("--concentration", 1.0), ("--floor", 0.1), r"task prior floor = 0\.0 instead of 0\.1"),
+            (("--graph", "chain"), ("--graph", "star"), r"task parents = \[.*instead of"),
+        ],
+    )
+    def test_checkpoints_of_another_start_or_task_are_refused_whatever_is_said(self, first, second, message):
+        run_json(*QUICK, *first, "--checkpoint", "c.npz")
+        for more in ((), ("--reuse-other-versions",)):
+            with pytest.raises(InvalidArgumentError, match=f"must belong to the same run, got {message}"):
+                raise fail(*QUICK, *second, "--checkpoint", "c.npz", "--resume", *more)
+
+    def test_checkpoints_of_a_preset_and_of_the_same_options_are_the_same(self, folder):
+        short = ("--steps", 3, "--batch-size", 8, "--test-size", 16)
+        run_json("train", "--preset", "paper-chain", *short, "--checkpoint", "c.npz")
+        options = (
+            "--length",
+            20,
+            "--symbols",
+            10,
+            "--concentration",
+            0.1,
+            "--schedule",
+            "cosine",
+            "--learning-rate",
+            1,
+        )
+        again = run_json("train", *options, *short, "--checkpoint", "c.npz", "--resume")
+        assert only(again)["status"] == "finished"
+        (folder / "run.toml").write_text('preset = "paper-chain"\n[model]\nscale = 0.5\n', encoding="utf-8")
+        with pytest.raises(InvalidArgumentError, match="must belong to the same run, got model start of layer1"):
+            raise fail("train", "--config", "run.toml", *short, "--checkpoint", "c.npz", "--resume")
+
+    def test_checkpoints_of_other_versions_are_refused_unless_wanted(self, monkeypatch):
+        run_json(*QUICK, "--checkpoint", "c.npz")
+        version = code_version()
+        monkeypatch.setattr("causal_theory.training.record.code_version", lambda *used: replace(version, code="f" * 64))
+        resumed = (*QUICK, "--checkpoint", "c.npz", "--resume")
+        with pytest.raises(
+            InvalidArgumentError, match=r"\(--reuse-other-versions\) is given, got .* instead of .* f{8}"
+        ):
+            raise fail(*resumed)
+        result = run(*resumed, "--reuse-other-versions")
+        assert result.exit_code == 0
+        assert "computed by several versions, one after the other: " in result.output
+        with pytest.raises(InvalidArgumentError, match="reuse_other_versions must not be given without --resume"):
+            raise fail(*QUICK, "--checkpoint", "new.npz", "--reuse-other-versions")
 
 
 class TestDivergence:

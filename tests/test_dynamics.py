@@ -9,10 +9,12 @@ from causal_theory.dynamics import (
     Stage2,
     best_multiple,
     learning_curve,
+    minimum,
     run_stage1,
     run_stage2,
     train_population,
 )
+from causal_theory.dynamics.minimum import Point, smallest_on
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.models import causal_softmax
 from causal_theory.population.parent_attention import parent_attention_loss
@@ -190,6 +192,53 @@ def test_bad_task():
         train_population(chain, epsilon=0.0)
 
 
+class TestSmallest:
+    """The search itself, on differences of logarithms of sums of exponentials, against a fine grid."""
+
+    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("reach", [1.0, 2.0])
+    def test_finds_the_best_valley(self, seed, reach):
+        rng = np.random.default_rng(seed)
+        logs = rng.uniform(-25.0, 5.0, size=(2, 6, 4))
+        heights = reach * rng.choice([0.0, 1 / 3, 0.6, 1.0], size=(2, 6, 4))
+        factors = np.stack([rng.dirichlet(np.ones(6)), -rng.dirichlet(np.ones(6))])
+        asked = []
+
+        def evaluate(at):
+            asked.append(at)
+            powers = logs + at * heights
+            weights = np.exp(powers - powers.max(axis=2, keepdims=True))
+            weights /= weights.sum(axis=2, keepdims=True)
+            shares = (weights * heights).sum(axis=2)
+            loss = (factors * np.logaddexp.reduce(powers, axis=2)).sum()
+            return Point(
+                at, float(loss), float((factors * shares).sum()), float((abs(factors) * (reach - shares)).sum())
+            )
+
+        found = smallest_on(evaluate, 40.0, reach)
+        search = len(asked)
+        grid = [evaluate(at).loss for at in np.linspace(0.0, 40.0, 4001)]
+        assert found.loss <= min(grid) + 2e-7
+        assert 0.0 <= found.at <= 40.0
+        assert search < 500
+
+    def test_cumulants_of_laws_on_the_unit_interval(self):
+        """The bounds on which the search relies, for random laws on a few points and for two-point laws."""
+        rng = np.random.default_rng(0)
+        points = np.concatenate([rng.random((4000, 5)), np.repeat([[0.0, 1.0, 1.0, 1.0, 1.0]], 4000, axis=0)])
+        chances = rng.dirichlet(np.full(5, 0.3), 8000)
+        mean = (chances * points).sum(axis=1, keepdims=True)
+        second, third, fourth = ((chances * (points - mean) ** m).sum(axis=1) for m in (2, 3, 4))
+        fourth_cumulant = fourth - 3.0 * second**2
+        lag = 1.0 - mean[:, 0]
+        assert 0.09 < np.abs(third).max() <= minimum.THIRD / 2
+        assert -0.125 <= fourth_cumulant.min() < -0.124
+        assert fourth_cumulant.max() <= 1 / 12
+        assert_close(minimum.FOURTH, 1 / 8 + 1 / 12, rtol=1e-15)
+        assert (np.abs(third) <= lag + 1e-15).all()
+        assert (np.abs(fourth_cumulant) <= lag + 1e-15).all()
+
+
 class TestLearningCurve:
     @pytest.mark.compiled
     def test_excess_of_a_chain_falls_like_one_over_the_length(self):
@@ -233,6 +282,51 @@ class TestLearningCurve:
         multiple, loss = best_multiple(task, epsilon=0.03)
         for other in (0.9 * multiple, 1.1 * multiple, 0.0, 20.0):
             assert float(parent_attention_loss(task, other * np.eye(3), epsilon=0.03)) > loss
+
+    def test_best_multiple_of_two_valleys(self):
+        """The loss has its best minimum at 2.7, rises to 14, and falls again to the end of the range."""
+        matrix = [[0.593, 0.0, 0.407], [0.248, 0.749, 0.003], [0.03, 0.786, 0.184]]
+        task = InContextTask(CausalGraph.pairs(6), PointPrior(matrix))
+        multiple, loss = best_multiple(task, epsilon=1 / 6)
+        assert_close(multiple, 2.714, rtol=0.0, atol=0.01)
+        assert_close(loss, float(parent_attention_loss(task, multiple * np.eye(3), epsilon=1 / 6)), rtol=1e-13)
+        assert loss < float(parent_attention_loss(task, 40.0 * np.eye(3), epsilon=1 / 6)) - 0.04
+        curve = learning_curve(
+            lambda T: InContextTask(CausalGraph.pairs(T), PointPrior(matrix)), [6, 8], epsilon=lambda T: 1 / 6
+        )
+        assert curve.losses[0] == loss
+
+    @pytest.mark.parametrize("seed", range(16))
+    def test_no_multiple_of_a_grid_is_better(self, seed):
+        rng = np.random.default_rng(seed)
+        size, length = 2 + seed % 3, int(rng.integers(3, 8))
+        graph = CausalGraph.random_forest(length, 0.4, seed) if seed % 4 else CausalGraph.ngram(length, 2)
+        kernels = {m: rng.dirichlet(np.full(size, 0.3), size=(size,) * m) for m in graph.in_degrees}
+        task = InContextTask(graph, PointPrior(kernels[1] if graph.has_query else kernels))
+        epsilon = float(10.0 ** rng.uniform(-3.0, 0.0))
+        copy = np.stack([np.eye(size)] * len(graph.target_parents))
+        found = best_multiple(task, epsilon=epsilon)
+        grid = [float(parent_attention_loss(task, b * copy, epsilon=epsilon)) for b in np.linspace(0.0, 40.0, 201)]
+        assert found.loss <= min(grid) + 1e-12
+        assert found.at_end == (found.multiple in (0.0, 40.0))
+
+    def test_an_end_of_the_range_is_said(self):
+        """Nearly equal rows, a short sequence: attention only costs. Parents that fix children: more is better."""
+        free = InContextTask(CausalGraph.pairs(4), PointPrior([[0.2, 0.8], [0.1, 0.9]]))
+        bound = InContextTask(CausalGraph.pairs(21), PointPrior([[0.0, 1.0], [1.0, 0.0]]))
+        alike = InContextTask(CausalGraph.from_parents([-1] * 4), PointPrior(MATRIX))
+        for task, multiple in ((free, 0.0), (bound, 40.0), (alike, 0.0)):
+            found = best_multiple(task, epsilon=0.05)
+            assert found.multiple == multiple
+            assert found.at_end
+        curve = learning_curve(
+            lambda T: InContextTask(CausalGraph.pairs(4), free.prior), [4, 5], epsilon=lambda T: 0.05
+        )
+        assert curve.at_end.tolist() == [True, True]
+        assert "end of the range" in curve._repr_html_()
+        inner = learning_curve(lambda T: InContextTask(CausalGraph.chain(T), OrbitPrior(MATRIX)), [20, 40])
+        assert not inner.at_end.any()
+        assert "end of the range" not in inner._repr_html_()
 
     @pytest.mark.parametrize("lengths", [[20], [40, 20], []])
     def test_bad_lengths(self, lengths):

@@ -114,7 +114,7 @@ class TestResultsThatOthersHold:
         local = scores()
         with (
             distributed.LocalCluster(
-                n_workers=2, threads_per_worker=2, processes=processes, dashboard_address=None
+                n_workers=2, threads_per_worker=2, processes=processes, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
@@ -136,7 +136,7 @@ class TestResultsThatOthersHold:
         sweep(studies.cheap, grid, store=tmp_path / "alone.sqlite", processes=0)
         with (
             distributed.LocalCluster(
-                n_workers=2, threads_per_worker=2, processes=processes, dashboard_address=None
+                n_workers=2, threads_per_worker=2, processes=processes, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
@@ -377,7 +377,7 @@ try:
         task = InContextTask(CausalGraph.chain(80), PointPrior([[0.2, 0.8], [0.4, 0.6]]))
         edge_scores(task, epsilon=0.02, executor=executor, out=sys.argv[2] + "/x.npy")
     else:
-        sweep(studies.cheap, {"number": [1, 2]}, store=sys.argv[2] + "/a.sqlite", executor=executor)
+        sweep(studies.cheap, {"number": [1]}, store=sys.argv[2] + "/a.sqlite", executor=executor)
 except KeyboardInterrupt:
     print(threading.main_thread() in executor.waited_in)
 """
@@ -408,7 +408,7 @@ class TestDaskClusters:
         distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
         with (
             distributed.LocalCluster(
-                n_workers=0, threads_per_worker=2, processes=False, dashboard_address=None
+                n_workers=0, threads_per_worker=2, processes=False, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
@@ -486,7 +486,7 @@ class TestDaskClusters:
 
         async def ask():
             async with distributed.Client(
-                processes=False, n_workers=0, asynchronous=True, dashboard_address=None
+                processes=False, n_workers=0, asynchronous=True, dashboard_address=":0"
             ) as client:
                 return scores(client)
 
@@ -510,7 +510,7 @@ class TestDaskClusters:
         distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
         with (
             distributed.LocalCluster(
-                n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
             ) as cluster,
             distributed.Client(cluster) as client,
         ):

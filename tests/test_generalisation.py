@@ -21,7 +21,7 @@ from causal_theory import (
     prediction_error,
 )
 from causal_theory.errors import InvalidArgumentError, TaskError
-from causal_theory.population.prediction_error import _summarise
+from causal_theory.population.prediction_error import _quantile_interval, _summarise
 from causal_theory.testing import tasks
 
 from .helpers import assert_close
@@ -104,6 +104,51 @@ class TestPredictionError:
                 hits += found.quantile_interval[0] <= level <= found.quantile_interval[1]
             # Order statistics are coarse: the coverage is at least 80 %, at most a few percent more.
             assert binom.ppf(1e-4, 400, 0.8) <= hits <= binom.ppf(1.0 - 1e-4, 400, 0.93)
+
+    @pytest.mark.parametrize("count", [2, 3, 20, 71, 72, 400])
+    @pytest.mark.parametrize("level", [0.01, 0.5, 0.95, 0.999])
+    @pytest.mark.parametrize("confidence", [0.1, 0.5, 0.95, 0.9999])
+    def test_quantile_intervals_cover_under_every_law(self, count, level, confidence):
+        """The chance that an end lies beyond the quantile, from the binomial law of the samples on either side of it.
+
+        A law is continuous at its quantile, or has an atom there with any masses below and up to it around the level.
+        """
+        low, high = _quantile_interval(np.arange(1.0, count + 1.0), level, 0.5 * (1.0 - confidence))
+        for below, upto in ((level, level), (0.0, level), (level, 1.0), (0.5 * level, 0.5 + 0.5 * level), (0.0, 1.0)):
+            # An order statistic of rank r exceeds the quantile when fewer than r samples lie up to it.
+            too_high = binom.cdf(low - 1.0, count, upto) if low > 0.0 else 0.0
+            too_low = binom.sf(high - 1.0, count, below) if np.isfinite(high) else 0.0
+            assert too_high <= 0.5 * (1.0 - confidence) * (1.0 + 1e-12)
+            assert too_low <= 0.5 * (1.0 - confidence) * (1.0 + 1e-12)
+        # No end could be one rank further in.
+        assert binom.cdf(low, count, level) > 0.5 * (1.0 - confidence) * (1.0 - 1e-12) or low == count
+        if high > 1.0:
+            assert binom.sf(min(high, count + 1.0) - 2.0, count, level) > 0.5 * (1.0 - confidence) * (1.0 - 1e-12)
+
+    def test_few_samples_leave_the_quantile_open(self):
+        found = _summarise(np.linspace(0.1, 0.6, 71), 0.95, 0.95)
+        assert found.quantile_interval[0] > 0.1
+        assert found.quantile_interval[1] == np.inf
+        assert np.isfinite(_summarise(np.linspace(0.1, 0.6, 72), 0.95, 0.95).quantile_interval[1])
+        assert _summarise(np.array([0.2, 0.3]), 0.5, 0.95).quantile_interval == (0.0, np.inf)
+        assert "0 to infinite" in _summarise(np.array([0.2, 0.3]), 0.5, 0.95)._repr_html_()
+
+    def test_two_equal_samples_are_not_certainty(self):
+        """An error of 1 with chance 0.3, else 0: the interval of the mean covers 0.3 whatever the two samples are."""
+        for errors in ([0.0, 0.0], [0.0, 1.0], [1.0, 1.0]):
+            low, high = _summarise(np.array(errors), 0.5, 0.95).mean_interval
+            assert low <= 0.3 <= high
+        assert _summarise(np.full(50, 0.25), 0.5, 0.95).mean_interval == pytest.approx(
+            (0.25 * 0.05**0.02, 0.25 * 0.05**0.02 + 1.0 - 0.05**0.02), rel=1e-12
+        )
+
+    @pytest.mark.parametrize("samples", [2, 3, 5])
+    def test_mean_intervals_of_few_samples_follow_student(self, samples):
+        rng = np.random.default_rng(samples)
+        draws = np.sort(rng.normal(0.5, 0.1, size=(4000, samples)), axis=1)
+        intervals = [_summarise(row, 0.5, 0.9).mean_interval for row in draws]
+        hits = sum(low <= 0.5 <= high for low, high in intervals)
+        assert binom.ppf(1e-5, 4000, 0.9) <= hits <= binom.ppf(1.0 - 1e-5, 4000, 0.9)
 
     def test_unseen_share(self):
         found = _summarise(np.linspace(0.0, 1.0, 100), 0.5, 0.95)

@@ -204,3 +204,19 @@ def test_bad_smoothing(function):
     task = InContextTask(CausalGraph.chain(5), PointPrior([[0.3, 0.7], [0.6, 0.4]]))
     with pytest.raises(InvalidArgumentError, match=r"smoothing must be a finite number greater than 0, got -1\.0"):
         function(task, smoothing=-1.0)
+    for value in (1e-310, 1e308):
+        with pytest.raises(InvalidArgumentError, match=r"smoothing must be a number from 1e-300 to 1e\+300, got 1e"):
+            function(task, smoothing=value)
+
+
+@pytest.mark.parametrize("smoothing", [1e-300, 1e-30, 1e6, 1e300])
+def test_extreme_smoothing(smoothing):
+    """Within the error of the sum over all sequences, whose predictions are ratios of doubles."""
+    task = InContextTask(CausalGraph.from_parents([-1, 0, 0]), PointPrior([[0.3, 0.7], [0.6, 0.4]]))
+
+    def counts(tokens):
+        children = [tokens[i] for i in (1, 2) if tokens[0] == tokens[-1]]
+        return [(children.count(b) + smoothing) / (len(children) + 2 * smoothing) for b in range(2)]
+
+    found = counts_rule_loss(task, smoothing=smoothing)
+    assert abs(float(found) - plain_rule(task, counts)) <= float(found.error) < 1e-10

@@ -19,6 +19,7 @@ from causal_theory import (
     loss_floor,
     pairwise_joint,
     train_sgd,
+    unigram_loss,
 )
 from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError
 from causal_theory.priors.drawn import DrawnPrior
@@ -27,6 +28,7 @@ from causal_theory.training.baselines import baseline_name, sample_baselines, sh
 from causal_theory.training.sampler import BatchSampler
 from causal_theory.training.trainer import describe_task
 
+from . import kernel_oracle
 from .helpers import assert_close
 
 pytestmark = pytest.mark.compiled
@@ -229,9 +231,36 @@ class TestBaselines:
         assert list(found) == ["floor", "counts", "counts_parent_1", "counts_parent_2", "unigram", "uniform"]
         for name, slots in (("counts", (0, 1)), ("counts_parent_1", (0,)), ("counts_parent_2", (1,))):
             assert_close(found[name], plain_counts(graph, sample.tokens, sample.targets, 0.3, slots), rtol=1e-12)
-        seen = np.stack([(sample.tokens == b).sum(axis=1) for b in range(3)], axis=1) + 0.3
+        counted = sample.tokens if graph.parents[-1] else sample.tokens[:, :-1]
+        seen = np.stack([(counted == b).sum(axis=1) for b in range(3)], axis=1) + 0.3
         guess = np.log(seen / seen.sum(axis=1, keepdims=True))
         assert_close(found["unigram"], -(sample.targets * guess).sum(axis=1).mean(), rtol=1e-12)
+
+    @pytest.mark.parametrize(
+        "graph",
+        [
+            CausalGraph.from_parents([-1, 0, 1]),  # an independent query
+            CausalGraph([(), (0,), (1,), ()], (1, 3)),  # a last root, and a target with another parent besides
+            CausalGraph([(), (0,), (0, 1), ()], (0, 1)),  # a last root of which nothing depends
+            CausalGraph([(), (0,), (1,), ()], (2,)),
+            CausalGraph.ngram(4, 2),  # a last token that is a child
+        ],
+    )
+    def test_unigram_is_the_exact_loss(self, graph):
+        """The same tokens are counted: mean over all sequences, with their probabilities, one sequence to a sample."""
+        kernels = {m: DirichletPrior(2, 1.0).sample_kernels(1, (m,), m)[m][0] for m in graph.in_degrees}
+        given = kernels if set(kernels) != {1} else kernels[1]
+        task = InContextTask(graph, PointPrior(given), "uniform")
+        mean = 0.0
+        for tokens, chance in kernel_oracle.sequences(graph, kernels, 2):
+            target = kernel_oracle.row(kernels, tokens, graph.target_parents)
+            found = sample_baselines(graph, np.array([tokens]), np.array([target]), 0.4)
+            mean += float(chance) * found["unigram"]
+        exact = unigram_loss(task, smoothing=0.4)
+        assert_close(exact.value, mean, rtol=1e-12)
+        assert_close(exact.value, kernel_oracle.token_counting_loss(graph, kernels, 2, 0.4), rtol=1e-12)
+        sampled = unigram_loss(task, smoothing=0.4, method="monte_carlo", samples=4000, rng=0)
+        assert abs(float(sampled) - mean) < 5.0 * float(sampled.error)
 
     def test_three_parents_have_one_rule_each(self):
         graph = CausalGraph.ngram(7, 3)

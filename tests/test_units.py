@@ -269,7 +269,7 @@ class TestSameToTheLastBit:
     def test_dask(self):
         distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
         with (
-            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
             distributed.Client(cluster) as client,
         ):
             found = edge_scores(point_task(), epsilon=0.02, executor=client.get_executor())

@@ -40,12 +40,14 @@ class TestAccepted:
         assert checked.flags.c_contiguous
         assert np.array_equal(checked, fortran)
 
-    def test_transition_matrix_is_copied_and_not_normalised(self):
+    def test_transition_matrix_is_copied_and_made_of_laws(self):
         rows = np.array([[0.5, 0.5 + 9e-11], [0.25, 0.75]])
         checked = check_transition_matrix("pi", rows)
-        assert np.array_equal(checked, rows)
-        rows[0, 0] = 7.0
-        assert checked[0, 0] == 0.5
+        assert checked.sum(axis=1).tolist() == [1.0, 1.0]
+        assert 0.0 < np.abs(checked[0] - rows[0]).max() < 9e-11
+        assert np.array_equal(checked[1], rows[1])
+        rows[1, 0] = 7.0
+        assert checked[1, 0] == 0.25
 
 
 class TestRefused:

@@ -1,75 +1,205 @@
 """Rational input: what is accepted, how floats are rounded, and the exact stationary law."""
 
+import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
-from numbers import Rational
 from typing import Any
 
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError, TransitionError
 
-__all__ = ["Rounded", "as_rational", "as_rational_transition", "common_denominator", "integer_matrix", "stationary_law"]
+__all__ = [
+    "MOST_BITS",
+    "Rounded",
+    "as_rational",
+    "as_rational_transition",
+    "bits_of",
+    "check_row_length",
+    "closed_rows",
+    "common_denominator",
+    "fraction_text",
+    "integer_matrix",
+    "plain_fraction",
+    "short_text",
+    "stationary_law",
+]
 
 PLAIN = 1000
 """Floats that are the nearest to a fraction with at most this denominator are taken for that fraction: 0.7 is 7/10."""
+
+MOST_BITS = 14_000
+"""Longest numerator and denominator of an input: 4200 decimal digits, beyond any double."""
+
+MOST_ROW_BITS = 4 * MOST_BITS
+"""Longest common denominator of a row."""
+
+LONGEST_TEXT = 4300
+"""Digits beyond which Python does not read an integer."""
+
+CLOSEST = Fraction(1, 10**10)
+"""How far a row of floats may be from one."""
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """A rational value, and how far it may be from what was given: ``None`` when that was rational itself."""
+    """A rational value, and what was given where that was a float: ``None`` when it was rational itself."""
 
     value: Any
-    moved: Fraction | None
+    given: Any
+
+    @property
+    def moved(self) -> Fraction | None:
+        """How far a value is from the float that was given, ``None`` when all were rational."""
+        if self.given is None:
+            return None
+        if isinstance(self.given, Fraction):
+            return abs(Fraction(self.value) - self.given)
+        pairs = [pair for new, old in zip(self.value, self.given, strict=True) for pair in zip(new, old, strict=True)]
+        return max((abs(Fraction(new) - old) for new, old in pairs if old is not None), default=None)
 
 
 def as_rational(name: str, value: object) -> Rounded:
     """Return a number as a fraction.
 
-    Integers, ``Fraction``, ``Decimal``, sympy rationals and strings like ``"7/10"`` are exact. A float becomes the
-    fraction with a denominator of at most 1000 that it is nearest to, or else its exact binary value.
+    Integers, ``Fraction``, ``Decimal``, strings like ``"7/10"`` and everything that has an integer ``numerator`` and
+    ``denominator`` (or ``p`` and ``q``) are exact: numbers of sympy, gmpy2 and python-flint among them. A float becomes
+    the fraction with a denominator of at most 1000 that it is nearest to, or else its exact binary value.
 
     Raises
     ------
     InvalidArgumentError
-        If the value is not a finite rational number.
+        If the value is not a finite rational number, or has thousands of digits.
     """
-    exact = _exact(value)
-    if exact is not None:
-        return Rounded(exact, None)
-    if isinstance(value, float | np.floating) and np.isfinite(value):
-        plain = Fraction(float(value)).limit_denominator(PLAIN)
-        found = plain if float(plain) == float(value) else Fraction(float(value))
-        return Rounded(found, abs(found - Fraction(float(value))))
-    raise InvalidArgumentError(f"{name} must be a finite rational number, got {value!r}")
+    exact, given = _read(name, value)
+    return Rounded(exact if given is None else plain_fraction(given), given)
+
+
+def _read(name: str, value: object) -> tuple[Fraction, Fraction | None]:
+    """Return the exact value of a number, and the same again if it is a float."""
+    given = None
+    try:
+        exact = _exact(value)
+        if exact is None and isinstance(value, float | np.floating) and np.isfinite(value):
+            exact = given = Fraction(*value.as_integer_ratio())
+        if exact is not None and bits_of(exact) > MOST_BITS:
+            raise OverflowError
+    except OverflowError as error:
+        raise InvalidArgumentError(
+            f"{name} must have a numerator and a denominator of at most {MOST_BITS} bits, got {_shown(value)}"
+        ) from error
+    if exact is None:
+        raise InvalidArgumentError(f"{name} must be a finite rational number, got {_shown(value)}")
+    return exact, given
+
+
+def _shown(value: object) -> str:
+    """Return what was given, cut to one line."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # whatever a foreign object does when it is asked for its name
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def plain_fraction(value: Fraction) -> Fraction:
+    """Return the fraction with a denominator up to 1000 whose nearest float is that of ``value``, else ``value``."""
+    try:
+        plain = value.limit_denominator(PLAIN)
+        return plain if float(plain) == float(value) else value
+    except OverflowError:
+        return value
+
+
+def bits_of(value: Fraction) -> int:
+    """Return the length of the longer of numerator and denominator."""
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 
 def _exact(value: object) -> Fraction | None:
     """Return what needs no rounding as a fraction, ``None`` for the rest."""
     if isinstance(value, bool | np.bool_):
         return None
-    if isinstance(value, Rational | np.integer):
-        return Fraction(int(value.numerator), int(value.denominator))
-    if isinstance(value, str | Decimal):
-        try:
-            return Fraction(value)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            return None
-    if getattr(value, "is_Rational", False):
-        return Fraction(int(value.p), int(value.q))  # type: ignore[attr-defined]
+    if isinstance(value, str):
+        return _from_text(value)
+    if isinstance(value, Decimal):
+        return _from_text(str(value)) if value.is_finite() else None
+    whole = _integer(value)
+    if whole is not None:
+        return Fraction(whole)
+    for over, under in (("numerator", "denominator"), ("p", "q")):
+        numerator, denominator = _part(value, over), _part(value, under)
+        if numerator is not None and denominator:
+            return Fraction(numerator, denominator)
     return None
+
+
+def _integer(value: object) -> int | None:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
+def _part(value: object, name: str) -> int | None:
+    """Return an integer that is an attribute of ``value``, or what a method of that name gives."""
+    try:
+        found = getattr(value, name, None)
+        return _integer(found() if callable(found) else found)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+
+
+def _from_text(text: str) -> Fraction | None:
+    """Return what a text says, without writing out what is far too long."""
+    exponent = re.search(r"e[-+]?([\d_]+)\s*$", text, re.IGNORECASE)
+    if len(text) > MOST_BITS or (exponent and len(exponent[1].lstrip("0_")) > 5):
+        raise OverflowError
+    try:
+        return Fraction(text)
+    except ZeroDivisionError:
+        return None
+    except ValueError as error:
+        if len(text) > LONGEST_TEXT:
+            raise OverflowError from error
+        return None
+
+
+def fraction_text(value: Fraction) -> str:
+    """Return a fraction in full, like ``"7/10"``, whatever its length.
+
+    Python refuses to write integers of more than 4300 digits with ``str``; decimals have no such limit.
+
+    Examples
+    --------
+    >>> fraction_text(Fraction(-14, 20)), fraction_text(Fraction(3)), len(fraction_text(Fraction(10**5000)))
+    ('-7/10', '3', 5001)
+    """
+    parts = (value.numerator,) if value.denominator == 1 else (value.numerator, value.denominator)
+    return "/".join(format(Decimal(part), "f") for part in parts)
+
+
+def short_text(value: Fraction, most: int = 20, style: str = ".6g") -> str:
+    """Return a fraction in full while it is short, else its nearest float, or its order of magnitude."""
+    if bits_of(value) <= 4 * most and len(text := fraction_text(value)) <= most:
+        return text
+    try:
+        return format(float(value), style)
+    except OverflowError:
+        return f"about {'-' if value < 0 else ''}2**{value.numerator.bit_length() - value.denominator.bit_length()}"
 
 
 def as_rational_transition(name: str, value: object) -> Rounded:
     """Return a transition matrix of fractions whose rows sum to one exactly.
 
     Rational entries are taken as they are. Floats are taken at the fractions they stand for when these are plain and
-    sum to one; otherwise at their exact binary values, and the largest entry of each row closes the sum.
+    sum to one; otherwise at their exact binary values, and the largest float of each row closes the sum.
 
     Raises
     ------
@@ -81,51 +211,86 @@ def as_rational_transition(name: str, value: object) -> Rounded:
     size = len(rows)
     if size < 2 or any(len(row) != size for row in rows):
         raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got {size} rows")
-    entries = []
+    values, given = [], []
     for a, row in enumerate(rows):
+        pairs = []
         for b, entry in enumerate(row):
             try:
-                found = as_rational(f"{name}[{a}, {b}]", entry)
+                pairs.append(_read(f"{name}[{a}, {b}]", entry))
             except InvalidArgumentError as error:
                 raise TransitionError(str(error)) from error
-            if found.value < 0:
-                raise TransitionError(f"{name} must have entries of at least 0, got {entry!r} at ({a}, {b})")
-            entries.append(found)
-    matrix = tuple(tuple(entry.value for entry in entries[a * size : (a + 1) * size]) for a in range(size))
-    if all(entry.moved is None for entry in entries):
-        for a, exact in enumerate(matrix):
-            if sum(exact) != 1:
-                raise TransitionError(f"{name} must have rows that sum to 1 exactly, got {sum(exact)} in row {a}")
-        return Rounded(matrix, None)
-    if any(sum(row) != 1 for row in matrix):
-        matrix = _closed(name, rows)
-    moved = max(
-        abs(new - Fraction(float(old)))
-        for new_row, row in zip(matrix, rows, strict=True)
-        for new, old in zip(new_row, row, strict=True)
-    )
-    return Rounded(matrix, moved)
+            if pairs[-1][0] < 0:
+                raise TransitionError(f"{name} must have entries of at least 0, got {_shown(entry)} at ({a}, {b})")
+        values.append(tuple(exact for exact, _ in pairs))
+        given.append(tuple(float_given for _, float_given in pairs))
+    rational = all(entry is None for row in given for entry in row)
+    return Rounded(closed_rows(name, values, given), None if rational else tuple(given))
 
 
 def _entries(name: str, value: object) -> list[list[Any]]:
     try:
         return [list(row) for row in value]  # type: ignore[attr-defined]
     except TypeError as error:
-        raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got {value!r}") from error
+        raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got {_shown(value)}") from error
 
 
-def _closed(name: str, rows: list[list[Any]]) -> Matrix:
-    """Return the exact values of the entries, with the largest of each row changed so that it sums to one."""
-    closed = []
-    for a, row in enumerate(rows):
-        values = [exact if (exact := _exact(entry)) is not None else Fraction(float(entry)) for entry in row]
-        largest = max(range(len(values)), key=values.__getitem__)
-        gap = 1 - sum(values, Fraction(0))
-        if abs(gap) > Fraction(1, 10**10):
-            raise TransitionError(f"{name} must have rows that sum to 1, got {float(1 - gap)!r} in row {a}")
-        values[largest] += gap
-        closed.append(tuple(values))
-    return tuple(closed)
+def closed_rows(name: str, values: Sequence[Sequence[Fraction]], given: Sequence[Sequence[Fraction | None]]) -> Matrix:
+    """Return rows that sum to one: ``values`` where ``given`` is ``None``, and what the floats ``given`` stand for.
+
+    Raises
+    ------
+    TransitionError
+        If a row does not sum to one, within 1e-10 where it has a float.
+    """
+    for a, row in enumerate(values):
+        check_row_length(f"{name}[{a}]", row)
+    pairs = [list(zip(row, floats, strict=True)) for row, floats in zip(values, given, strict=True)]
+    plain = tuple(tuple(exact if old is None else plain_fraction(old) for exact, old in row) for row in pairs)
+    if all(sum(row) == 1 for row in plain):
+        return plain
+    return tuple(
+        _closed(
+            name,
+            a,
+            [exact if old is None else old for exact, old in row],
+            [b for b, (_, old) in enumerate(row) if old is not None],
+        )
+        for a, row in enumerate(pairs)
+    )
+
+
+def check_row_length(name: str, row: Sequence[Fraction]) -> None:
+    """Refuse a row whose sum would be a matter of minutes.
+
+    Raises
+    ------
+    TransitionError
+        If the common denominator is too long.
+    """
+    denominator = 1
+    for entry in row:
+        denominator = lcm(denominator, entry.denominator)
+        if denominator.bit_length() > MOST_ROW_BITS:
+            raise TransitionError(f"{name} must have a common denominator of at most {MOST_ROW_BITS} bits")
+
+
+def _closed(name: str, a: int, row: list[Fraction], floats: list[int]) -> tuple[Fraction, ...]:
+    """Return a row with the largest float changed so that it sums to one; what was given exactly stays."""
+    gap = 1 - sum(row, Fraction(0))
+    if not floats:
+        if gap:
+            total = short_text(1 - gap)
+            if "/" not in total:  # a float could not be told from 1
+                total = f"1 {'-' if gap > 0 else '+'} {short_text(abs(gap), 0)}"
+            raise TransitionError(f"{name} must have rows that sum to 1 exactly, got {total} in row {a}")
+        return tuple(row)
+    largest = max(floats, key=row.__getitem__)
+    if abs(gap) > CLOSEST or row[largest] + gap < 0:
+        raise TransitionError(
+            f"{name} must have rows that sum to 1, got {float(min(1 - gap, Fraction(10**300)))!r} in row {a}"
+        )
+    row[largest] += gap
+    return tuple(row)
 
 
 def common_denominator(values: Sequence[Fraction]) -> int:

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from causal_theory.certificates.certificate import Certificate, margins_of
+from causal_theory.certificates.certificate import (
+    Certificate,
+    ExactMargin,
+    check_cost,
+    margins_of,
+    moved_by,
+    root_distribution,
+)
 from causal_theory.certificates.enumeration import enumerated_pairs, enumerated_scores
 from causal_theory.certificates.evaluation import evaluated_pairs, evaluated_scores
-from causal_theory.certificates.rationals import Matrix, stationary_law
-from causal_theory.errors import TransitionError
+from causal_theory.certificates.form import malformed
+from causal_theory.certificates.rationals import Matrix, closed_rows, fraction_text, plain_fraction
+from causal_theory.errors import InvalidArgumentError, TooLargeError, TransitionError
 
 __all__ = ["Verification", "verify_certificate"]
 
@@ -29,13 +37,14 @@ class Verification:
         Whether every entry is true.
     failures : tuple of str
         One line for every entry that is not: its name, what the certificate says, and what is true.
-    route : {"enumeration", "evaluation"}
+    route : {"enumeration", "evaluation"} or None
         How the numbers were computed anew: by definition, over all sequences; or from values of the polynomials at
-        whole numbers, with messages that run outwards from each key.
+        whole numbers, with messages that run outwards from each key. ``None`` when nothing had to be computed to see
+        that the certificate is not valid.
     """
 
     failures: tuple[str, ...]
-    route: Route
+    route: Route | None
 
     @property
     def valid(self) -> bool:
@@ -47,11 +56,17 @@ class Verification:
         if self.valid:
             return f"Verification(valid, by {self.route})"
         more = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
-        return f"Verification(not valid, by {self.route}: {self.failures[0]}{more})"
+        how = "" if self.route is None else f", by {self.route}"
+        return f"Verification(not valid{how}: {self.failures[0]}{more})"
 
 
 def verify_certificate(certificate: Certificate) -> Verification:
-    """Check every number of a certificate against an independent computation in rational arithmetic.
+    """Check every field of a certificate, and every number against an independent computation in rational arithmetic.
+
+    Fields have the types that :func:`causal_theory.certify_edge_scores` gives them: rows are tuples, numbers are
+    ``Fraction``. Whatever else stands in one makes the certificate invalid, as does an instance that
+    ``certify_edge_scores`` refuses. Where floats were given, it is checked that the fractions are what they stand for,
+    and that they were moved by as much as the certificate says.
 
     Up to 3000 sequences everything is summed by definition. Beyond, the scores are computed from values of the
     generating polynomials at T whole numbers, with numbers instead of polynomials and another order of elimination
@@ -67,6 +82,11 @@ def verify_certificate(certificate: Certificate) -> Verification:
     Verification
         Whether all is true, and each entry that is not.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If ``certificate`` is no certificate at all.
+
     Examples
     --------
     >>> from dataclasses import replace
@@ -77,55 +97,84 @@ def verify_certificate(certificate: Certificate) -> Verification:
     >>> verify_certificate(replace(certificate, epsilon=certificate.epsilon / 2)).failures[0]
     'scores[0][0]: the certificate says -729/2975, true is -1883/6600'
     """
-    graph, transition, size = certificate.graph, certificate.transition, len(certificate.transition)
-    parents = [entry[0] if entry else -1 for entry in graph.parents[:-1]]
-    route: Route = "enumeration" if size**graph.length <= MOST_SEQUENCES else "evaluation"
-    wrong = list(_instance(certificate))
+    if not isinstance(certificate, Certificate):
+        raise InvalidArgumentError(f"certificate must be a Certificate, got {type(certificate).__name__}")
+    wrong = list(malformed(certificate))
     if wrong:
-        return Verification(tuple(wrong), route)
-    law: Sequence[Fraction] = (Fraction(1, size),) * size
-    if certificate.root_law == "stationary":
-        try:
-            law = stationary_law(transition)
-        except TransitionError as error:
-            return Verification((f"transition: {error}",), route)
+        return Verification(tuple(wrong), None)
+    graph, transition, epsilon = certificate.graph, certificate.transition, certificate.epsilon
+    parents = [entry[0] if entry else -1 for entry in graph.parents[:-1]]
+    try:
+        law = root_distribution(transition, certificate.root_law)
+        check_cost(parents, transition, law, epsilon)
+    except (TransitionError, TooLargeError) as error:
+        return Verification((f"transition: {error}",), None)
+    wrong += _input_differences(certificate)
+    route: Route = "enumeration" if len(transition) ** graph.length <= MOST_SEQUENCES else "evaluation"
     if route == "enumeration":
-        scores = enumerated_scores(parents, transition, law, certificate.epsilon)
+        scores = enumerated_scores(parents, transition, law, epsilon)
         pairs = enumerated_pairs(parents, transition, law)
     else:
-        scores = evaluated_scores(parents, transition, law, certificate.epsilon)
+        scores = evaluated_scores(parents, transition, law, epsilon)
         pairs = evaluated_pairs(parents, transition, law)
     wrong += _differences("scores", certificate.scores, scores)
     if certificate.limit_scores is not None:
         wrong += _differences("limit_scores", certificate.limit_scores, _limits(pairs, transition, law))
     wrong += _differences("information", certificate.information, _informations(pairs, graph.length))
-    wrong += _margin_differences(certificate, margins_of(parents, scores))
+    wrong += _margin_differences(certificate.margins, margins_of(parents, scores))
     return Verification(tuple(wrong), route)
 
 
-def _instance(certificate: Certificate) -> Iterator[str]:
-    """Yield what makes the instance itself none: it is given, not computed."""
-    for a, row in enumerate(certificate.transition):
-        if any(entry < 0 for entry in row) or sum(row) != 1:
-            yield f"transition[{a}]: must hold probabilities that sum to 1, sums to {sum(row)}"
-    if certificate.epsilon <= 0:
-        yield f"epsilon: must be greater than 0, the certificate says {certificate.epsilon}"
+def _input_differences(certificate: Certificate) -> Iterator[str]:
+    """Yield where the fractions are not what the floats that were given stand for."""
+    given, transition = certificate.given, certificate.transition
+    moved = moved_by(transition, certificate.epsilon, given)
+    if certificate.moved is not None and given is None:
+        yield "moved: must be None, for the certificate holds no floats that were given"
+    elif certificate.moved != moved:
+        yield f"moved: the certificate says {_text(certificate.moved)}, true is {_text(moved)}"
+    if given is None:
+        return
+    if given.epsilon is not None and plain_fraction(given.epsilon) != certificate.epsilon:
+        yield (
+            f"epsilon: the certificate says {_text(certificate.epsilon)}, the float that was given stands for "
+            f"{_text(plain_fraction(given.epsilon))}"
+        )
+    if given.transition is None:
+        if given.epsilon is None:
+            yield "given: must hold a float, or be None"
+        return
+    if all(entry is None for row in given.transition for entry in row):
+        yield "given.transition: must hold a float, or be None"
+    try:
+        true = closed_rows("transition", transition, given.transition)
+    except TransitionError as error:
+        yield f"given.{error}"
+        return
+    for a, (row, other) in enumerate(zip(transition, true, strict=True)):
+        for b, (entry, found) in enumerate(zip(row, other, strict=True)):
+            if entry != found:
+                yield (
+                    f"transition[{a}][{b}]: the certificate says {_text(entry)}, the floats that were given stand for "
+                    f"{_text(found)}"
+                )
+
+
+def _text(value: Fraction | None) -> str:
+    return "None" if value is None else fraction_text(value)
 
 
 def _differences(name: str, said: Sequence[Sequence[Fraction]], true: Sequence[Sequence[Fraction]]) -> Iterator[str]:
     for i, (row, other) in enumerate(zip(said, true, strict=True)):
         for j, (entry, found) in enumerate(zip(row, other, strict=True)):
             if entry != found:
-                yield f"{name}[{i}][{j}]: the certificate says {entry}, true is {found}"
+                yield f"{name}[{i}][{j}]: the certificate says {_text(entry)}, true is {_text(found)}"
 
 
-def _margin_differences(certificate: Certificate, true: Sequence[object]) -> Iterator[str]:
-    if len(certificate.margins) != len(true):
-        yield f"margins: the certificate has {len(certificate.margins)}, the graph has {len(true)} edges"
-        return
-    for k, (said, found) in enumerate(zip(certificate.margins, true, strict=True)):
-        if said != found:
-            yield f"margins[{k}]: the certificate says {said}, true is {found}"
+def _margin_differences(said: Sequence[ExactMargin], true: Sequence[ExactMargin]) -> Iterator[str]:
+    for k, (one, other) in enumerate(zip(said, true, strict=True)):
+        if one != other:
+            yield f"margins[{k}]: the certificate says {one}, true is {other}"
 
 
 def _limits(

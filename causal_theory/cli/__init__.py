@@ -1,6 +1,7 @@
 """The command line ``causal-theory``: one file per command."""
 
 import sys
+from contextlib import suppress
 
 import typer
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.markup import escape
 
 from causal_theory._version import __version__
 from causal_theory.cli import assumptions, dynamics, falsify, information, sample, scores, sweep, sweep_status, train
+from causal_theory.cli.streams import guarded_output
 from causal_theory.errors import CausalTheoryError
 
 __all__ = ["app", "main"]
@@ -61,14 +63,18 @@ for _name, _module in COMMANDS.items():
 def main() -> None:
     """Run the command line; mistakes of the user end in one line on standard error and exit status 2."""
     try:
-        app()
+        with guarded_output():
+            app()
     except CausalTheoryError as error:
         _fail(str(error))
+    except OverflowError as error:
+        _fail(f"a number is too large to compute with: {error}")
     except MemoryError as error:
         _fail(f"not enough memory: {error}")
 
 
 def _fail(message: str) -> None:
     line = " ".join(message.split())
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error[/red]: {escape(line)}")
+    with suppress(OSError):  # standard error may be full or closed as well
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error[/red]: {escape(line)}")
     sys.exit(BAD_USAGE)

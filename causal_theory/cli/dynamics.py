@@ -16,7 +16,7 @@ from causal_theory.population.scores import edge_scores
 from causal_theory.priors import DirichletPrior
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import check_integer, check_positive
+from causal_theory.validation import check_epsilon, check_integer, check_positive
 
 __all__ = ["EXAMPLES", "command"]
 
@@ -152,7 +152,7 @@ def command(
         root_law,
     )
     task.require_query("dynamics")
-    constant = 1.0 / task.length if epsilon is None else check_positive("epsilon", epsilon)
+    constant = 1.0 / task.length if epsilon is None else check_epsilon(epsilon)
     check_positive("smoothing", smoothing)
     used = replace(task, prior=DrawnPrior(task.prior, draws, rng)) if isinstance(task.prior, DirichletPrior) else task
     first = Stage1(

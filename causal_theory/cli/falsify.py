@@ -1,6 +1,5 @@
 """``causal-theory falsify``: search for a counterexample, and certify it."""
 
-import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from causal_theory.certificates import write_certificate
 from causal_theory.cli import options
-from causal_theory.cli.output import list_table, print_json
+from causal_theory.cli.output import check_target, list_table, print_json
 from causal_theory.errors import OutputError
 from causal_theory.falsification import Counterexample, SearchResult, SearchSpace, find_counterexample
 from causal_theory.falsification.instance import Instance, number_text
@@ -132,9 +131,10 @@ def _check_out(out: Path | None) -> None:
     """Refuse what cannot be written before the search."""
     if out is None:
         return
-    folder = out.absolute().parent
-    if out.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"out must be a file in a folder that exists and can be written, got {str(out)!r}")
+    try:
+        check_target("out", out)
+    except OutputError as error:
+        raise OutputError(f"out must be a file in a folder that exists and can be written, got {str(out)!r}") from error
 
 
 def _show(result: SearchResult, space: SearchSpace, out: Path | None) -> None:

@@ -270,4 +270,5 @@ def describe_prior(prior: Prior) -> dict[str, Any]:
             "concentration": prior.concentration,
             "floor": prior.floor,
         }
-    return {"kind": "orbit" if isinstance(prior, OrbitPrior) else "point", "transition": prior.representative}
+    moved = {"moved": prior.moved} if prior.moved else {}
+    return {"kind": "orbit" if isinstance(prior, OrbitPrior) else "point", "transition": prior.representative} | moved

@@ -22,7 +22,7 @@ from rich.table import Table
 from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
 
-__all__ = ["Outputs", "figure", "list_table", "matrix_csv", "matrix_table", "print_json", "table_csv"]
+__all__ = ["Outputs", "check_target", "figure", "list_table", "matrix_csv", "matrix_table", "print_json", "table_csv"]
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
@@ -54,7 +54,7 @@ class Outputs:
     def __post_init__(self) -> None:
         """Refuse what cannot be written."""
         wanted = {name: path for name, path in vars(self).items() if path is not None}
-        targets = [_check_target(name, path) for name, path in wanted.items()]
+        targets = [check_target(name, path) for name, path in wanted.items()]
         if len(set(targets)) < len(targets):
             raise OutputError(f"output files must differ, got {', '.join(map(str, wanted.values()))}")
         if self.plot is not None:
@@ -95,8 +95,14 @@ class Outputs:
                 console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _check_target(name: str, path: Path) -> str:
-    """Return the file behind all links, when it can be created or replaced."""
+def check_target(name: str, path: Path) -> str:
+    """Return the file behind all links, when it can be created or replaced.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder or a device, or its folder is missing or closed.
+    """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     try:

@@ -22,6 +22,7 @@ from causal_theory.foreign import WORKER_TIMEOUT
 from causal_theory.sweeps import MOST_UNITS, FailedUnit, Study, SweepInterrupted, SweepResult, find_study, sweep
 from causal_theory.sweeps.driver import WINDOW
 from causal_theory.sweeps.studies import PROVIDED
+from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
 
 __all__ = ["EXAMPLES", "command", "show_failures"]
@@ -37,6 +38,8 @@ FAILED = 1
 """Exit status when a unit failed."""
 INTERRUPTED = 128 + signal.SIGINT
 """Exit status after Ctrl-C, as shells have it."""
+TERMINATED = 128 + signal.SIGTERM
+"""After SIGTERM, which batch systems send."""
 SHOWN_ERRORS = 5
 
 Config = Annotated[
@@ -106,7 +109,8 @@ def command(
     second the results go to the store: after Ctrl-C, a crash or a power failure --resume goes on from there, to the
     same results.
 
-    Exit status: 0 when every unit has a result, 1 when some failed, 2 for bad usage, 130 after Ctrl-C.
+    Exit status: 0 when every unit has a result, 1 when some failed, 2 for bad usage, 130 after Ctrl-C, 143 after
+    SIGTERM.
     """
     if show_list:
         _show_studies(json)
@@ -143,9 +147,9 @@ def command(
                 limit=limit,
                 reuse_other_versions=reuse_other_versions,
             )
-    except SweepInterrupted as interrupt:
+    except (SweepInterrupted, Terminated) as interrupt:
         _errors().print(f"{interrupt}: add --resume to the command", markup=False)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED) from None
     _report(result, plan, outputs, json=json)
     if not result.ok:
         raise typer.Exit(FAILED)

@@ -12,7 +12,7 @@ from causal_theory.cli.sweep_figure import FigureChoice
 from causal_theory.cli.toml_file import check_keys, integer, number, parse, read_section, read_toml, text
 from causal_theory.errors import FileFormatError, InvalidArgumentError
 from causal_theory.sweeps import MOST_UNITS, Parameter, Study, find_study
-from causal_theory.validation import check_choice, check_integer, check_positive
+from causal_theory.validation import LARGEST_SEED, check_choice, check_integer, check_positive
 
 __all__ = ["SweepConfig", "read_sweep_config"]
 
@@ -93,8 +93,8 @@ def read_sweep_config(path: Path) -> SweepConfig:
         sys.path.insert(0, folder)
     try:
         study = find_study(single["study"])
-        for key, least in (("seed", 0), ("repeats", 1)):
-            check_integer(key, single.get(key, least), least)
+        check_integer("seed", single.get("seed", 0), 0, LARGEST_SEED)
+        check_integer("repeats", single.get("repeats", 1), 1)
         parameters = {parameter.name: parameter for parameter in study.parameters}
         for section in ("grid", "settings"):
             study.check_names(tables[section])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.validation import shown
 
 __all__ = ["Parser", "check_keys", "integer", "number", "parse", "read_section", "read_toml", "text"]
 
@@ -55,7 +56,7 @@ def parse(where: str, table: Mapping[str, object], parsers: Mapping[str, Parser]
         except InvalidArgumentError as error:
             raise FileFormatError(f"{where} {error}") from error
         except ValueError as error:
-            raise FileFormatError(f"{where} {key} must be {error}, got {value!r}") from error
+            raise FileFormatError(f"{where} {key} must be {error}, got {shown(value)}") from error
     return parsed
 
 
@@ -70,7 +71,10 @@ def number(value: object) -> float:
     """Return a number as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError("a number that a float can hold") from error
 
 
 def text(value: object) -> str:

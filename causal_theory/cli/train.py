@@ -1,10 +1,11 @@
 """``causal-theory train``: stochastic training on fresh sequences, and the published experiments."""
 
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +17,7 @@ from causal_theory.cli.train_report import TrainReport
 from causal_theory.errors import InvalidArgumentError, OutputError
 from causal_theory.training import PRESETS, TrainingRun, train_with_settings
 from causal_theory.training.checkpoint import check_folder
+from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
 
 __all__ = ["EXAMPLES", "command"]
@@ -30,7 +32,7 @@ EXAMPLES = (
 MODEL, SETTINGS, OPTIMIZER, MEASUREMENTS, CHECKPOINT = "Model", "Training", "Optimizer", "Measurements", "Checkpoint"
 DIVERGED = 1
 """Exit status when a run diverged."""
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
 """Exit status after Ctrl-C, as shells have it."""
 EVERY = 1000
 
@@ -185,6 +187,14 @@ Resume = Annotated[
         rich_help_panel=CHECKPOINT,
     ),
 ]
+Reuse = Annotated[
+    bool,
+    typer.Option(
+        "--reuse-other-versions",
+        help="Resume from a checkpoint that another version of the code wrote, too.",
+        rich_help_panel=CHECKPOINT,
+    ),
+]
 
 
 def command(
@@ -226,6 +236,7 @@ def command(
     checkpoint: Checkpoint = None,
     every: Every = None,
     resume: Resume = False,
+    reuse_other_versions: Reuse = False,
     seed: options.Seed = 0,
     json: options.Json = False,
     csv: options.Csv = None,
@@ -240,22 +251,25 @@ def command(
 
     The figure shows the graph, the learned attention, matrices of layers, the loss and attention on the parents.
 
-    Ctrl-C exits with 130 and tells how to resume; a run that diverges exits with 1.
+    Ctrl-C exits with 130 and SIGTERM with 143, and both tell how to resume; a run that diverges exits with 1.
     """
+    choices = _given(ctx, locals())
     outputs = Outputs(csv, npz, plot)
-    choices = _given(ctx)
     plan = make_plan(choices if config is None else choices.over(read_config(config)))
     paths = _checkpoints(checkpoint, len(plan.tasks))
     _check_checkpoints(paths, outputs, every, resume)
+    if reuse_other_versions and not resume:
+        raise InvalidArgumentError("reuse_other_versions must not be given without --resume, got it alone")
     runs: list[TrainingRun] = []
     try:
-        _train(plan, runs, paths, EVERY if every is None else every, resume)
+        _train(plan, runs, paths, EVERY if every is None else every, resume, reuse_other_versions)
         report = TrainReport(plan, runs, paths)
-    except (KeyboardInterrupt, SystemError) as error:
-        if not _was_interrupted(error):
+    except (KeyboardInterrupt, Terminated, SystemError) as error:
+        status = _interrupted_status(error)
+        if status is None:
             raise
         _say_interrupted(paths, len(runs))
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(status) from None
     outputs.write(
         csv=report.csv(),
         npz=report.arrays(),
@@ -271,13 +285,17 @@ def command(
         raise typer.Exit(DIVERGED)
 
 
-def _given(ctx: typer.Context) -> Choices:
-    """Return the options that were given; defaults of the command line are not among them."""
+def _given(ctx: typer.Context, arguments: Mapping[str, Any]) -> Choices:
+    """Return the options that were given; defaults of the command line are not among them.
+
+    The context knows which these are. Their values are those of the arguments: before typer 0.29 the context holds
+    words where the arguments are members of enumerations.
+    """
     given = {}
-    for name, value in ctx.params.items():
+    for name in ctx.params:
         source = ctx.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            given[name] = value
+            given[name] = arguments[name]
     sections = {section: {key: given[key] for key in keys if key in given} for section, keys in SECTIONS.items()}
     if "model" in given:
         sections["model"]["kind"] = given["model"]
@@ -319,7 +337,9 @@ def _check_checkpoints(paths: Sequence[Path | None], outputs: Outputs, every: in
             )
 
 
-def _train(plan: Plan, runs: list[TrainingRun], paths: Sequence[Path | None], every: int, resume: bool) -> None:
+def _train(
+    plan: Plan, runs: list[TrainingRun], paths: Sequence[Path | None], every: int, resume: bool, reuse: bool
+) -> None:
     """Append one run for each task."""
     console = Console(stderr=True)
     for task, path in zip(plan.tasks, paths, strict=True):
@@ -335,18 +355,21 @@ def _train(plan: Plan, runs: list[TrainingRun], paths: Sequence[Path | None], ev
                 checkpoint=path,
                 every=every,
                 resume=resume,
+                reuse_other_versions=reuse,
                 label=f"seed {plan.seed}",
             )
         )
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
-    """Return whether Ctrl-C is behind an error: compiled code turns it into errors of its own."""
+def _interrupted_status(error: BaseException | None) -> int | None:
+    """Return the exit status when a signal is behind an error: compiled code turns it into errors of its own."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            return True
+            return INTERRUPTED
+        if isinstance(error, Terminated):
+            return 128 + signal.SIGTERM
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def _say_interrupted(paths: Sequence[Path | None], done: int) -> None:

@@ -219,6 +219,7 @@ class TrainReport:
         return {
             "task": options.describe(outcome.task),
             "checkpoint": None if outcome.checkpoint is None else str(outcome.checkpoint),
+            "versions": run.versions,
             "status": run.status,
             "diverged_at": run.diverged_at if run.diverged_at >= 0 else None,
             "last_step": last_step(run),
@@ -358,6 +359,10 @@ class TrainReport:
             told = ", ".join(f"{name} {own} instead of {other}" for name, (own, other) in self.changed.items())
             console.print(f"not as published: {told}", highlight=False, markup=False)
         for number, outcome in enumerate(self.outcomes):
+            if len(outcome.run.versions) > 1:
+                which = f"graph {number} was" if len(self.outcomes) > 1 else ""
+                told = f"{which} computed by several versions, one after the other: {'; '.join(outcome.run.versions)}"
+                console.print(told.strip(), highlight=False, markup=False)
             if outcome.run.diverged_at >= 0:
                 which = f"graph {number}" if len(self.outcomes) > 1 else "training"
                 console.print(

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike
 
 from causal_theory.averaging import DEFAULT_DRAWS
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block, facts
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.excess import excess_loss
@@ -49,6 +50,7 @@ class Generalisation:
         losses = ", ".join(f"{name} {estimate._text('+-')}" for name, estimate in named.items())
         return f"Generalisation({losses}, mean error of prediction {self.error.mean._text('+-')})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {
             "loss, attending to the parents": self.loss._text(),
@@ -59,6 +61,7 @@ class Generalisation:
         return block(facts("Generalisation, losses in nats", rows), self.error._repr_html_())
 
 
+@default_floats
 def generalisation(
     task: InContextTask,
     A1: ArrayLike,

@@ -1,21 +1,27 @@
 """How the best loss of stage 2 falls with the length of the sequence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
+from causal_theory.dynamics.minimum import Point, smallest_on
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.population.baselines import loss_floor
-from causal_theory.population.parent_attention import parent_attention_loss
+from causal_theory.population.parent_attention import along_multiples, heads_ignore_labels, is_forest_task
+from causal_theory.population.several_parents.moments import prepare_sweep
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_epsilon, check_integer
 
-__all__ = ["LearningCurve", "best_multiple", "learning_curve"]
+__all__ = ["BestMultiple", "LearningCurve", "best_multiple", "best_multiple_of", "learning_curve"]
 
 Array = NDArray[np.float64]
 LARGEST = 40.0
@@ -60,12 +66,15 @@ class LearningCurve:
             f"nats, exponent {self._slope_text})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         columns = [
             same_decimals(column.tolist())
             for column in (self.epsilons, self.losses, self.floors, self.excess, self.normalised_excess, self.multiples)
         ]
         header = ["T", "epsilon", "best loss", "floor", "excess", "normalised excess", "A2 = b I at b ="]
+        for i in np.flatnonzero(self.at_end):
+            columns[-1][i] += " (end of the range)"
         rows = [
             [length, *(Cell(column[i], right=True) for column in columns)]
             for i, length in enumerate(self.lengths.tolist())
@@ -81,18 +90,52 @@ class LearningCurve:
         return f"{self.exponent:.3f}{bar}"
 
     @property
+    def at_end(self) -> NDArray[np.bool_]:
+        """Where the best multiple is an end of the range, 0 or 40, so that the best loss may lie beyond."""
+        return np.array([_at_end(multiple) for multiple in self.multiples.tolist()])
+
+    @property
     def excess(self) -> Array:
         """Loss minus floor, in nats; negative values are possible, because f + eps is not normalised."""
         return self.losses - self.floors
 
     @property
+    @default_floats
     def normalised_excess(self) -> Array:
         """Excess of ``(f + eps) / (1 + S eps)``, which is a probability vector: never negative."""
         return self.excess + np.log1p(self.vocab_size * self.epsilons)
 
 
-def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> tuple[float, float]:
+class BestMultiple(NamedTuple):
+    """The best multiple of the identity, and its loss.
+
+    Attributes
+    ----------
+    multiple : float
+        Where the loss is smallest.
+    loss : float
+        The loss there, in nats.
+    """
+
+    multiple: float
+    loss: float
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the loss is smallest at an end of the range, 0 or 40, so that a multiple beyond may be better."""
+        return _at_end(self.multiple)
+
+
+def _at_end(multiple: float) -> bool:
+    return multiple in (0.0, LARGEST)
+
+
+@default_floats
+def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> BestMultiple:
     """Return the multiple of I for ``A2`` with the smallest loss, and that loss; with several parents for every head.
+
+    The loss may have several local minima. Its derivatives are bounded, so that values and slopes at the ends of an
+    interval bound it inside; what cannot hold the smallest value is dropped, the rest is split.
 
     Parameters
     ----------
@@ -106,9 +149,10 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     Returns
     -------
     multiple : float
-        Between 0 and 40, where the softmax is one-hot to roundoff.
+        Between 0 and 40, to 1e-5.
     loss : float
-        The loss there, in nats.
+        The loss there, in nats: no other multiple in the range has one that is smaller by more than 2e-7. The result
+        also has ``at_end``, which says whether the multiple is 0 or 40.
 
     Raises
     ------
@@ -126,20 +170,37 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     >>> multiple, loss = best_multiple(task, epsilon=0.02)
     >>> multiple > 1.0, loss < 0.55
     (True, True)
+    >>> best_multiple(task, epsilon=0.02).at_end
+    False
     """
-    from scipy.optimize import minimize_scalar
-
-    check_positive("epsilon", epsilon)
     seed = int(as_generator(rng).integers(2**63))
     copy = np.stack([np.eye(task.vocab_size)] * len(task.graph.target_parents))
-
-    def loss(multiple: float) -> float:
-        return float(parent_attention_loss(task, multiple * copy, epsilon=epsilon, rng=seed))
-
-    found = minimize_scalar(loss, bounds=(0.0, LARGEST), method="bounded", options={"xatol": 1e-4})
-    return float(found.x), float(found.fun)
+    return best_multiple_of(task, copy, epsilon=epsilon, upper=LARGEST, rng=seed)
 
 
+def best_multiple_of(
+    task: InContextTask, pattern: Array, *, epsilon: float, upper: float, rng: int = 0
+) -> BestMultiple:
+    """Return the same for multiples, from 0 to ``upper``, of any matrices (k, S, S)."""
+    constant = check_epsilon(epsilon)
+    sweep = None if is_forest_task(task) else prepare_sweep(task, "best_multiple")
+
+    @cache
+    def evaluate(multiple: float) -> Point:
+        def at(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
+            return along_multiples(task, sweep, kernels, pattern, multiple, constant)
+
+        invariant, degrees = heads_ignore_labels(pattern), task.graph.in_degrees
+        found = average_over_kernels(task.prior, degrees, at, label_invariant=invariant, draws=DEFAULT_DRAWS, rng=rng)
+        return Point(multiple, *found.value.tolist())
+
+    # The logits of a position span no more than the columns of the matrices do together.
+    reach = float(np.ptp(pattern, axis=1).max(axis=1).sum())
+    best = smallest_on(evaluate, upper, reach)
+    return BestMultiple(best.at, best.loss)
+
+
+@default_floats
 def learning_curve(
     task_family: Callable[[int], InContextTask],
     lengths: Sequence[int],
@@ -199,10 +260,10 @@ def learning_curve(
     for length in track(sizes, "learning curve"):
         task = task_family(length)
         symbols = task.vocab_size
-        constants.append(check_positive("epsilon", epsilon(length) if epsilon is not None else 1.0 / length))
-        multiple, loss = best_multiple(task, epsilon=constants[-1], rng=seed)
-        losses.append(loss)
-        multiples.append(multiple)
+        constants.append(check_epsilon(epsilon(length) if epsilon is not None else 1.0 / length))
+        best = best_multiple(task, epsilon=constants[-1], rng=seed)
+        losses.append(best.loss)
+        multiples.append(best.multiple)
         floors.append(float(loss_floor(task, rng=seed)))
     curve = LearningCurve(
         lengths=np.array(sizes),

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, count, facts, figure, number, settings_table, sparkline
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_number
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 
@@ -19,7 +20,7 @@ Array = NDArray[np.float64]
 Path = Literal["full", "one_parameter"]
 Status = Literal["stopped", "diverged"]
 OVERFLOW = 600.0
-"""Spread of A2 from which weights underflow: the run is called divergent."""
+"""Spread of A2 from which the run is called divergent: every softmax is one-hot, and steps have lost their meaning."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Stage2:
     def __post_init__(self) -> None:
         """Check the settings."""
         check_integer("steps", self.steps, 1)
-        check_positive("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
         check_choice("path", self.path, get_args(Path))
 
     def _repr_html_(self) -> str:
@@ -74,9 +75,10 @@ class Stage2Run:
     trajectory : ndarray, shape (R, S, S)
         The matrix at each of these losses.
     status : {"stopped", "diverged"}
-        ``"diverged"``: the loss or the matrix left the range of floating point; what came before is kept.
+        ``"diverged"``: a step left the range of floating point, or took entries of the matrix more than 600 apart,
+        where every softmax is one-hot; what came before is kept.
     diverged_at : int
-        The step that did, -1 when none.
+        That step, -1 when none.
     """
 
     A2: Array
@@ -90,6 +92,7 @@ class Stage2Run:
         found = ", ".join(f"{name} {fact}" for name, fact in self._facts().items())
         return f"Stage2Run({self._ending}, {found})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         parts = [facts(f"Stage 2: {self._ending}", self._facts())]
         drawn = sparkline(self.losses, "Loss against steps")
@@ -116,6 +119,7 @@ class Stage2Run:
         }
 
     @property
+    @default_floats
     def copying(self) -> Array:
         """Mean of the diagonal minus mean of the rest, shape (R,): how much stronger a matching key weighs."""
         size = self.trajectory.shape[1]
@@ -125,6 +129,7 @@ class Stage2Run:
         return difference
 
 
+@default_floats
 def run_stage2(
     task: InContextTask, settings: Stage2, *, epsilon: float, beta0: float = 0.0, rng: SeedLike = 0
 ) -> Stage2Run:
@@ -165,7 +170,7 @@ def run_stage2(
     (6, True)
     """
     task.require_query("run_stage2")
-    check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     if not abs(beta0) <= OVERFLOW:
         raise InvalidArgumentError(f"beta0 must be at most {OVERFLOW:g}, got {beta0!r}")
     size = task.vocab_size
@@ -175,7 +180,7 @@ def run_stage2(
     losses: list[float] = []
     matrices: list[Array] = []
     for step in track(range(settings.steps + 1), "stage 2"):
-        if not np.isfinite(A2).all() or np.ptp(A2) > OVERFLOW:
+        if not _within_reach(A2):
             return _result(matrices, losses, step)
         loss, gradient = parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, rng=seed)
         if not np.isfinite(loss.value):
@@ -185,9 +190,14 @@ def run_stage2(
         slope = gradient.value
         if settings.path == "one_parameter":
             slope = direction * float((slope * direction).sum() / (direction**2).sum())
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             A2 = A2 - settings.learning_rate * slope
     return _result(matrices, losses)
+
+
+def _within_reach(A2: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(A2).all() and np.ptp(A2) <= OVERFLOW)
 
 
 def _result(matrices: list[Array], losses: list[float], diverged_at: int = -1) -> Stage2Run:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from causal_theory.dynamics.stage1 import Stage1, Stage1Run, run_stage1
 from causal_theory.dynamics.stage2 import Stage2, Stage2Run, run_stage2
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_positive
+from causal_theory.validation import SeedLike, check_epsilon
 
 __all__ = ["PopulationRun", "train_population"]
 
@@ -30,10 +31,12 @@ class PopulationRun:
         """Return one line for each stage."""
         return f"PopulationRun(\n  {self.stage1!r},\n  {self.stage2!r})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         return block(self.stage1._repr_html_(), self.stage2._repr_html_())
 
 
+@default_floats
 def train_population(
     task: InContextTask,
     *,
@@ -85,7 +88,7 @@ def train_population(
     >>> run.stage1.status, bool(run.stage2.losses[-1] < run.stage2.losses[0])
     ('converged', True)
     """
-    check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     first, second = stage1 or Stage1(), stage2 or Stage2()
     return PopulationRun(
         run_stage1(task, first, epsilon=epsilon, rng=rng),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS
 from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Method
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import Cell, block, facts, figure, sparkline, table, with_error
 from causal_theory.population.scores import edge_scores
@@ -19,7 +20,7 @@ from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.progress import track
 from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask, RootLaw
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_positive
+from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer
 
 __all__ = ["FAMILIES", "CriticalLength", "GraphFamily", "critical_length", "graph_maker", "smallest_margin"]
 
@@ -62,6 +63,7 @@ class CriticalLength:
     method: Method
 
     @property
+    @default_floats
     def decided(self) -> NDArray[np.bool_]:
         """Whether the margin of a length is beyond two of its error bars, on either side (R,)."""
         found: NDArray[np.bool_] = np.abs(self.margins) > ERROR_BARS * self.errors
@@ -78,12 +80,14 @@ class CriticalLength:
         return tuple(self.lengths[~self.decided].tolist())
 
     @property
+    @default_floats
     def first(self) -> int | None:
         """The smallest length at which all parents win; ``None`` if there is none."""
         where = np.flatnonzero(self.recovered)
         return int(self.lengths[where[0]]) if len(where) else None
 
     @property
+    @default_floats
     def stays(self) -> int | None:
         """The smallest length from which they win at every length looked at; ``None`` if not at the largest."""
         lost = np.flatnonzero(~self.recovered)
@@ -121,6 +125,7 @@ class CriticalLength:
         return block(facts("Critical length", summary), shown, table("By length", header, rows))
 
 
+@default_floats
 def critical_length(
     graph_family: GraphFamily,
     prior: Prior,
@@ -197,7 +202,7 @@ def critical_length(
     method: Method = "exact"
     for length in track(sizes, "critical length"):
         graph = make(length)
-        constants.append(check_positive("epsilon", epsilon(length) if callable(epsilon) else epsilon))
+        constants.append(check_epsilon(epsilon(length) if callable(epsilon) else epsilon))
         task = InContextTask(graph, prior, root_law)
         margin, error, used = smallest_margin(task, constants[-1])
         margins.append(margin)

@@ -8,10 +8,11 @@ import numpy as np
 
 from causal_theory.certificates import Certificate, certify_edge_scores
 from causal_theory.errors import GraphError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import OrbitPrior
 from causal_theory.tasks import InContextTask, RootLaw
-from causal_theory.validation import check_choice, check_positive, check_transition_matrix
+from causal_theory.validation import check_choice, check_epsilon, check_transition_matrix
 
 __all__ = ["Instance"]
 
@@ -63,15 +64,17 @@ class Instance:
     epsilon: Number
     root_law: RootLaw = "stationary"
 
+    @default_floats
     def __post_init__(self) -> None:
         """Refuse what no engine could evaluate."""
         if not isinstance(self.graph, CausalGraph):
             raise GraphError(f"graph must be a CausalGraph, got {type(self.graph).__name__}")
-        check_positive("epsilon", self.epsilon)
+        check_epsilon(self.epsilon)
         check_choice("root_law", self.root_law, ("stationary", "uniform"))
         check_transition_matrix("transition", np.array(self.transition, dtype=np.float64))
 
     @cached_property
+    @default_floats
     def task(self) -> InContextTask:
         """The task under the orbit of the matrix."""
         return InContextTask(self.graph, OrbitPrior(np.array(self.transition, dtype=np.float64)), self.root_law)

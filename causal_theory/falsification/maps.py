@@ -13,6 +13,7 @@ from causal_theory.certificates import certify_edge_scores
 from causal_theory.certificates.rationals import Matrix, as_rational, as_rational_transition
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.falsification.critical import GraphFamily, graph_maker, smallest_margin
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.priors import DirichletPrior, PointPrior
@@ -87,12 +88,14 @@ class RecoveryMap:
         return found | {"certified": self.certified if self.certified.any() else None}
 
     @property
+    @default_floats
     def recovered(self) -> NDArray[np.bool_]:
         """Cells whose number is above the boundary, by two error bars where it is not proved (m, n)."""
         bars = np.where(self.certified, 0.0, ERROR_BARS * self.errors)
         found: NDArray[np.bool_] = self.values - bars > self.boundary
         return found
 
+    @default_floats
     def __repr__(self) -> str:
         """Return one line: the parameters, and how many cells are above the boundary and how many proved."""
         return (
@@ -101,6 +104,7 @@ class RecoveryMap:
             f"{int(self.certified.sum())} certified)"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         texts = iter(same_decimals(self.values.ravel().tolist()))
         largest = float(np.abs(self.values - self.boundary).max()) or 1.0
@@ -119,6 +123,7 @@ class RecoveryMap:
         return block(table(self.label, header, rows), paragraph(note, small=True))
 
 
+@default_floats
 def concentration_map(
     graph_family: GraphFamily,
     lengths: Sequence[int],
@@ -200,6 +205,7 @@ def concentration_map(
     )
 
 
+@default_floats
 def trace_map(
     graph_family: GraphFamily,
     lengths: Sequence[int],
@@ -267,6 +273,7 @@ def trace_map(
     return _margin_map(levels, sizes, instance, "trace of the transition matrix", LENGTH)
 
 
+@default_floats
 def symbols_map(
     graph_family: GraphFamily,
     sizes: Sequence[int],

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from causal_theory.certificates.rationals import Matrix, stationary_law
 from causal_theory.errors import TransitionError
 from causal_theory.falsification.space import SearchSpace
+from causal_theory.floats import default_floats
 
 __all__ = ["ExactCheck", "exact_checks", "fractions_near"]
 
@@ -67,6 +68,7 @@ class ExactCheck:
         return f"ExactCheck({self.name} {'holds' if self.holds else 'fails'}: {self.quantity} = {value})"
 
 
+@default_floats
 def exact_checks(matrix: Matrix, space: SearchSpace) -> tuple[ExactCheck, ...]:
     """Check what a space keeps, and what it does not, on a matrix of fractions.
 

@@ -7,6 +7,7 @@ from causal_theory.certificates import Certificate
 from causal_theory.falsification.claims import FalsifiableClaim
 from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.rational import ExactCheck
+from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, facts, paragraph, table
 
 __all__ = ["Counterexample", "SearchResult"]
@@ -53,6 +54,7 @@ class Counterexample:
             f"margin={margin_text(self.margin)})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         return block(*self._parts())
 
@@ -125,6 +127,7 @@ class SearchResult:
             f"smallest_margin={self.smallest_margin:.4g})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         summary: dict[str, object] = {
             "claim": self.claim.statement,

@@ -9,6 +9,7 @@ from causal_theory.falsification.claims import FalsifiableClaim, as_claim
 from causal_theory.falsification.result import Counterexample, SearchResult
 from causal_theory.falsification.space import SearchSpace
 from causal_theory.falsification.state import BudgetSpent, MarginError, Search
+from causal_theory.floats import default_floats
 from causal_theory.progress import track
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
@@ -18,6 +19,7 @@ CHOICES_PER_ROUND = 60
 """How many choices Hypothesis draws in a round."""
 
 
+@default_floats
 def find_counterexample(
     claim: str | FalsifiableClaim, search_space: SearchSpace, budget: int, rng: SeedLike, *, progress: bool = True
 ) -> SearchResult:

@@ -7,6 +7,7 @@ from typing import Any
 
 from causal_theory.certificates.rationals import as_rational
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.families import MINIMUM_LENGTH
 from causal_theory.tasks import RootLaw
@@ -152,6 +153,7 @@ class SearchSpace:
         names = ("lower_bound", "non_degeneracy", "constant_mean", "mixing")
         return tuple(name for name in names if getattr(self, name))
 
+    @default_floats
     def epsilon_values(self, length: int) -> tuple[Fraction, ...]:
         """Return the values of epsilon at a length, in the order in which they count as simpler.
 

@@ -6,7 +6,7 @@ several parents return the parents of all T positions, and then those of the tar
 
 import numpy as np
 
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_probability
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory, check_probability
 
 __all__ = [
     "binary_tree",
@@ -26,8 +26,18 @@ MINIMUM_LENGTH = 2
 """A context of at least one token, and the query."""
 
 
+BYTES_PER_POSITION, BYTES_PER_PARENT = 400, 40
+"""Memory of a graph, roughly: a tuple and an integer, and what is made of them on the way."""
+
+
+def _check_length(length: object, least: int = MINIMUM_LENGTH, parents: int = 1) -> int:
+    size = check_integer("length", length, least)
+    check_memory(f"a graph of length {size}", size * (BYTES_PER_POSITION + parents * BYTES_PER_PARENT))
+    return size
+
+
 def _context_size(length: object) -> int:
-    return check_integer("length", length, MINIMUM_LENGTH) - 1
+    return _check_length(length) - 1
 
 
 def chain(length: int) -> list[int]:
@@ -63,14 +73,14 @@ def random_forest(length: int, root_probability: float, rng: SeedLike) -> list[i
 def ngram(length: int, order: int) -> tuple[Parents, tuple[int, ...]]:
     """Position i follows the ``order`` positions before it, and so does the target."""
     k = check_integer("order", order, 1)
-    size = check_integer("length", length, max(MINIMUM_LENGTH, k))
+    size = _check_length(length, max(MINIMUM_LENGTH, k), k)
     whole: Parents = [tuple(range(i - k, i)) if i >= k else () for i in range(size + 1)]
     return whole[:-1], whole[-1]
 
 
 def binary_tree_and_previous(length: int) -> tuple[Parents, tuple[int, ...]]:
     """Position i follows (i - 1) // 2 and i - 1, from i = 2 on, and so does the target at i = T."""
-    size = check_integer("length", length, MINIMUM_LENGTH)
+    size = _check_length(length, parents=2)
     whole: Parents = [((i - 1) // 2, i - 1) if i >= 2 else () for i in range(size + 1)]
     return whole[:-1], whole[-1]
 
@@ -78,7 +88,7 @@ def binary_tree_and_previous(length: int) -> tuple[Parents, tuple[int, ...]]:
 def random_dag(length: int, parents: int, rng: SeedLike) -> tuple[Parents, tuple[int, ...]]:
     """Draw a set of ``parents`` earlier positions, uniformly, for every position that has as many, and the target."""
     k = check_integer("parents", parents, 1)
-    size = check_integer("length", length, max(MINIMUM_LENGTH, k))
+    size = _check_length(length, max(MINIMUM_LENGTH, k), k)
     generator = as_generator(rng)
     whole: Parents = [() for _ in range(k)]
     for i in range(k, size + 1):

@@ -26,7 +26,7 @@ from typing import Any
 from causal_theory.errors import FileFormatError, GraphError, OutputError
 from causal_theory.graphs.graph import CausalGraph, context_entry
 
-__all__ = ["read_graph", "write_graph", "write_text_atomically"]
+__all__ = ["read_graph", "unique_keys", "write_graph", "write_text_atomically"]
 
 LONGEST = 1_000_000
 """Longest graph that is read from a file, so that a wrong number does not fill the memory."""
@@ -110,16 +110,19 @@ def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a UTF-8 text file through a temporary file in the same folder.
+    """Write a UTF-8 text file through a temporary file in the same folder; behind a link, its target is replaced.
 
     Raises
     ------
     OutputError
-        If the file cannot be written; nothing is left behind.
+        If the file cannot be written, or is a folder or a device; nothing is left behind.
     """
     file = Path(path)
-    temporary = file.parent / f".{file.name}.{os.getpid()}.tmp"
     try:
+        file = Path(os.path.realpath(file))
+        if file.exists() and not file.is_file():
+            raise OSError(f"it is a {'folder' if file.is_dir() else 'device'}")
+        temporary = file.parent / f".{file.name}.{os.getpid()}.tmp"
         try:
             temporary.write_text(text, encoding="utf-8")
             temporary.replace(file)
@@ -127,10 +130,11 @@ def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"path must be a file that can be written, got {str(file)!r}: {reason}") from error
+        raise OutputError(f"path must be a file that can be written, got {str(path)!r}: {reason}") from error
 
 
-def _unique_keys(items: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the content of a JSON object, and refuse a key that occurs twice."""
     content = dict(items)
     if len(content) != len(items):
         raise ValueError(f"keys must be distinct, got {[key for key, _ in items]}")
@@ -139,7 +143,7 @@ def _unique_keys(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _parse_json(file: Path, text: str) -> CausalGraph:
     try:
-        content = json.loads(text, object_pairs_hook=_unique_keys)
+        content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise FileFormatError(f"{file}, line {error.lineno}: must be valid JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:
@@ -160,7 +164,7 @@ def _parse_json(file: Path, text: str) -> CausalGraph:
         if length > len(parents):
             return CausalGraph.from_parents(parents, target_parents=targets)
         return CausalGraph([context_entry(entry) for entry in parents], targets)
-    except GraphError as error:
+    except (GraphError, RecursionError) as error:  # what is nested deeply cannot be shown either
         raise FileFormatError(f"{file}: {error}") from error
 
 

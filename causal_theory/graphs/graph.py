@@ -98,6 +98,10 @@ class CausalGraph:
             raise GraphError(f"parents must cover at least {families.MINIMUM_LENGTH} positions, got {length}")
         for i, entry in enumerate(checked):
             for parent in entry:
+                if i == 0:
+                    raise GraphError(
+                        f"parents of position 0 must be earlier positions, of which there are none, got {parent}"
+                    )
                 if not 0 <= parent < i:
                     raise GraphError(f"parents of position {i} must be earlier positions (0 to {i - 1}), got {parent}")
         targets = (length - 1,) if target_parents is None else _as_positions(target_parents, "target_parents")
@@ -397,26 +401,29 @@ class CausalGraph:
 
     @classmethod
     def from_networkx(cls, graph: Any, *, target_parents: Iterable[int] | None = None) -> Self:
-        """Build a graph from one of networkx; parents are sorted.
+        """Build a graph from one of networkx, as :meth:`to_networkx` returns it or as it comes back from a file.
 
         Parameters
         ----------
         graph : networkx.DiGraph
-            Nodes 0..T-1 and edges from parent to child.
+            Nodes 0..T-1, or their numbers as text, and edges from parent to child. When edges carry ``parent_order``,
+            the parents of every position are in that order: 0, 1, ... Otherwise they are sorted.
         target_parents : iterable of int, optional
-            The positions that the target depends on; by default the graph attribute ``target_parents``, else the query.
+            The positions that the target depends on. By default the nodes that carry ``target_order``, in that order;
+            else the graph attribute ``target_parents``; else the query.
 
         Raises
         ------
         InvalidArgumentError
             If ``graph`` is not a directed graph without multiple edges.
         GraphError
-            If the nodes are not 0..T-1 or an edge does not lead to a later node.
+            If the nodes are not 0..T-1, an edge does not lead to a later node, or an order has gaps or repeats itself;
+            the message names the node or the edge.
         ImportError
             If networkx is not installed.
         """
-        parents, stored = convert.parents_from_networkx(graph)
-        return cls(parents, stored if target_parents is None else target_parents)
+        parents = convert.parents_from_networkx(graph)
+        return cls(parents, convert.targets_from_networkx(graph) if target_parents is None else target_parents)
 
     def to_networkx(self) -> Any:
         """Return the graph as one of networkx.
@@ -424,13 +431,23 @@ class CausalGraph:
         Returns
         -------
         networkx.DiGraph
-            Edges lead from parent to child. Nodes carry the attribute ``role``: ``"root"``, ``"child"`` or
-            ``"query"``; the graph carries ``target_parents``.
+            Edges lead from parent to child and carry ``parent_order``: the place of the parent among those of its
+            child, from 0. Nodes carry ``role``: ``"root"``, ``"child"`` or ``"query"``; those that the target depends
+            on carry ``target_order``: their place among its parents. All values are ``int`` or ``str``, which GraphML,
+            GML and JSON keep.
 
         Raises
         ------
         ImportError
             If networkx is not installed.
+
+        Examples
+        --------
+        >>> graph = CausalGraph([(), (), (1, 0)], target_parents=(2, 0))
+        >>> sorted(graph.to_networkx().edges(data="parent_order"))
+        [(0, 2, 1), (1, 2, 0)]
+        >>> CausalGraph.from_networkx(graph.to_networkx()) == graph
+        True
         """
         return convert.networkx_from_graph(self)
 

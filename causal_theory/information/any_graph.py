@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
+from causal_theory.information.lost import lost_symbols
 from causal_theory.kernels.frontier import joint_divergence, pair_divergences, pair_joints, state_laws
-from causal_theory.kernels.pairs import self_divergence
+from causal_theory.kernels.pairs import CHI2, self_divergence
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 from causal_theory.token_laws.tables import Sweep, TransferTables, law_rows, row_layout, transfer_tables
@@ -58,7 +59,16 @@ def divergences_of_pairs(
     diagonal = np.array([self_divergence(law, code) for law in marginals])
     np.fill_diagonal(values, diagonal)
     np.fill_diagonal(errors, 2.0 * relative * diagonal)
+    if code == CHI2:
+        lost = lost_symbols(marginals, kernels, lambda others: _laws_of_tokens(task, others))
+        errors += np.add.outer(lost, lost)
     return values, errors
+
+
+def _laws_of_tokens(task: InContextTask, kernels: Mapping[int, Array]) -> Array:
+    if _is_narrow(task):
+        return _transfers(task, kernels)[3]
+    return np.array([joint_law(task, kernels, (i,)) for i in range(task.length)])
 
 
 @lru_cache(maxsize=32)

@@ -9,20 +9,24 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
 from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.information.any_graph import divergences_of_pairs, joints_of_pairs
+from causal_theory.information.lost import lost_by_depth
 from causal_theory.kernels.pairs import (
     CHI2,
     HELLINGER,
     KL,
+    TINY,
     TV,
+    UNDERFLOW,
     kind_divergences,
     kind_divergences_parallel,
     kind_joints,
     self_divergence,
 )
-from causal_theory.pair_structure import Chain, PairStructure, chain_powers, pair_structure
+from causal_theory.pair_structure import PAIR_BYTES, Chain, PairStructure, chain_powers, pair_structure
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice
+from causal_theory.validation import SeedLike, check_choice, check_memory
 
 __all__ = ["MEASURES", "Measure", "pairwise_information", "pairwise_joint"]
 
@@ -38,6 +42,7 @@ PARALLEL_WORK = 1_000_000
 Array = NDArray[np.float64]
 
 
+@default_floats
 def pairwise_information(
     task: InContextTask, measure: Measure = "chi2", *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None
 ) -> Estimate:
@@ -55,7 +60,9 @@ def pairwise_information(
     ============  =============================================================
 
     Terms with :math:`P = Q = 0` count zero, so symbols of probability zero do not contribute (for chi-square this is
-    the convention 0/0 = 0). All four satisfy the data-processing inequality along paths of the graph.
+    the convention 0/0 = 0). A symbol that is possible with a probability below the smallest double adds one to the
+    error of chi-square, for each of the two tokens. All four satisfy the data-processing inequality along paths of the
+    graph.
 
     Parameters
     ----------
@@ -82,7 +89,7 @@ def pairwise_information(
     TaskError
         If the prior has no kernel for a number of parents in the graph.
     TooLargeError
-        If a graph with several parents is too wide.
+        If a graph with several parents is too wide, or the matrices do not fit into memory.
 
     Notes
     -----
@@ -105,6 +112,7 @@ def pairwise_information(
            [0.    , 0.    , 0.    , 1.    ]])
     """
     code = _CODES[check_choice("measure", measure, MEASURES)]
+    check_memory(f"pairwise_information at length {task.length}", PAIR_BYTES * task.length**2)
     if not _is_matrix_forest(task, "pairwise_information"):
         return _information_of_any_graph(task, code, draws, rng)
     structure = pair_structure(task.graph, stationary=task.root_law == "stationary")
@@ -116,11 +124,18 @@ def pairwise_information(
         relative = _roundoff(task)
         values, errors = kernel(structure.kinds, tuple(chain), code, relative)
         diagonal = np.array([self_divergence(law, code) for law in laws])
-        return structure.spread(values, diagonal), structure.spread(errors, 2.0 * relative * diagonal)
+        diagonal_errors = 2.0 * relative * diagonal
+        if code == CHI2:
+            lost = lost_by_depth(task, chain, transition)
+            depth, first, second = structure.kinds.T
+            errors += lost[depth + first] + lost[depth + second]
+            diagonal_errors += np.where(laws.min(axis=1) > 0.0, 0.0, lost[structure.depths])
+        return structure.spread(values, diagonal), structure.spread(errors, diagonal_errors)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
 
+@default_floats
 def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Estimate:
     r"""Return the joint law of every pair of tokens, averaged over the prior.
 
@@ -171,7 +186,7 @@ def pairwise_joint(task: InContextTask, *, draws: int = DEFAULT_DRAWS, rng: Seed
     def evaluate(transition: Array) -> tuple[Array, Array]:
         chain, laws = _laws(task, structure, transition)
         joint = _spread_joint(structure, kind_joints(structure.kinds, tuple(chain)), laws)
-        return joint, 2.0 * _roundoff(task) * joint
+        return joint, _joint_error(task, joint)
 
     return average_over_prior(
         task.prior, evaluate, label_invariant=False, symmetrise=_mean_over_names, draws=draws, rng=rng
@@ -209,7 +224,7 @@ def _information_of_any_graph(task: InContextTask, code: int, draws: int, rng: S
 def _joint_of_any_graph(task: InContextTask, draws: int, rng: SeedLike) -> Estimate:
     def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
         joint = joints_of_pairs(task, kernels)
-        return joint, 2.0 * _roundoff(task) * joint
+        return joint, _joint_error(task, joint)
 
     return average_over_kernels(
         task.prior,
@@ -245,6 +260,12 @@ def _spread_joint(structure: PairStructure, joints: Array, laws: Array) -> Array
         joint[i, tied] = joints[kinds[tied]].transpose(0, 2, 1)
         joint[i, i] = np.diag(laws[i])
     return joint
+
+
+def _joint_error(task: InContextTask, joint: Array) -> Array:
+    """Bound the errors of joint probabilities: relative, but for those that may have underflowed."""
+    error: Array = 2.0 * _roundoff(task) * joint + np.where(joint < TINY, UNDERFLOW, 0.0)
+    return error
 
 
 def _roundoff(task: InContextTask) -> float:

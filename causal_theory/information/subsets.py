@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
+from causal_theory.information.lost import lost_symbols
 from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
 from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
 from causal_theory.notebook import block, number, table
@@ -62,6 +64,7 @@ class SubsetInformations:
     measure: SubsetMeasure
 
     @property
+    @default_floats
     def order(self) -> NDArray[np.intp]:
         """Rows of ``subsets`` by falling information; equal ones in lexicographic order."""
         return np.argsort(-self.informations.value, kind="stable")
@@ -125,6 +128,7 @@ class SubsetInformations:
         return block(table(caption, ["set", "information", "error"], rows))
 
 
+@default_floats
 def subset_information(
     task: InContextTask,
     position: int,
@@ -202,6 +206,7 @@ def subset_information(
     return _estimate(task, place, [chosen], measure, draws, rng, scalar=True)
 
 
+@default_floats
 def subset_informations(
     task: InContextTask,
     position: int,
@@ -264,6 +269,7 @@ def subset_informations(
     return SubsetInformations(place, np.array(subsets, dtype=np.int64), found, measure)
 
 
+@default_floats
 def best_subset(
     task: InContextTask,
     position: int,
@@ -346,6 +352,23 @@ def _estimate(
     def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
         laws = laws_with_subsets(task, kernels, position, subsets)
         values, errors = law_divergences(laws, code, relative)
+        if code == CHI2:
+            errors += _lost(task, kernels, position, subsets, laws)
         return (values[0], errors[0]) if scalar else (values, errors)
 
     return average_over_kernels(task.prior, task.graph.in_degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _lost(
+    task: InContextTask,
+    kernels: Mapping[int, Array],
+    position: int,
+    subsets: Sequence[tuple[int, ...]],
+    laws: Array,
+) -> Array:
+    """Return how many symbols of the token, and combinations of those of each set, are lost to underflow, (N,)."""
+
+    def both(joints: Array) -> Array:
+        return np.concatenate([joints.sum(axis=1), joints.sum(axis=2)], axis=1)
+
+    return lost_symbols(both(laws), kernels, lambda others: both(laws_with_subsets(task, others, position, subsets)))

@@ -14,44 +14,45 @@ next call of a training loop, and often on the core of its waker: 6 ms a step in
 holds a core that another process needs: on a busy machine calls were measured to take ten times as long.
 ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY`` in the environment take precedence.
 
-The cache of a kernel is stamped with its own file only. A kernel that calls one of another file would go on running
-the old code after an edit there, so caches older than the newest kernel are thrown away.
+What is compiled is kept in files of our own (`cache`), and kernels with threads run when and where they can (`turns`).
 """
 
 import os
-from contextlib import suppress
-from pathlib import Path
 
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-from numba import get_num_threads, njit, prange
+from functools import partial
 
+from numba import config, njit, prange
 
-def _discard_stale_caches(folder: Path) -> None:
-    """Remove the indices of all caches that are older than a source file; numba then compiles again."""
-    newest = max(source.stat().st_mtime for source in folder.glob("*.py"))
-    for index in (folder / "__pycache__").glob("*.nbi"):
-        with suppress(OSError):  # another process was faster, or the folder cannot be written
-            if index.stat().st_mtime < newest:
-                index.unlink()
-
-
-with suppress(OSError):
-    _discard_stale_caches(Path(__file__).parent)
+from causal_theory.kernels.cache import keep_on_disk
+from causal_theory.kernels.threads import get_num_threads
+from causal_theory.kernels.turns import taking_turns
 
 _FLOATING_POINT = {"contract", "reassoc"}
 
-jit = njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLOATING_POINT)
+
+def _compiled(function, **options):
+    """Compile a function on first use; ``NUMBA_DISABLE_JIT=1`` leaves it as it is."""
+    kernel = njit(nogil=True, error_model="numpy", **options)(function)
+    return kernel if config.DISABLE_JIT else keep_on_disk(kernel)
+
+
+jit = partial(_compiled, fastmath=_FLOATING_POINT)
 """Compile a sequential kernel."""
 
-jit_strict = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+jit_strict = partial(_compiled, fastmath={"contract"})
 """Compile a kernel whose sums must keep their order, because it compensates roundoff."""
 
-jit_inline = njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLOATING_POINT, inline="always")
+jit_inline = partial(_compiled, fastmath=_FLOATING_POINT, inline="always")
 """Compile a small helper that is pasted into its callers."""
 
-jit_parallel = njit(cache=True, nogil=True, error_model="numpy", fastmath=_FLOATING_POINT, parallel=True)
-"""Compile a kernel whose ``prange`` loops run on all threads."""
+
+def jit_parallel(function):
+    """Compile a kernel whose ``prange`` loops run on all threads. It is for callers in Python, not for kernels."""
+    kernel = _compiled(function, fastmath=_FLOATING_POINT, parallel=True)
+    return kernel if config.DISABLE_JIT else taking_turns(kernel)
+
 
 __all__ = ["get_num_threads", "jit", "jit_inline", "jit_parallel", "jit_strict", "prange"]

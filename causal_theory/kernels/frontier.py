@@ -9,8 +9,8 @@ Nothing is rescaled: what underflows on the way is part of an expectation that i
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
-from causal_theory.kernels.pairs import divergence_term
+from causal_theory.kernels._jit import jit, jit_parallel, jit_strict, prange
+from causal_theory.kernels.pairs import CHI2, UNDERFLOW, divergence_term
 
 MODIFIED_CHI2 = 4
 """Besides the codes of the divergences of pairs."""
@@ -265,7 +265,7 @@ def pair_divergences(sweep, laws, states, marginals, measure, relative):
     return out
 
 
-@jit
+@jit_strict
 def modified_chi2(joint, p, q, relative):
     """``sum_z q(z)^2 (sum_e P(e | z)^2 / p(e) - 1)`` with the square multiplied out, and a bound on its error."""
     total, bound = 0.0, 0.0
@@ -273,10 +273,10 @@ def modified_chi2(joint, p, q, relative):
         if p[a] > 0.0:
             for b in range(q.shape[0]):
                 off = joint[a, b] - p[a] * q[b]
-                error = relative * (joint[a, b] + p[a] * q[b])
-                value = off * off / p[a]
+                error = relative * (joint[a, b] + p[a] * q[b]) + UNDERFLOW
+                value = off / p[a] * off
                 total += value
-                bound += (2.0 * abs(off) + error) * error / p[a] + 4.0 * relative * value
+                bound += (2.0 * abs(off) + error) / p[a] * error + 4.0 * relative * value
     return total, bound
 
 
@@ -315,4 +315,6 @@ def joint_divergence(deviation, joint, p, q, measure, relative):
                 value, one = divergence_term(measure, deviation[a, b], error, joint[a, b], p[a], q[b], relative)
                 total += value
                 bound += one
+    if measure == CHI2:
+        bound = min(bound, total + min(p.shape[0], q.shape[0]))  # it is at most the smaller number of symbols, less one
     return total, bound

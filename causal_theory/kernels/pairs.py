@@ -13,13 +13,23 @@ A ``chain`` is the tuple (powers of pi, centred powers, bounds on the errors of 
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit, jit_parallel, jit_strict, prange
 
 CHI2, KL, TV, HELLINGER = 0, 1, 2, 3
 SERIES_BELOW = 0.02
 LARGE = 1e300
 UNIT = 2.3e-16
 """A little more than the spacing of doubles at one."""
+
+UNDERFLOW = 1e-318
+"""What a probability is off by when terms of it underflow: 200,000 times the smallest positive double."""
+
+ROOT_UNDERFLOW = 1e-159
+LONGEST_LOG = 1500.0
+"""No logarithm of a ratio of a joint probability and two others is larger."""
+
+TINY = 1e-290
+"""Below this a product of two probabilities may have lost digits."""
 
 
 @jit
@@ -114,43 +124,51 @@ def _entropy_excess(r):
     return r * r * (0.5 - r * (1.0 / 6.0 - r * (1.0 / 12.0 - r * (1.0 / 20.0 - r * (1.0 / 30.0 - r * inner)))))
 
 
-@jit
+@jit_strict
 def divergence_term(measure, deviation, error, joint, p, q, relative):
     """One term of a divergence and a bound on its error.
 
-    Close to independence the deviation is the accurate number, far from it the joint probability is.
+    Close to independence the deviation is the accurate number, far from it the joint probability is. Numbers below the
+    range of normal doubles have an absolute error only: it counts for chi-square, which divides by ``p`` and ``q``, and
+    is nothing for the others, whose terms are no larger than the probabilities themselves, up to a logarithm. Factors
+    are not reordered: the product of two small probabilities is zero where quotients by each of them are not.
     """
-    product = p * q
-    r = deviation / p / q
-    if measure == CHI2:
-        value = (deviation / p) * (deviation / q)
-        return value, ((2.0 * abs(deviation) + error) / p) * (error / q) + 4.0 * relative * value
+    error += UNDERFLOW
     if measure == TV:
         return 0.5 * abs(deviation), 0.5 * error
+    if measure == CHI2:
+        value = (deviation / p) * (deviation / q)
+        off = ((2.0 * abs(deviation) + error) / p) * (error / q)
+        return value, off + (4.0 * relative + UNDERFLOW / p + UNDERFLOW / q) * value
+    product = p * q
+    largest = LONGEST_LOG * (joint + error) + product
+    r = deviation / p / q
+    geometric = np.sqrt(product) if product > TINY else np.sqrt(p) * np.sqrt(q)
     if abs(r) < SERIES_BELOW:
         if measure == KL:
             value = product * _entropy_excess(r)
-            return value, (abs(r) + error / p / q) * error + 4.0 * relative * value
-        root = np.sqrt(joint) + np.sqrt(product)
+            return value, min(largest, abs(r) * error + (error / p) * (error / q)) + 4.0 * relative * value
+        root = np.sqrt(joint) + geometric
         value = 0.5 * (deviation / root) ** 2
-        return value, (abs(deviation) + error) / root * (error / root) + 4.0 * relative * value
+        return value, min(largest, (abs(deviation) + error) / root * (error / root)) + 4.0 * relative * value
     if measure == KL:
         logarithm = 0.0
         if joint > 0.0:
             ratio = joint / p / q
             logarithm = np.log(ratio) if ratio < LARGE else np.log(joint) - np.log(p) - np.log(q)
         value = joint * logarithm - joint + product
-        return value, 4.0 * relative * (joint * (abs(logarithm) + 1.0) + product)
+        return value, 4.0 * relative * (joint * (abs(logarithm) + 1.0) + product) + LONGEST_LOG * UNDERFLOW
     gap = np.sqrt(joint) - np.sqrt(p) * np.sqrt(q)
     size = np.sqrt(joint) + np.sqrt(p) * np.sqrt(q)
-    return 0.5 * gap * gap, 2.0 * relative * (abs(gap) + relative * size) * size
+    off = 2.0 * relative * (abs(gap) + relative * size) * size
+    return 0.5 * gap * gap, off + (abs(gap) + ROOT_UNDERFLOW) * ROOT_UNDERFLOW
 
 
 @jit
 def _divergence(kind, chain, measure, relative):
     """Divergence of the joint law from the product of its marginals, and its error bound.
 
-    Symbols of probability zero count nothing.
+    Symbols of probability zero count nothing; what has underflowed to zero is not in the bound.
     """
     marginals = chain[3]
     p = marginals[kind[0] + kind[1]]
@@ -169,6 +187,8 @@ def _divergence(kind, chain, measure, relative):
                 value, off = divergence_term(measure, deviation[a, b], error[a, b], joint[a, b], p[a], q[b], relative)
                 total += value
                 bound += off
+    if measure == CHI2:
+        bound = min(bound, total + size)  # it is at most S - 1
     return total, bound + UNIT * size * size * abs(total)
 
 
@@ -226,7 +246,8 @@ def kind_contractions(kinds, chain, weights):
         for a in range(size):
             for b in range(size):
                 out[0, k] += weights[a, b] * deviation[a, b]
-                out[1, k] += weights[a, b] * (error[a, b] + UNIT * size * size * abs(deviation[a, b]))
+                off = error[a, b] + UNDERFLOW + UNIT * size * size * abs(deviation[a, b])
+                out[1, k] += weights[a, b] * off
     return out
 
 

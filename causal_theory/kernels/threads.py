@@ -3,9 +3,25 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from numba import config, get_num_threads, set_num_threads
+import numba
+from numba import config, set_num_threads
 
-__all__ = ["thread_limit"]
+from causal_theory.kernels.turns import launched_layer
+
+__all__ = ["get_num_threads", "thread_limit"]
+
+
+def get_num_threads() -> int:
+    """Return how many threads a kernel called from this thread may use.
+
+    numba's function of this name starts them, after which a forked process cannot use its own.
+
+    Examples
+    --------
+    >>> get_num_threads() >= 1
+    True
+    """
+    return config.NUMBA_NUM_THREADS if launched_layer() is None else numba.get_num_threads()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block, count, facts
 from causal_theory.validation import check_matrix
 
@@ -24,6 +25,7 @@ class TrainableModel(ABC):
         shape = ", ".join(f"{name}={_as_given(value)!r}" for name, value in self.describe().items() if name != "kind")
         return f"{type(self).__name__}({shape}, {count(len(self.parameters), 'parameter')})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         flat = self.parameters
         parts = (f"{name}: {part.stop - part.start}" for name, part in self.groups.items())
@@ -185,6 +187,7 @@ class TrainableModel(ABC):
         """
         return self.gradient_at(self.parameters, tokens, targets)
 
+    @default_floats
     def loss(self, tokens: ArrayLike, targets: ArrayLike) -> float:
         """Return the mean loss of a batch.
 
@@ -208,6 +211,7 @@ class TrainableModel(ABC):
         batch = self.check_tokens(tokens)
         return float(self.batch_losses(batch, check_matrix("targets", targets, (len(batch), self.vocab_size))).mean())
 
+    @default_floats
     def check_tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
         """Return tokens as a contiguous array when they fit the model.
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.kernels._jit import get_num_threads
 from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
 from causal_theory.notebook import array_block
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_memory, check_positive
 
 __all__ = ["DisentangledTransformer"]
 
@@ -70,6 +71,7 @@ class DisentangledTransformer(TrainableModel):
     array([[0.5, 0.5]])
     """
 
+    @default_floats
     def __init__(
         self,
         length: int,
@@ -87,6 +89,7 @@ class DisentangledTransformer(TrainableModel):
         self._counts = np.array(self._heads, dtype=np.int64)
         width = self._length + self._size
         total = self._count_parameters(width)
+        check_memory(f"{total} parameters for length + vocab_size = {width} and heads {self._heads}", 8 * total)
         flat = np.zeros(total)
         if scale != 0.0:
             matrices = flat[: self._starts[-1]]
@@ -139,6 +142,7 @@ class DisentangledTransformer(TrainableModel):
         return parts | {"output": slice(starts[-1], len(self._flat))}
 
     @property
+    @default_floats
     def layers(self) -> tuple[Array, ...]:
         """Attention matrices of each layer, views of shape (H, d, d)."""
         width = self._length + self._size
@@ -154,11 +158,13 @@ class DisentangledTransformer(TrainableModel):
         return self._flat[self._starts[-1] :].reshape(-1, self._size)
 
     @property
+    @default_floats
     def position_attention(self) -> Array:
         """Causal softmax of the position-position block of each head of the first layer, shape (H, T, T)."""
         blocks = self.layers[0][:, self._size :, self._size :]
         return np.array([causal_softmax(block) for block in blocks])
 
+    @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "DisentangledTransformer":
         """Return a model of the same shape with other parameters.
 
@@ -198,6 +204,7 @@ class DisentangledTransformer(TrainableModel):
             "heads": list(self._heads),
         }
 
+    @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
         """Return the predictions for a batch.
 
@@ -219,6 +226,7 @@ class DisentangledTransformer(TrainableModel):
         batch = self.check_tokens(tokens)
         return self._run(batch, np.zeros((len(batch), self._size)), predictions=True)[1]
 
+    @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
         """Return the attention of the first layer, averaged over a batch.
 

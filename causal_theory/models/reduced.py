@@ -17,20 +17,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.kernels.reduced import reduced_batch
 from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
 from causal_theory.notebook import array_block
-from causal_theory.validation import check_matrix, check_positive, check_real
+from causal_theory.validation import check_epsilon, check_matrix, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
 
 SEQUENCES_PER_SUM = 256
 """Sequences per partial sum: fixed, so that results do not depend on the number of threads."""
 
+LOWEST_SCORE = -1e308
+"""No softmax tells lower scores from this one."""
+
 Array = NDArray[np.float64]
 
 
+@default_floats
 def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
     """Return a (T, T) matrix with zeros above the diagonal, where entries (also infinite ones) have no meaning."""
     matrix = np.array(check_real(name, value), dtype=np.float64)
@@ -39,6 +44,7 @@ def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
     return check_matrix(name, matrix, (length, length))
 
 
+@default_floats
 def causal_softmax(A1: Array) -> Array:
     """Return the attention of layer 1.
 
@@ -62,17 +68,21 @@ def causal_softmax(A1: Array) -> Array:
     """
     seen = np.tril(np.ones(A1.shape, dtype=bool))
     logits = np.where(seen, A1, -np.inf)
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    attention: Array = weights / weights.sum(axis=1, keepdims=True)
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        attention: Array = weights / weights.sum(axis=1, keepdims=True)
     return attention
 
 
+@default_floats
 def key_scores(A2: Array) -> Array:
     """Return the scores (S, S) of the keys, ``[q, a]``, relative to the largest of each query.
 
-    The softmax does not see what is common to a column of ``A2``; without it large columns lose no digits.
+    The softmax does not see what is common to a column of ``A2``; without it large columns lose no digits. A difference
+    beyond ``LOWEST_SCORE`` is cut there, so that products with the attention stay finite.
     """
-    return np.ascontiguousarray((A2 - A2.max(axis=0)).T)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(np.maximum(A2 - A2.max(axis=0), LOWEST_SCORE).T)
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # the representation of all models, which does not print the matrices
@@ -100,6 +110,7 @@ class ReducedTransformer(TrainableModel):
     A2: Array
     epsilon: float
 
+    @default_floats
     def __post_init__(self) -> None:
         """Check shapes and values."""
         first, second = np.shape(self.A1), np.shape(self.A2)
@@ -109,7 +120,7 @@ class ReducedTransformer(TrainableModel):
             raise InvalidArgumentError(f"A2 must be a square matrix of size at least 2, got shape {second}")
         object.__setattr__(self, "A1", check_attention_matrix("A1", self.A1, first[0]))
         object.__setattr__(self, "A2", check_matrix("A2", self.A2, (second[0], second[0])))
-        object.__setattr__(self, "epsilon", check_positive("epsilon", self.epsilon))
+        object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
 
     def _matrices(self) -> Sequence[str]:
         return (
@@ -133,6 +144,7 @@ class ReducedTransformer(TrainableModel):
         return len(self.A2)
 
     @property
+    @default_floats
     def parameters(self) -> Array:
         """``A1`` and ``A2``, row by row."""
         flat = np.concatenate([self.A1.ravel(), self.A2.ravel()])
@@ -144,6 +156,7 @@ class ReducedTransformer(TrainableModel):
         """``"A1"`` and ``"A2"``."""
         return {"A1": slice(0, self.A1.size), "A2": slice(self.A1.size, self.A1.size + self.A2.size)}
 
+    @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "ReducedTransformer":
         """Return a model of the same shape with other parameters.
 
@@ -181,6 +194,7 @@ class ReducedTransformer(TrainableModel):
             "epsilon": self.epsilon,
         }
 
+    @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
         """Return the predictions for a batch.
 
@@ -201,6 +215,7 @@ class ReducedTransformer(TrainableModel):
         """
         return np.asarray(batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2)))
 
+    @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
         """Return the attention of the first layer, which does not depend on the tokens.
 
@@ -249,6 +264,7 @@ class ReducedTransformer(TrainableModel):
         slopes = self.batch_gradient(batch, labels)[1]
         return slopes[: self.A1.size].reshape(self.A1.shape), slopes[self.A1.size :].reshape(self.A2.shape)
 
+    @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
         """Return the loss of each sequence; nothing is checked.
 
@@ -267,6 +283,7 @@ class ReducedTransformer(TrainableModel):
         found = reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
         return np.asarray(found[0])
 
+    @default_floats
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
         """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.models.base import TrainableModel
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_matrix, check_positive
 
@@ -160,6 +161,7 @@ class StandardTransformer(TrainableModel):
     array([[0.5, 0.5]])
     """
 
+    @default_floats
     def __init__(
         self,
         length: int,
@@ -267,6 +269,7 @@ class StandardTransformer(TrainableModel):
         return self._flat
 
     @property
+    @default_floats
     def groups(self) -> Mapping[str, slice]:
         """``"embedding"``, ``"layer1"``, ``"layer2"``, ... and ``"output"``."""
         names = ("embedding", *(f"layer{k + 1}" for k in range(len(self._heads))), "output")
@@ -295,6 +298,7 @@ class StandardTransformer(TrainableModel):
         output: Array = self._split(self._flat).output
         return output
 
+    @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "StandardTransformer":
         """Return a model of the same shape with other parameters.
 
@@ -336,6 +340,7 @@ class StandardTransformer(TrainableModel):
             "precision": self._precision,
         }
 
+    @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
         """Return the predictions for a batch.
 
@@ -363,6 +368,7 @@ class StandardTransformer(TrainableModel):
                 predictions[block] = torch.softmax(self._logits(parts, batch[block]), dim=1).numpy()
         return predictions
 
+    @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
         """Return the attention of the first layer, averaged over a batch.
 
@@ -416,6 +422,7 @@ class StandardTransformer(TrainableModel):
         labels = check_matrix("targets", targets, (len(batch), self._size))
         return self.with_parameters(self.batch_gradient(batch, labels)[1])
 
+    @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
         """Return the loss of each sequence; nothing is checked.
 
@@ -439,6 +446,7 @@ class StandardTransformer(TrainableModel):
                 losses[block] = self._losses(parts, tokens[block], targets[block]).numpy()
         return losses
 
+    @default_floats
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
         """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, MARKERS
@@ -26,6 +27,7 @@ ROUNDOFF = 1e-6
 Array = NDArray[np.float64]
 
 
+@default_floats
 def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
     """Draw the attention of one head: query positions in rows, key positions in columns.
 
@@ -76,6 +78,7 @@ def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax
     return ax
 
 
+@default_floats
 def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes | None" = None) -> "Axes":
     """Draw the attention on the parent at the end by position; of several runs the mean and the spread over them.
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.dynamics import Stage1Run, Stage2Run
+from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_below, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
-from causal_theory.validation import check_positive
+from causal_theory.validation import check_epsilon
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +25,7 @@ SINGLE_ROWS = 5
 Array = NDArray[np.float64]
 
 
+@default_floats
 def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     """Draw the attention on the parent of every child row against the step of stage 1, and the goal 1 - 1/T.
 
@@ -73,6 +75,7 @@ def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "A
     return ax
 
 
+@default_floats
 def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     """Draw how far root rows have left uniform attention against the step of stage 1.
 
@@ -129,6 +132,7 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
+@default_floats
 def plot_losses(
     run: Stage2Run,
     *,
@@ -175,7 +179,7 @@ def plot_losses(
     'loss (nats)'
     """
     levels = check_levels(baselines or {})
-    shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_positive("epsilon", epsilon))
+    shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_epsilon(epsilon))
     ax = axes_or_new(ax, SIZE)
     steps = np.arange(len(run.losses))
     style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": marks(len(steps))}

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.heatmaps import plot_matrix
@@ -30,6 +31,7 @@ def natural_size(graph: CausalGraph) -> tuple[float, float]:
     return (4.6, 3.8) if graph.length > MAX_DRAWN else (max(4.0, 0.42 * graph.length), 2.6)
 
 
+@default_floats
 def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     """Draw a causal graph: positions in a row, arcs from parents to children.
 

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
 from causal_theory.plotting.canvas import axes_or_new, whole_numbers
@@ -25,6 +26,7 @@ MARKED_EDGES = 400
 """Beyond this many edges the marks would hide the matrix."""
 
 
+@default_floats
 def plot_matrix(
     matrix: Estimate | ArrayLike,
     *,
@@ -140,6 +142,7 @@ def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
         ax.add_collection(PatchCollection(cells, facecolor="none", edgecolor=colour, linewidth=width), autolim=False)
 
 
+@default_floats
 def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
     """Draw edge scores; the query's own entry is left blank: it is a mean over all symbols, not over one.
 
@@ -179,6 +182,7 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
     return plot_matrix(values, ax=ax, title="edge scores", label="score (dimensionless)", graph=graph)
 
 
+@default_floats
 def plot_information(
     values: Estimate | ArrayLike, *, measure: str, graph: CausalGraph | None = None, ax: "Axes | None" = None
 ) -> "Axes":

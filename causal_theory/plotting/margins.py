@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_below
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import note
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_margins"]
 
 
+@default_floats
 def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
     """Draw learned attention on the parent against the margin of the edge scores, one mark for each child row.
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new
 from causal_theory.plotting.heatmaps import check_square, draw_heatmap
 from causal_theory.validation import check_integer
@@ -19,6 +20,7 @@ NAMED_BLOCKS = 3
 """Up to this many blocks tokens and positions of each are named; of more, the numbers of the blocks are."""
 
 
+@default_floats
 def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
     """Draw the second attention matrix: key symbols in rows, query symbols in columns.
 
@@ -58,6 +60,7 @@ def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
+@default_floats
 def plot_layer(matrix: ArrayLike, length: int, vocab_size: int, *, ax: "Axes | None" = None) -> "Axes":
     """Draw one attention matrix of a disentangled transformer, all its blocks, with their borders.
 

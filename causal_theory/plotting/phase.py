@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_below
 from causal_theory.plotting.cells import set_cell_axis, threshold_segments
 from causal_theory.plotting.colours import SEQUENTIAL, colour_scale
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+@default_floats
 def plot_phase_diagram(
     x: ArrayLike,
     y: ArrayLike,

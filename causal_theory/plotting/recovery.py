@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
@@ -38,6 +39,7 @@ class Verdict(NamedTuple):
     filled: bool = True
 
 
+@default_floats
 def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
     """Draw what a report says of every position: the margin of its edge, and its true and its predicted parent.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_below
 from causal_theory.plotting.cells import set_cell_axis
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
@@ -33,6 +34,7 @@ class Columns(Protocol):
         """Return the column."""
 
 
+@default_floats
 def plot_sweep(
     table: Columns,
     value: str,

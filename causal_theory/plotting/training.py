@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.models import ReducedTransformer
 from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.colours import COLOURS
@@ -31,6 +32,7 @@ BEYOND = 3.0
 Array = NDArray[np.float64]
 
 
+@default_floats
 def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     r"""Draw the loss of training and the held-out loss against the step, with baselines as horizontal lines.
 

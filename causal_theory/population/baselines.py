@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.population.log_moments import Terms, Weights, log_moments
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
 from causal_theory.population.parent_attention import ExactOrSampled, is_forest_task
@@ -22,7 +23,11 @@ __all__ = ["counts_rule_loss", "entropy_floor", "floor_at", "loss_floor", "unigr
 
 Array = NDArray[np.float64]
 
+SMALLEST_SMOOTHING, LARGEST_SMOOTHING = 1e-300, 1e300
+"""Times up to the reciprocal of the one, and sums over symbols of the other, are doubles."""
 
+
+@default_floats
 def loss_floor(
     task: InContextTask,
     *,
@@ -98,6 +103,7 @@ def entropy_floor(transition: Array) -> tuple[Array, Array]:
     return value, 4.0 * float(np.finfo(float).eps) * len(transition) * (1.0 + value)
 
 
+@default_floats
 def counts_rule_loss(
     task: InContextTask,
     *,
@@ -120,7 +126,7 @@ def counts_rule_loss(
     task : InContextTask
         Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     smoothing : float
-        The constant *c*, greater than 0.
+        The constant *c*, greater than 0, from 1e-300 to 1e300.
     parents : iterable of int, optional
         Which of the target's parents count, as places in ``target_parents`` from 0; all by default.
     method : {"exact", "monte_carlo"}
@@ -140,7 +146,7 @@ def counts_rule_loss(
     Raises
     ------
     InvalidArgumentError
-        If ``smoothing`` is not positive or another argument is out of range.
+        If ``smoothing`` is out of range or another argument is out of range.
     TaskError
         If the prior has no kernel for a number of parents in the graph.
     TooLargeError
@@ -153,7 +159,7 @@ def counts_rule_loss(
     >>> bool(0.0 < float(counts_rule_loss(task, smoothing=1.0)) - float(loss_floor(task)) < 0.01)
     True
     """
-    c = check_positive("smoothing", smoothing)
+    c = _check_smoothing(smoothing)
     slots = _check_slots(parents, len(task.graph.target_parents))
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_counting(task, c, slots, check_integer("samples", samples, 2), rng)
@@ -161,7 +167,7 @@ def counts_rule_loss(
         return _counting_on_any_graph(task, c, slots, draws, rng)
     size = task.vocab_size
     forest = task.graph.parent_array[:-1]
-    weights = Weights(np.eye(size), np.zeros(size))
+    weights = _weights(np.eye(size), np.zeros(size))
     query = np.repeat(np.arange(size), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), size)
     plain = symbol < 0
@@ -172,9 +178,11 @@ def counts_rule_loss(
             symbols=symbol,
             groups=query,
             shifts=plain.astype(np.float64),
-            constants=constant,
             factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
+            constant_logs=np.zeros(len(constant)),
+            constant_shifts=constant,
             lowest=constant,
+            log_lowest=np.log(constant),
             highest=float((forest >= 0).sum() + size * c),
         )
         law = task.root_distribution(transition)
@@ -184,6 +192,7 @@ def counts_rule_loss(
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
 
 
+@default_floats
 def unigram_loss(
     task: InContextTask,
     *,
@@ -195,15 +204,17 @@ def unigram_loss(
 ) -> Estimate:
     r"""Return the loss of counting tokens, in nats.
 
-    The prediction is :math:`(n_b + c) / (T - 1 + S c)` with :math:`n_b` the number of context tokens that equal *b*.
-    It knows neither graph nor query. When the last token is a child it counts too, of T.
+    The prediction is :math:`(n_b + c) / (n + S c)` with :math:`n_b` the number of tokens that equal *b*, of *n*. It
+    knows neither graph nor query. All T tokens count, but for a last one without parents: that is independent of all
+    else and uniform, also where the target has other parents besides. So *n* is T - 1 with an independent query and T
+    when the last token is a child. The baseline ``"unigram"`` of :func:`causal_theory.train_sgd` counts the same.
 
     Parameters
     ----------
     task : InContextTask
         Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     smoothing : float
-        The constant *c*, greater than 0.
+        The constant *c*, greater than 0, from 1e-300 to 1e300.
     method : {"exact", "monte_carlo"}
         ``"monte_carlo"`` averages ``samples`` independent sequences: the way for graphs with a wide frontier.
     samples : int
@@ -221,7 +232,7 @@ def unigram_loss(
     Raises
     ------
     InvalidArgumentError
-        If ``smoothing`` is not positive or another argument is out of range.
+        If ``smoothing`` is out of range or another argument is out of range.
     TaskError
         If the prior has no kernel for a number of parents in the graph.
     TooLargeError
@@ -234,7 +245,7 @@ def unigram_loss(
     >>> bool(float(unigram_loss(task, smoothing=1.0)) > float(counts_rule_loss(task, smoothing=1.0)))
     True
     """
-    c = check_positive("smoothing", smoothing)
+    c = _check_smoothing(smoothing)
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_token_counting(task, c, check_integer("samples", samples, 2), rng)
     if not is_forest_task(task):
@@ -243,7 +254,7 @@ def unigram_loss(
     size, context = task.vocab_size, task.length - 1
     total = context + size * c
     # The last term is the constant total: group 1 weighs nothing.
-    weights = Weights(np.stack([np.ones(size), np.zeros(size)]), np.array([1.0, 0.0]))
+    weights = _weights(np.stack([np.ones(size), np.zeros(size)]), np.array([1.0, 0.0]))
     symbol = np.append(np.arange(size), -1)
     constant = np.append(np.full(size, c), total)
 
@@ -252,9 +263,11 @@ def unigram_loss(
             symbols=symbol,
             groups=np.append(np.zeros(size, dtype=np.int64), 1),
             shifts=np.zeros(size + 1),
-            constants=constant,
             factors=np.append(-transition.mean(axis=0), 1.0),
+            constant_logs=np.zeros(size + 1),
+            constant_shifts=constant,
             lowest=constant,
+            log_lowest=np.log(constant),
             highest=total,
         )
         law = task.root_distribution(transition)
@@ -263,6 +276,20 @@ def unigram_loss(
         return np.array(found.value), np.array(found.error)
 
     return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+
+
+def _check_smoothing(smoothing: float) -> float:
+    c = check_positive("smoothing", smoothing)
+    if not SMALLEST_SMOOTHING <= c <= LARGEST_SMOOTHING:
+        raise InvalidArgumentError(
+            f"smoothing must be a number from {SMALLEST_SMOOTHING:g} to {LARGEST_SMOOTHING:g}, got {smoothing!r}"
+        )
+    return c
+
+
+def _weights(omega: Array, root_omega: Array) -> Weights:
+    with np.errstate(divide="ignore"):
+        return Weights(np.log(omega), np.log(root_omega))
 
 
 def _check_slots(parents: Iterable[int] | None, count: int) -> tuple[int, ...]:

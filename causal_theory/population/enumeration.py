@@ -16,6 +16,9 @@ __all__ = [
     "enumerated_gradient",
     "enumerated_loss",
     "enumerated_scores",
+    "is_steep",
+    "loss_error",
+    "roundoff",
 ]
 
 MAX_SEQUENCES = 2_000_000_000
@@ -23,6 +26,9 @@ MAX_SEQUENCES = 2_000_000_000
 
 STEEP = 600.0
 """Spread of a column of A2 from which weights, relative to the largest possible one, may underflow."""
+
+LARGEST = float(np.finfo(float).max)
+SMALLEST = float(np.finfo(float).smallest_subnormal)
 
 SEQUENCES_PER_BLOCK = 2**18
 SEQUENCES_PER_BATCH = 2**16
@@ -42,34 +48,52 @@ def check_sequences(task: InContextTask, max_sequences: int, alternative: str) -
         )
 
 
+@np.errstate(under="ignore")
 def enumerated_loss(
     task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
 ) -> tuple[Array, Array]:
     """Return the loss at one transition matrix and a bound on its roundoff."""
-    if _is_steep(A2):
+    if is_steep(A2):
         loss, _, _ = _steep_sums(task, transition, A1, A2, epsilon)
     else:
         loss, _ = _walk_all(task, transition, causal_softmax(A1), A2, epsilon, with_gradient=False)
-    return np.array(loss), _loss_error(loss, epsilon, _roundoff(task, A2))
+    return np.array(loss), loss_error(loss, epsilon, roundoff(task, A2))
 
 
+@np.errstate(under="ignore")
 def enumerated_gradient(
     task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
     """Return the gradients (A1, A2) and the loss at one transition matrix, and bounds on their roundoff.
 
-    The absolute derivatives by the logits sum to at most 2 over all positions, whatever the parameters.
+    The absolute derivatives by the logits sum to at most ``2 / (1 + eps)`` over all positions, whatever the parameters.
     """
     attention = causal_softmax(A1)
-    if _is_steep(A2):
+    if is_steep(A2):
         loss, first, second = _steep_sums(task, transition, A1, A2, epsilon)
     else:
         loss, by_token = _walk_all(task, transition, attention, A2, epsilon, with_gradient=True)
         first, second = _chain_rule(attention, A2, by_token)
-    relative = _roundoff(task, A2)
-    first_error = 2.0 * relative * attention * float(np.ptp(A2, axis=0).max())
-    second_error = np.full_like(A2, 2.0 * relative)
-    return (first, second, np.array(loss)), (first_error, second_error, _loss_error(loss, epsilon, relative))
+    relative = roundoff(task, A2)
+    slopes = 2.0 / (1.0 + epsilon)
+    with np.errstate(over="ignore"):
+        spread = min(_spread(A2), LARGEST)
+        first_error = np.minimum(slopes * _attention_doubt(A1, attention, relative) * spread, LARGEST)
+    second_error = np.full_like(A2, slopes * min(relative, 1.0))
+    return (first, second, np.array(loss)), (first_error, second_error, loss_error(loss, epsilon, relative))
+
+
+def _attention_doubt(A1: Array, attention: Array, relative: float) -> Array:
+    """Bound the error of the attention times that of a derivative by a logit, which is at most one.
+
+    Attention is an exponential of differences and amplifies their rounding; where it underflows nothing is known of it.
+    """
+    seen = np.tri(len(A1), dtype=bool)
+    with np.errstate(over="ignore", under="ignore"):
+        lag = np.minimum(A1.max(axis=1, keepdims=True, where=seen, initial=-np.inf) - A1, LARGEST)
+        doubt = np.minimum(relative + 4.0 * float(np.finfo(float).eps) * lag, 1.0)
+        bound: Array = np.where(attention > 0.0, attention * doubt, np.where(seen, SMALLEST, 0.0))
+    return bound
 
 
 def enumerated_scores(task: InContextTask, transition: Array, epsilon: float) -> tuple[Array, Array]:
@@ -80,16 +104,26 @@ def enumerated_scores(task: InContextTask, transition: Array, epsilon: float) ->
     scores = -length * np.einsum("qdqi->id", by_token)
     bound = np.abs(scores) + 2.0 / size
     bound[:, -1] += 2.0
-    return scores + 0.0, np.tril(_roundoff(task, np.zeros((size, size))) * bound)
+    return scores + 0.0, np.tril(roundoff(task, np.zeros((size, size))) * bound)
 
 
-def _loss_error(loss: float, epsilon: float, relative: float) -> Array:
-    """Bound the roundoff of the loss; terms are at least ``-log(1 + eps)``, so this bounds their absolute values."""
-    return np.array(relative * (abs(loss) + 2.0 * np.log1p(epsilon) + 1.0))
+def loss_error(loss: float, epsilon: float, relative: float) -> Array:
+    """Bound the roundoff of the loss.
+
+    Terms are at least ``-log(1 + eps)``, so this bounds their absolute values; and the loss lies between that and
+    ``-log eps``, however wrong the weights are.
+    """
+    return np.array(min(relative * (abs(loss) + 2.0 * np.log1p(epsilon) + 1.0), np.log1p(epsilon) - np.log(epsilon)))
 
 
-def _is_steep(A2: Array) -> bool:
-    return float(np.ptp(A2, axis=0).max()) > STEEP
+def is_steep(A2: Array) -> bool:
+    """Whether weights relative to the largest possible one may underflow."""
+    return _spread(A2) > STEEP
+
+
+def _spread(A2: Array) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.ptp(A2, axis=0).max())
 
 
 def _chain_rule(attention: Array, A2: Array, by_token: Array) -> tuple[Array, Array]:
@@ -162,7 +196,6 @@ def _steep_sums(
     return loss, first, second
 
 
-def _roundoff(task: InContextTask, A2: Array) -> float:
+def roundoff(task: InContextTask, A2: Array) -> float:
     """Relative roundoff of one term: T factors, and logits whose error the exponential amplifies."""
-    steepness = 1.0 + float(np.ptp(A2, axis=0).max())
-    return 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size) * steepness
+    return 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size) * (1.0 + _spread(A2))

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.population.baselines import floor_at
 from causal_theory.population.parent_attention import (
     check_second_matrix,
@@ -23,6 +24,7 @@ __all__ = ["excess_loss"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def excess_loss(
     task: InContextTask,
     A2: ArrayLike,

@@ -5,56 +5,68 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.errors import TooLargeError
 from causal_theory.kernels.exponential import laplace_transforms
-from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
+from causal_theory.population.logarithm import EXHAUSTED, LogarithmRule, logarithm_rule
 
-__all__ = ["LogMoments", "Terms", "Weights", "log_moments"]
+__all__ = ["LogMoments", "Terms", "Weights", "check_passes", "log_moments", "scaled"]
 
 Array = NDArray[np.float64]
 WIDTH = 32
 """Lanes to a block."""
 
+MAX_SCALED_PASSES = 2**23
+"""Most pairs of a term and a node when the arguments span more than doubles can."""
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Weights of the context positions, by group.
+    """Logarithms of the weights of the context positions, by group.
+
+    A weight may be zero, or infinite where only sequences without such a position shall count; every term of a group
+    with infinite weights has a shift.
 
     Attributes
     ----------
-    omega : ndarray, shape (Q, S)
-        Weight of a child in group q by the symbol of its parent.
-    root_omega : ndarray, shape (Q,)
-        Weight of a root.
+    logs : ndarray, shape (Q, S)
+        Of a child in group q by the symbol of its parent.
+    root_logs : ndarray, shape (Q,)
+        Of a root.
     """
 
-    omega: Array
-    root_omega: Array
+    logs: Array
+    root_logs: Array
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
     """Terms ``factor * E log(X + constant)`` with ``X = sum_i weight_i ([s_i = symbol] + shift)``.
 
-    The factors must sum to zero: only ratios of arguments have a meaning here.
+    The factors must sum to zero: only ratios of arguments have a meaning here. Sequences in which ``X + constant`` is
+    zero or infinite for all terms of a group do not count there, so that the terms must share ``log_lowest``.
 
     Attributes
     ----------
     symbols, groups : ndarray of int64, shape (N,)
         Symbol (-1 for no indicator) and group of each term.
-    shifts, constants, factors : ndarray, shape (N,)
+    shifts, factors : ndarray, shape (N,)
         See above.
-    lowest : ndarray, shape (N,)
-        A positive lower bound of each argument.
+    constant_logs, constant_shifts : ndarray, shape (N,)
+        The constant is ``exp(constant_logs) * constant_shifts``.
+    lowest, log_lowest : ndarray, shape (N,)
+        A lower bound of each argument that is not zero, and its logarithm, as the bound may underflow.
     highest : float
-        An upper bound of all arguments.
+        An upper bound of all arguments that are finite.
     """
 
     symbols: NDArray[np.int64]
     groups: NDArray[np.int64]
     shifts: Array
-    constants: Array
     factors: Array
+    constant_logs: Array
+    constant_shifts: Array
     lowest: Array
+    log_lowest: Array
     highest: float
 
 
@@ -67,9 +79,11 @@ class LogMoments:
     value, error : float
         The sum, and a bound on quadrature and roundoff.
     by_omega, by_root : ndarray, shapes (Q, S) and (Q,)
-        Derivatives by ``log omega`` and ``log root_omega``; empty when not asked for.
-    reciprocals : ndarray, shape (N,)
-        ``factor * E[1 / (X + constant)]`` of each term.
+        Derivatives by the logarithms of the weights; empty when not asked for.
+    shares : ndarray, shape (Q, S + 1)
+        The same by the absolute factors, the root in the last column.
+    by_constant : ndarray, shape (N,)
+        ``factor * E[constant / (X + constant)]`` of each term.
     slope_error : float
         Bound on the errors of the derivatives.
     """
@@ -78,10 +92,12 @@ class LogMoments:
     error: float
     by_omega: Array
     by_root: Array
-    reciprocals: Array
+    shares: Array
+    by_constant: Array
     slope_error: float
 
 
+@np.errstate(over="ignore", under="ignore")
 def log_moments(
     parents: NDArray[np.int64],
     transition: Array,
@@ -92,43 +108,77 @@ def log_moments(
     slopes: bool,
 ) -> LogMoments:
     """Evaluate all terms on one quadrature rule, one message pass for every term and node that matters."""
-    rule = logarithm_rule(float(terms.lowest.min()), terms.highest)
+    rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
+    check_passes(rule, len(terms.factors))
     # A term whose smallest argument is large is exhausted long before the last node.
-    node, term = np.nonzero(np.outer(rule.nodes, terms.lowest) <= EXHAUSTED)
+    node, term = np.nonzero(np.add.outer(rule.log_nodes, terms.log_lowest) <= np.log(EXHAUSTED))
+    scales, scale_of = np.unique(rule.scales, return_inverse=True)
+    groups_count, size = weights.logs.shape
+    # A group for each scale: its weights are multiplied by what the times lack.
+    omega = scaled(weights.logs, scales).reshape(-1, size)
+    root_omega = scaled(weights.root_logs, scales).ravel()
+    group = scale_of[node] * groups_count + terms.groups[term]
     blocks = max(1, -(-node.size // WIDTH))
-    times = np.zeros(blocks * WIDTH)
+    times = np.ones(blocks * WIDTH)
     symbols = np.full(blocks * WIDTH, -1)
     groups = np.zeros(blocks * WIDTH, dtype=np.int64)
-    shifts = np.zeros(blocks * WIDTH)
+    shifts = np.ones(blocks * WIDTH)
     run = slice(0, node.size)
-    times[run], symbols[run], groups[run] = rule.nodes[node], terms.symbols[term], terms.groups[term]
+    times[run], symbols[run], groups[run] = rule.nodes[node], terms.symbols[term], group
     shifts[run] = terms.shifts[term]
     shape = (blocks, WIDTH)
     lanes = (times.reshape(shape), symbols.reshape(shape), groups.reshape(shape), shifts.reshape(shape))
-    masses, raw = laplace_transforms(parents, transition, root_law, weights.omega, weights.root_omega, lanes, slopes)
-    outside = terms.factors[term] * np.exp(-rule.nodes[node] * terms.constants[term]) * rule.weights[node]
+    masses, raw = laplace_transforms(parents, transition, root_law, omega, root_omega, lanes, slopes)
+    constants = scaled(terms.constant_logs, scales)[scale_of[node], term] * terms.constant_shifts[term]
+    outside = terms.factors[term] * np.exp(-rule.nodes[node] * constants) * rule.weights[node]
     passed = outside * masses.ravel()[run]
+    strength = rule.nodes[node] * outside
+    shares = strength * constants * masses.ravel()[run]
     spread = float(np.abs(terms.factors).sum())
     unit = float(np.finfo(float).eps)
     depth = 8.0 * (len(parents) + transition.shape[0])
-    error = spread * (rule.error + unit * depth * float(rule.weights @ np.exp(-rule.nodes * terms.highest)))
-    groups_count, size = weights.omega.shape
-    by_omega, by_root = np.zeros((0, size)), np.zeros(0)
+    error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
+    by_omega, by_root, unsigned = np.zeros((0, size)), np.zeros(0), np.zeros((0, size + 1))
     if slopes:
         by_omega, by_root = np.zeros((groups_count, size)), np.zeros(groups_count)
-        strength = rule.nodes[node] * outside
-        rows = raw.transpose(0, 2, 1).reshape(-1, size + 1)[run] * strength[:, None]
+        unsigned = np.zeros((groups_count, size + 1))
+        found = raw.transpose(0, 2, 1).reshape(-1, size + 1)[run]
+        # Sequences with a position of infinite weight have no mass; the kernel multiplies this zero by the weight.
+        infinite = np.isinf(np.column_stack([omega, root_omega]))
+        with np.errstate(under="ignore"):
+            rows = (
+                np.where(infinite[group], 0.0, found) * strength[:, None]
+                if infinite.any()
+                else found * strength[:, None]
+            )
         for q in range(groups_count):
             chosen = rows[terms.groups[term] == q]
             by_omega[q] = chosen[:, :size].sum(axis=0)
             by_root[q] = chosen[:, size].sum()
-    reciprocals = np.zeros(len(terms.factors))
-    np.add.at(reciprocals, term, rule.nodes[node] * passed)
+            unsigned[q] = np.abs(chosen).sum(axis=0)
+    by_constant = np.zeros(len(terms.factors))
+    np.add.at(by_constant, term, shares)
     return LogMoments(
         value=-float(passed.sum()),
         error=error,
         by_omega=by_omega,
         by_root=by_root,
-        reciprocals=reciprocals,
+        shares=unsigned,
+        by_constant=by_constant,
         slope_error=2.0 * spread * (rule.reciprocal_error + unit * depth),
     )
+
+
+def scaled(logs: Array, scales: Array) -> Array:
+    """Return the exponentials of ``logs`` plus each of the scales, along a new first axis."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(np.exp(np.add.outer(scales, logs)))
+
+
+def check_passes(rule: LogarithmRule, terms: int) -> None:
+    """Refuse a range so wide that its nodes would take too long."""
+    if rule.scales.any() and rule.nodes.size * terms > MAX_SCALED_PASSES:
+        raise TooLargeError(
+            f"A2 and epsilon must need at most {MAX_SCALED_PASSES} passes, got {rule.nodes.size * terms} for arguments "
+            f"of logarithms that span {np.ptp(rule.log_nodes):.3g} nats; use method='monte_carlo' or a larger epsilon"
+        )

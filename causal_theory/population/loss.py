@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.estimate import Estimate, Gradient
+from causal_theory.floats import default_floats
 from causal_theory.models import check_attention_matrix
 from causal_theory.population.enumeration import (
     MAX_SEQUENCES,
@@ -17,7 +18,7 @@ from causal_theory.population.enumeration import (
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES, sampled_gradient, sampled_loss
 from causal_theory.priors import OrbitPrior, PointPrior
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive
+from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix
 
 __all__ = ["LossMethod", "population_gradient", "population_loss"]
 
@@ -28,6 +29,7 @@ AUTO_SEQUENCES = 2**22
 Array = NDArray[np.float64]
 
 
+@default_floats
 def population_loss(
     task: InContextTask,
     A1: ArrayLike,
@@ -106,6 +108,7 @@ def population_loss(
     return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(second), draws=draws, rng=rng)
 
 
+@default_floats
 def population_gradient(
     task: InContextTask,
     A1: ArrayLike,
@@ -201,7 +204,8 @@ def population_gradient(
 
 def ignores_labels(A2: Array) -> bool:
     """Whether ``A2`` lies in the span of I and 11^T, so that the model does not depend on the names of symbols."""
-    return bool(np.array_equal(A2, mean_over_relabelings(A2)))
+    diagonal, others = np.diagonal(A2), A2[~np.eye(len(A2), dtype=bool)]
+    return bool((diagonal == diagonal[0]).all() and (others == others[0]).all())
 
 
 def mean_over_relabelings(matrix: Array) -> Array:
@@ -233,7 +237,7 @@ def _check(
     task.require_query(caller)
     first = check_attention_matrix("A1", A1, task.length)
     second = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
-    return first, second, check_positive("epsilon", epsilon)
+    return first, second, check_epsilon(epsilon)
 
 
 def _chosen(task: InContextTask, method: str) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.kernels.sequences import batch_moments
 from causal_theory.models import SEQUENCES_PER_SUM, ReducedTransformer, causal_softmax, key_scores
+from causal_theory.population.enumeration import is_steep, loss_error, roundoff
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask, Sample
 from causal_theory.validation import SeedLike, as_generator
@@ -33,8 +34,9 @@ def sample_batches(task: InContextTask, samples: int, rng: SeedLike) -> Iterator
         yield task.sample(min(size, samples - start), generator)
 
 
+@np.errstate(under="ignore")
 def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike) -> Estimate:
-    """Return the mean loss of ``samples`` sequences with its standard error."""
+    """Return the mean loss of ``samples`` sequences with its standard error; a steep ``A2`` adds its roundoff."""
     model = ReducedTransformer(A1, A2, epsilon)
     losses = np.concatenate(
         [
@@ -42,9 +44,10 @@ def sampled_loss(task: InContextTask, A1: Array, A2: Array, epsilon: float, samp
             for batch in sample_batches(task, samples, rng)
         ]
     )
-    return mean_loss(losses)
+    return _with_roundoff(task, A2, epsilon, mean_loss(losses))
 
 
+@np.errstate(under="ignore")
 def sampled_gradient(
     task: InContextTask, A1: Array, A2: Array, epsilon: float, samples: int, rng: SeedLike
 ) -> Gradient:
@@ -62,9 +65,15 @@ def sampled_gradient(
         losses.append(batch_losses)
         first += one_first
         second += one_second.transpose(0, 2, 1)
-    return Gradient(
-        _mean_and_error(first, samples), _mean_and_error(second, samples), mean_loss(np.concatenate(losses))
-    )
+    loss = _with_roundoff(task, A2, epsilon, mean_loss(np.concatenate(losses)))
+    return Gradient(_mean_and_error(first, samples), _mean_and_error(second, samples), loss)
+
+
+def _with_roundoff(task: InContextTask, A2: Array, epsilon: float, loss: Estimate) -> Estimate:
+    """Add what roundoff may do to every sequence, where the softmax amplifies it."""
+    if not is_steep(A2):
+        return loss
+    return Estimate(loss.value, loss.error + loss_error(float(loss), epsilon, roundoff(task, A2)), loss.method)
 
 
 def mean_loss(losses: Array) -> Estimate:
@@ -75,5 +84,7 @@ def mean_loss(losses: Array) -> Estimate:
 
 def _mean_and_error(sums: Array, samples: int) -> Estimate:
     mean = sums[0] / samples
-    variance = np.maximum(sums[1] / samples - mean**2, 0.0) * samples / (samples - 1)
-    return Estimate(mean, np.sqrt(variance / samples), "monte_carlo")
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        variance = np.maximum(sums[1] / samples - mean**2, 0.0) * samples / (samples - 1)
+    # Squares of steep derivatives may overflow: then nothing is known of the error.
+    return Estimate(mean, np.sqrt(np.where(np.isnan(variance), np.inf, variance) / samples), "monte_carlo")

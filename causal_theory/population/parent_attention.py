@@ -5,6 +5,7 @@ its frontier, with one first-layer head and one second matrix for each parent.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,17 +14,31 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
+from causal_theory.population.levels import (
+    NEGLIGIBLE,
+    Windows,
+    exact_integers,
+    find_windows,
+    gap_that_separates,
+)
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.population.loss import ignores_labels, mean_over_relabelings
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
-from causal_theory.population.several_parents.construction import construction_loss, construction_slopes
+from causal_theory.population.several_parents.construction import (
+    construction_levels,
+    construction_loss,
+    construction_slopes,
+    pattern_levels,
+)
 from causal_theory.population.several_parents.moments import Sweep, prepare_sweep
 from causal_theory.population.several_parents.sampled import sampled_construction
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive, check_real
+from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix, check_real
 
 __all__ = [
     "ExactOrSampled",
+    "along_multiples",
     "check_second_matrix",
     "construction_loss_at",
     "parent_attention_gradient",
@@ -36,6 +51,7 @@ ExactOrSampled = Literal["exact", "monte_carlo"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def parent_attention_loss(
     task: InContextTask,
     A2: ArrayLike,
@@ -140,6 +156,7 @@ def parent_attention_loss(
     )
 
 
+@default_floats
 def parent_attention_gradient(
     task: InContextTask,
     A2: ArrayLike,
@@ -206,6 +223,7 @@ def parent_attention_gradient(
     )[1]
 
 
+@default_floats
 def parent_attention_loss_and_gradient(
     task: InContextTask,
     A2: ArrayLike,
@@ -273,6 +291,34 @@ def construction_loss_at(
     return np.array(moments.value), np.array(moments.error)
 
 
+@np.errstate(under="ignore")
+def along_multiples(
+    task: InContextTask,
+    sweep: Sweep | None,
+    kernels: Mapping[int, Array],
+    pattern: Array,
+    multiple: float,
+    epsilon: float,
+) -> tuple[Array, Array]:
+    """Return loss, slope and the share below the top at a multiple of a pattern (k, S, S), with bounds on their errors.
+
+    The last is the sum over the logarithms, by their absolute factors, of the mean distance of a logit of the pattern
+    from the largest of its query, under the weights in the argument. It falls with the multiple.
+    """
+    A2 = multiple * pattern
+    if sweep is None:
+        found, signed, shares = _forest_levels(task, kernels[1], A2[0], epsilon)
+        value, error, slope_error = found.value, found.error, found.slope_error
+        levels = np.column_stack([pattern[0].T, pattern[0].mean(axis=0)])
+    else:
+        moments, signed, shares = construction_levels(sweep, kernels, A2, epsilon)
+        value, error, slope_error = moments.value, moments.error, moments.slope_error
+        levels = pattern_levels(pattern, sweep)
+    below = levels.max(axis=1, keepdims=True) - levels
+    values = np.array([value, (signed * levels).sum(), (shares * below).sum()])
+    return values, np.array([error, slope_error * np.abs(levels).sum(), slope_error * below.sum()])
+
+
 def is_forest_task(task: InContextTask) -> bool:
     """Whether the sums run over the edges of a forest with an independent query."""
     return task.graph.is_forest and task.graph.has_query
@@ -295,51 +341,87 @@ def _check_samples(samples: int) -> int:
     return check_integer("samples", samples, 2)
 
 
+@np.errstate(under="ignore")
 def _forest_slopes(
     task: InContextTask, transition: Array, A2: Array, epsilon: float
 ) -> tuple[float, float, Array, float]:
     """Return the loss with its error, and the derivative by ``A2`` with its error, at one transition matrix."""
     size = task.vocab_size
-    found, constants, groups = _evaluate(task, transition, A2, epsilon, slopes=True)
-    shared = found.by_root + np.bincount(groups, weights=found.reciprocals * constants, minlength=size)
-    slopes = (found.by_omega + shared[:, None] / size).T
+    found, by_level, _ = _forest_levels(task, transition, A2, epsilon)
+    slopes = (by_level[:, :size] + by_level[:, size:] / size).T
     return found.value, found.error, slopes, found.slope_error
+
+
+@np.errstate(under="ignore")
+def _forest_levels(
+    task: InContextTask, transition: Array, A2: Array, epsilon: float
+) -> tuple[LogMoments, Array, Array]:
+    """Return the loss, its derivatives by the logits of children and of roots, (S, S + 1), and these without signs.
+
+    The derivative of ``log X`` by a logit is the share that positions with it have in ``X``. Without signs: the sum of
+    these shares over the logarithms, by their absolute factors.
+    """
+    size = task.vocab_size
+    found, terms, windows = _evaluate(task, transition, A2, epsilon, slopes=True)
+    signed, shares = np.zeros((size, size + 1)), np.zeros((size, size + 1))
+    by_level = np.column_stack([found.by_omega, found.by_root])
+    np.add.at(signed, windows.queries, by_level)
+    np.add.at(signed[:, size], windows.queries[terms.groups], found.by_constant)
+    np.add.at(shares, windows.queries, found.shares)
+    np.add.at(shares[:, size], windows.queries[terms.groups], np.abs(found.by_constant))
+    return found, signed, shares
 
 
 def _evaluate(
     task: InContextTask, transition: Array, A2: Array, epsilon: float, *, slopes: bool
-) -> tuple[LogMoments, Array, NDArray[np.int64]]:
-    """Return the expected logarithms at one matrix, the constants of the terms, and their groups (query symbols)."""
+) -> tuple[LogMoments, Terms, Windows]:
+    """Return the expected logarithms at one matrix, their terms, and the windows, which are the groups of the terms."""
     size = task.vocab_size
-    highest = A2.max(axis=0)
-    omega = np.exp((A2 - highest).T)
-    root_omega = np.exp(A2.mean(axis=0) - highest)
     parents = task.graph.parent_array[:-1]
     children = int((parents >= 0).sum())
     roots = len(parents) - children + 1
-    # Terms of a query symbol q: log(N_b + eps D) for every b, and log D.
-    query = np.repeat(np.arange(size), size + 1)
-    symbol = np.tile(np.append(np.arange(size), -1), size)
-    plain = symbol < 0
+    integers, unit = exact_integers(A2)
+    # The query never lacks: its level, that of the roots, is always there.
+    levels = np.column_stack([integers.T * size, integers.sum(axis=0)])
+    occurs = np.append(np.full(size, children > 0), True)
+    windows = find_windows(levels, unit * size, occurs, size, gap_that_separates(task.length, epsilon))
+    terms = _forest_terms(windows, transition, epsilon, children, roots)
+    root_law = task.root_distribution(transition)
+    weights = Weights(windows.logs[:, :-1], windows.logs[:, -1])
+    found = log_moments(parents, transition, root_law, weights, terms, slopes=slopes)
+    # The shares of all queries sum to one, and the absolute factors of each share to two.
+    doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
+    return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt), terms, windows
+
+
+@np.errstate(divide="ignore", under="ignore")
+def _forest_terms(windows: Windows, transition: Array, epsilon: float, children: int, roots: int) -> Terms:
+    """Return ``log(N_b + eps D)`` for every b, and ``log D``, for every window."""
+    size, count = len(transition), len(windows.queries)
+    group = np.repeat(np.arange(count), size + 1)
+    symbol = np.tile(np.append(np.arange(size), -1), count)
+    query, plain = windows.queries[group], symbol < 0
     shift = np.where(plain, 1.0, epsilon)
-    factor = np.where(plain, 1.0, -transition[query, symbol]) / size
-    constant = root_omega[query] * (shift + (symbol == query))
-    smallest = children * omega.min(axis=1) + roots * root_omega
-    largest = children + roots * root_omega
-    terms = Terms(
+    logs, root_logs = windows.logs[:, :-1], windows.logs[:, -1]
+    finite = np.where(np.isfinite(logs), logs, -np.inf)
+    smallest = children * np.exp(logs.min(axis=1)) + roots * np.exp(root_logs)
+    log_smallest = np.logaddexp(np.log(children) + logs.min(axis=1), np.log(roots) + root_logs)
+    largest = children * np.exp(finite.max(axis=1)) + roots * np.exp(root_logs)
+    low, log_low = windows.lower_bounds(epsilon, shift, group, smallest, log_smallest)
+    return Terms(
         symbols=symbol,
-        groups=query,
+        groups=group,
         shifts=shift,
-        constants=constant,
-        factors=factor,
-        lowest=shift * smallest[query],
+        factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
+        constant_logs=root_logs[group],
+        constant_shifts=shift + (symbol == query),
+        lowest=low,
+        log_lowest=log_low,
         highest=float((1.0 + epsilon) * largest.max()),
     )
-    root_law = task.root_distribution(transition)
-    found = log_moments(parents, transition, root_law, Weights(omega, root_omega), terms, slopes=slopes)
-    return found, constant, query
 
 
+@default_floats
 def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, caller: str) -> tuple[Array, float]:
     """Return the checked matrices, of the shape given, and the constant of a model with local attention."""
     size, heads = task.vocab_size, len(task.graph.target_parents)
@@ -354,10 +436,10 @@ def check_second_matrix(task: InContextTask, A2: ArrayLike, epsilon: float, call
                 f"A2 must have shape {(heads, size, size)}, {needed}, got shape {given.shape} for {task.graph!r}"
             )
         matrices = check_matrix("A2", given.reshape(heads * size, size), (heads * size, size))
-        return matrices.reshape(heads, size, size), check_positive("epsilon", epsilon)
+        return matrices.reshape(heads, size, size), check_epsilon(epsilon)
     if not task.is_single_parent:
         raise TaskError(
             f"{caller} with one matrix A2 needs a graph in which a position and the target have at most one parent, "
             f"got {task.graph!r}; give A2 of shape {(heads, size, size)}, one matrix for each parent of the target"
         )
-    return check_matrix("A2", given, (size, size)), check_positive("epsilon", epsilon)
+    return check_matrix("A2", given, (size, size)), check_epsilon(epsilon)

@@ -1,12 +1,13 @@
 """How far predictions are from the true law of the next token, sequence by sequence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.models import ReducedTransformer, check_attention_matrix
 from causal_theory.notebook import block, facts, number
 from causal_theory.population.monte_carlo import sample_batches
@@ -28,11 +29,15 @@ class PredictionError:
     mean : Estimate
         Its expectation with one standard error.
     mean_interval : tuple of float
-        Confidence interval of the expectation (normal approximation).
+        Confidence interval of the expectation, by Student's t: exact for a normal law, an approximation for others.
+        A sample of equal errors says nothing of their spread; then the interval allows for the share ``unseen`` of
+        sequences with any other error from 0 to 1, which holds for every law.
     quantile : float
         Sample quantile at ``level``.
     quantile_interval : tuple of float
-        Confidence interval of the quantile from order statistics: valid for every law.
+        Confidence interval of the quantile from order statistics: it holds for every law, each end with half the doubt.
+        Where no order statistic is far enough out, the lower end is 0 and the upper end is infinite. That is finite
+        from the number of samples on with ``level**samples <= (1 - confidence) / 2``.
     largest : float
         The largest error seen.
     level, confidence : float
@@ -70,11 +75,13 @@ class PredictionError:
         return block(facts(f"Error of prediction, largest over symbols, {self.samples} sequences", rows))
 
     @property
+    @default_floats
     def unseen(self) -> float:
         """With the stated confidence at most this share of sequences has an error beyond ``largest``."""
         return float(-np.expm1(np.log1p(-self.confidence) / self.samples))
 
 
+@default_floats
 def prediction_error(
     task: InContextTask,
     A1: ArrayLike,
@@ -105,7 +112,8 @@ def prediction_error(
     Returns
     -------
     PredictionError
-        Mean, quantile and largest error over the samples, with confidence intervals.
+        Mean, quantile and largest error over the samples, with confidence intervals. With the default level and
+        confidence, the interval of the quantile has a finite upper end from 72 samples on.
 
     Raises
     ------
@@ -141,21 +149,39 @@ def prediction_error(
 
 
 def _summarise(errors: Array, level: float, confidence: float) -> PredictionError:
-    from scipy.stats import binom, norm
+    from scipy.special import stdtrit
 
     count = len(errors)
-    mean, error = errors.mean(), errors.std(ddof=1) / np.sqrt(count)
-    reach = float(norm.ppf(0.5 + 0.5 * confidence)) * error
-    # The number of samples below the quantile is binomial, whatever the law.
+    mean, error = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(count))
     tail = 0.5 * (1.0 - confidence)
-    low, high = int(binom.ppf(tail, count, level)), int(binom.ppf(1.0 - tail, count, level))
-    return PredictionError(
+    found = PredictionError(
         mean=Estimate(np.array(mean), np.array(error), "monte_carlo"),
-        mean_interval=(float(mean - reach), float(mean + reach)),
+        mean_interval=(mean, mean),
         quantile=float(np.quantile(errors, level, method="inverted_cdf")),
-        quantile_interval=(float(errors[max(low - 1, 0)]), float(errors[min(high, count - 1)])),
+        quantile_interval=_quantile_interval(errors, level, tail),
         largest=float(errors[-1]),
         level=level,
         confidence=confidence,
         samples=count,
     )
+    if errors[0] == errors[-1]:
+        reach = (found.unseen * mean, found.unseen * (1.0 - mean))
+    else:
+        reach = 2 * (float(-stdtrit(count - 1, tail)) * error,)
+    return replace(found, mean_interval=(mean - reach[0], mean + reach[1]))
+
+
+def _quantile_interval(errors: Array, level: float, tail: float) -> tuple[float, float]:
+    """Return the order statistics (errors are sorted) that miss the quantile with a chance of at most ``tail`` each.
+
+    The number of samples up to the quantile is binomial with a chance of at least ``level``, that of samples below it
+    with at most ``level``, whatever the law.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    count = len(errors)
+    ranks = np.arange(1, count + 1)
+    # The sample of rank r exceeds the quantile only if fewer than r lie up to it, and is less only if r lie below it.
+    low = int((bdtr(ranks - 1, count, level) <= tail).sum())
+    high = int((bdtrc(ranks - 1, count, level) > tail).sum())
+    return (float(errors[low - 1]) if low > 0 else 0.0, float(errors[high]) if high < count else float("inf"))

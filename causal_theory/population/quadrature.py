@@ -21,6 +21,10 @@ FEWEST_EXPONENTIALS = 17
 """No sum of exponentials is shorter: up to twice this degree the Gauss-Radau rule is exact with fewer nodes."""
 
 
+LARGEST_SHIFT = 1e3
+"""Beyond it the nodes of the Gauss-Radau rule crowd at one and lose digits; sums of exponentials do not."""
+
+
 @dataclass(frozen=True, eq=False)
 class ReciprocalRule:
     """Nodes and weights with ``sum_k weights[k] * nodes[k]**n = 1 / (n + shift)`` for ``n = 0 .. degree``.
@@ -80,7 +84,8 @@ def reciprocal_rule(shift: float, degree: int, nodes: int | None = None) -> Reci
     nodes : int, optional
         Number of interior nodes of the Gauss-Radau rule. By default the shortest of three: the exact number
         ``ceil(degree / 2)``; the first of ``2.4 sqrt(degree) + 8``, ``2.7 sqrt(degree) + 8``, ... that reaches
-        roundoff; and a sum of exponentials, which is the shortest from a degree of about 70 on.
+        roundoff; and a sum of exponentials, which is the shortest from a degree of about 70 on, and is always taken
+        for a shift above 1000.
 
     References
     ----------
@@ -98,6 +103,8 @@ def reciprocal_rule(shift: float, degree: int, nodes: int | None = None) -> Reci
     if nodes is not None:
         return _rule(shift, degree, nodes)
     exact = max(1, ceil(degree / 2))
+    if shift > LARGEST_SHIFT:
+        return _frozen(*exponential_sum(shift, degree))
     if exact > FEWEST_EXPONENTIALS:
         points, weights, bound = exponential_sum(shift, degree)
         if points.size - 1 < min(exact, ceil(2.4 * sqrt(degree) + 8)):

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.foreign import WORKER_TIMEOUT, check_executor, wrong_result
 from causal_theory.kernels.tilted import tilted_masses
 from causal_theory.models import causal_softmax, check_attention_matrix
@@ -22,7 +23,15 @@ from causal_theory.population.units import Unit, in_order, make_units, unit_sums
 from causal_theory.priors import OrbitPrior, PointPrior
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_choice, check_integer, check_matrix, check_positive
+from causal_theory.validation import (
+    SeedLike,
+    check_choice,
+    check_epsilon,
+    check_integer,
+    check_matrix,
+    check_memory,
+    check_positive,
+)
 
 __all__ = ["edge_scores", "first_order_gradient"]
 
@@ -42,6 +51,7 @@ CACHED_ENTRIES = 2**16
 Array = NDArray[np.float64]
 
 
+@default_floats
 def edge_scores(
     task: InContextTask,
     *,
@@ -140,7 +150,7 @@ def edge_scores(
     >>> bool(abs(scores.value - edge_scores(task, epsilon=0.1, method="enumerate").value).max() < 1e-14)
     True
     """
-    epsilon = check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     check_choice("method", method, get_args(ScoreMethod))
     window = check_integer("window", window, 1)
     worker_timeout = check_positive("worker_timeout", worker_timeout)
@@ -150,6 +160,9 @@ def edge_scores(
     if method == "enumerate":
         check_sequences(task, max_sequences, "method='transform'")
     paths = None if out is None else array_paths(out)
+    single = method == "transform" and isinstance(task.prior, PointPrior | OrbitPrior)
+    if paths is None or not single:
+        check_memory(f"edge_scores at length {task.length}", (16 if single else 48) * task.length**2)
 
     def average(into: tuple[Array, Array] | None) -> Estimate:
         def evaluate(transition: Array) -> tuple[Array, Array]:
@@ -165,7 +178,6 @@ def edge_scores(
         return average(None)
     with new_arrays(paths, (task.length, task.length)) as (value, error):
         # The only evaluation may fill the files themselves; the arrays of several have to be averaged first.
-        single = method == "transform" and isinstance(task.prior, PointPrior | OrbitPrior)
         estimate = average((value, error) if single else None)
         if not single:
             value[:], error[:] = estimate.value, estimate.error
@@ -273,6 +285,7 @@ def _roundoff(task: InContextTask) -> float:
     return float(np.finfo(float).eps) * (path * (task.vocab_size + 4) + task.length + 8)
 
 
+@default_floats
 def first_order_gradient(scores: Estimate | ArrayLike, A1: ArrayLike, beta0: float) -> Array:
     r"""Return the gradient of the loss by ``A1`` to first order in ``beta0``, for ``A2 = beta0 I``.
 

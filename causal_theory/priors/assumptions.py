@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
 from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, table
 from causal_theory.priors.base import MatrixPrior, Prior
 from causal_theory.priors.dirichlet import DirichletPrior
@@ -107,6 +108,7 @@ class AssumptionReport:
         """Return one line with the verdicts."""
         return f"AssumptionReport({', '.join(f'{check.name} {check._verdict}' for check in self)})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         failed = sum(not check.holds for check in self)
         verdict = f"{failed} of 4 fail" if failed else "all hold"
@@ -126,6 +128,7 @@ def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:
     return table(caption, ["assumption", "verdict", "statement", "what decides"], rows)
 
 
+@default_floats
 def check_assumptions(prior: Prior, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
     """Check the four assumptions of the theory on a prior.
 

@@ -3,15 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import TaskError, TransitionError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, facts
-from causal_theory.validation import SeedLike, check_integer, check_kernel
+from causal_theory.validation import SeedLike, check_integer, check_kernel, check_kernels
 
-__all__ = ["Kernels", "MatrixPrior", "Prior"]
+__all__ = ["Kernels", "MatrixPrior", "Prior", "draw_laws"]
 
 Kernels = Mapping[int, NDArray[np.float64]]
 """A kernel for each number of parents k: shape ``(S,) * k + (S,)``, the last axis a law of the child."""
@@ -21,10 +23,33 @@ SHOWN = 4
 
 
 class Prior(ABC):
-    """A law of the transition matrix ``pi``. Priors are immutable and compare by identity."""
+    """A law of the transition matrix ``pi``. Priors are immutable and compare by identity.
+
+    Rows that a prior of your own draws may sum to one up to 1e-10, as in matrices that are given; they are normalised
+    before anything is computed, and `moved` remembers by how much.
+    """
+
+    _draws_laws: ClassVar[bool] = False
+    """Whether what this very class draws are laws, up to the last place, which needs no check."""
+
+    def __init_subclass__(cls, *, draws_laws: bool = False, **kwargs: Any) -> None:
+        """Trust the draws of a class that says so itself; its subclasses may draw in another way."""
+        super().__init_subclass__(**kwargs)
+        cls._draws_laws = draws_laws
 
     def _repr_html_(self) -> str:
-        return block(facts(repr(self), {"symbols S": self.vocab_size} | self._facts()))
+        moved = {"rows normalised": f"entries moved by up to {self.moved:.2g}"} if self.moved else {}
+        return block(facts(repr(self), {"symbols S": self.vocab_size} | self._facts() | moved))
+
+    @property
+    def moved(self) -> float:
+        """The largest distance between a number that was given and the one that is used; 0.0 if there is none.
+
+        Rows that are laws, whose exact sum rounds to one, are used as they are. Others are accepted within 1e-10 and
+        normalised. For a prior of your own this is the largest distance among the draws used so far in this process.
+        """
+        found: float = vars(self).get("_moved", 0.0)
+        return found
 
     def _facts(self) -> dict[str, object]:
         """Return what a notebook shows beside the number of symbols: names and values."""
@@ -136,19 +161,49 @@ class Prior(ABC):
         """
 
 
-class MatrixPrior(Prior):
+def draw_laws(
+    prior: Prior, size: int, in_degrees: Sequence[int], rng: SeedLike = None
+) -> dict[int, NDArray[np.float64]]:
+    """Draw kernels for some numbers of parents, as `Prior.sample_kernels` does, and make sure that they are laws.
+
+    Raises
+    ------
+    TransitionError
+        If a prior of somebody's own draws arrays of another shape, or rows that are no laws within 1e-10.
+    """
+    single = tuple(in_degrees) == (1,)
+    drawn = {1: prior.sample(size, rng)} if single else prior.sample_kernels(size, in_degrees, rng)
+    if prior._draws_laws:
+        return drawn
+    laws, moved = {}, prior.moved
+    for k in in_degrees:
+        shape = (size,) + (prior.vocab_size,) * (k + 1)
+        laws[k] = check_kernels(f"the draws of {type(prior).__name__} for {k} parents", drawn[k], shape)
+        moved = max(moved, _distance(drawn[k], laws[k]))
+    vars(prior)["_moved"] = moved
+    return laws
+
+
+def _distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
+    return float(np.abs(used - np.asarray(given, dtype=np.float64)).max())
+
+
+class MatrixPrior(Prior, draws_laws=True):
     """A prior given by one matrix, or one kernel for each number of parents, which are its representative too."""
 
+    @default_floats
     def __init__(self, transition: ArrayLike | Mapping[int, ArrayLike]) -> None:
         self._given_as_mapping = isinstance(transition, Mapping)
         given = transition if isinstance(transition, Mapping) else {1: transition}
         if not given:
             raise TransitionError("transition must hold at least one kernel, got an empty mapping")
         kernels: dict[int, NDArray[np.float64]] = {}
+        self._moved = 0.0
         for parents in sorted(check_integer("numbers of parents in transition", key, 1) for key in given):
             name = f"transition[{parents}]" if self._given_as_mapping else "transition"
             kernel = check_kernel(name, given[parents], parents)
             kernel.setflags(write=False)
+            self._moved = max(self._moved, _distance(given[parents], kernel))
             kernels[parents] = kernel
         sizes = {parents: len(kernel) for parents, kernel in kernels.items()}
         if len(set(sizes.values())) > 1:
@@ -158,22 +213,27 @@ class MatrixPrior(Prior):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the definition only."""
-        return type(self), (dict(self._kernels) if self._given_as_mapping else self._kernels[1],)
+        definition = (dict(self._kernels) if self._given_as_mapping else self._kernels[1],)
+        return type(self), definition, {"_moved": self._moved}
 
+    @default_floats
     def __repr__(self) -> str:
         """Show a small matrix to four digits, the size of a larger one and of kernels."""
         size = self.vocab_size
+        moved = f", moved={self._moved:.1e}" if self._moved else ""
         if self._given_as_mapping:
             parts = (f"{parents}: {'x'.join([str(size)] * (parents + 1))} kernel" for parents in self._kernels)
-            return f"{type(self).__name__}({{{', '.join(parts)}}})"
+            return f"{type(self).__name__}({{{', '.join(parts)}}}{moved})"
         shown = f"{size}x{size} matrix"
         if size <= SHOWN:
             rows = ("[" + ", ".join(f"{p:.4g}" for p in row) + "]" for row in self.transition)
             shown = "[" + ", ".join(rows) + "]"
-        return f"{type(self).__name__}({shown})"
+        return f"{type(self).__name__}({shown}{moved})"
 
+    @default_floats
     def _repr_html_(self) -> str:
-        caption = f"{type(self).__name__}: {self._description()}"
+        moved = f", rows normalised (entries moved by up to {self._moved:.2g})" if self._moved else ""
+        caption = f"{type(self).__name__}: {self._description()}{moved}"
         if not self._given_as_mapping:
             return block(array_block(caption, self.transition))
         blocks = (

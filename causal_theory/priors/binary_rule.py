@@ -8,11 +8,17 @@ along its diagonal and each triangle is mapped to a square by ``(x, y) = (r, r t
 then depends on ``t`` alone and is smooth. The other three quarters of the unit square need only the endpoint weights.
 Steep endpoint weights need a Gauss-Radau rule: its node at zero carries the mass that gathers there as ``c`` goes to 0.
 
+An integrand may also vary on a scale of its own near the corner: ``1 / (mu + eps)`` has a pole at ``t = -eps`` or so,
+and with a small floor ``mu`` depends on ``r`` as well, where that is not larger. There the rule is cut into panels
+of equal width in ``log t`` or ``log r``, from that scale up to one: in the logarithm all singularities keep their
+distance. Where ``eps`` and floor are zero there may be a term ``1 / t`` itself: then ``t`` goes into the weight.
+
 Large concentrations put practically no mass there: the product of two Gauss-Gegenbauer rules converges fast.
 No weight is negative; some underflow to zero at extreme concentrations.
 """
 
 from functools import lru_cache
+from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +40,18 @@ STEEP = 0.25
 CONCENTRATED = 8.0
 """From this concentration on the plain product rule is used: 15 nodes reach 1e-14."""
 
+COARSE = 0.05
+"""From this scale on a Gauss rule of 50 nodes reaches roundoff without panels."""
+
+FINE = 1e-3
+"""From this floor on a Gauss rule of 50 nodes notices it, if not to roundoff, and the error is right."""
+
+PANEL = 4.0
+"""Largest width of a panel in the logarithm: singularities are at least pi away."""
+
+NEAR = 12.0
+"""Farther than this from the ends, where no singularity is, panels may be four times as wide."""
+
 
 def _power_law(exponent: float, nodes: int) -> tuple[Array, Array]:
     """Rule for the law with density ``c x^(c - 1)`` on [0, 1], c the exponent.
@@ -51,25 +69,74 @@ def _power_law(exponent: float, nodes: int) -> tuple[Array, Array]:
     return np.append(ZERO, inner), np.append(at_zero, c * inner_weight / inner)
 
 
-def _spread_square(concentration: float, nodes: int) -> tuple[Array, Array, Array]:
+def _graded_law(exponent: float, nodes: int, fine: float, scale: float) -> tuple[Array, Array]:
+    """Rule for the same law and integrands that vary on a scale near zero: nodes for each panel, if it is fine."""
+    if scale >= fine:
+        return _power_law(exponent, nodes)
+    bottom = scale / 8.0
+    first, first_weight = _power_law(exponent, nodes)
+    ends = _panels(log(bottom), exponent)
+    places, lengths = np.polynomial.legendre.leggauss(nodes)
+    half = 0.5 * np.diff(ends)[:, None]
+    u = (ends[:-1, None] + half + half * places).ravel()
+    weight = (half * lengths).ravel() * exponent * np.exp(exponent * u)
+    return (
+        np.concatenate([bottom * first, np.exp(u)]),
+        np.concatenate([bottom**exponent * first_weight, weight]),
+    )
+
+
+def _panels(bottom: float, exponent: float) -> Array:
+    """Return the ends of panels from a logarithm to zero; the weight exp(c u) needs narrow ones if it is steep."""
+    width = PANEL / (1.0 + 0.25 * exponent)
+    if bottom > -3.0 * NEAR:
+        return np.linspace(bottom, 0.0, ceil(-bottom / width) + 1)
+    near, far = ceil(NEAR / width), ceil((-bottom - 2.0 * NEAR) / (4.0 * width))
+    return np.concatenate(
+        [
+            np.linspace(bottom, bottom + NEAR, near + 1)[:-1],
+            np.linspace(bottom + NEAR, -NEAR, far + 1)[:-1],
+            np.linspace(-NEAR, 0.0, near + 1),
+        ]
+    )
+
+
+def _pole_law(exponent: float, nodes: int) -> tuple[Array, Array]:
+    """Rule for the same law and integrands ``f(x) / x`` with a smooth ``f``; the exponent is above one."""
+    places, weight = _power_law(exponent - 1.0, nodes)
+    return places, weight * places * (exponent / (exponent - 1.0))
+
+
+def _spread_square(concentration: float, floor: float, nodes: int, rarest: float) -> tuple[Array, Array, Array]:
     """Nodes (x, y) and weights for two independent Beta(c, c) variables, small c."""
     c = concentration
-    half, half_weight = _power_law(c, nodes)
-    radius, radius_weight = _power_law(2.0 * c, nodes)
+    smooth, smooth_weight = _power_law(c, nodes)
+    if rarest == 0.0 and floor == 0.0:
+        side = _pole_law(c, nodes) if c > 1.0 else (smooth, smooth_weight)
+    else:
+        side = _graded_law(c, nodes, COARSE, rarest + 0.5 * floor)
+    radius, radius_weight = _graded_law(2.0 * c, nodes, FINE, floor or 1.0)
     scale = gamma(1.0 + 2.0 * c) / (2.0 * gamma(1.0 + c) ** 2)  # 1 / (c B(c, c))
-    low = 0.5 * half
-    low_weight = scale * 0.5**c * half_weight * (1.0 - low) ** (c - 1.0)
+
+    def lower_half(law: tuple[Array, Array]) -> tuple[Array, Array]:
+        low = 0.5 * law[0]
+        return low, scale * 0.5**c * law[1] * (1.0 - low) ** (c - 1.0)
+
     r = 0.5 * radius[:, None]
-    t = half[None, :]
-    near = np.broadcast_to(r, (nodes, nodes)).ravel()
+    t = side[0][None, :]
+    near = np.broadcast_to(r, (r.size, t.size)).ravel()
     far = (r * t).ravel()
-    corner = 0.5 * scale**2 * 0.5 ** (2.0 * c) * radius_weight[:, None] * half_weight[None, :]
+    corner = 0.5 * scale**2 * 0.5 ** (2.0 * c) * radius_weight[:, None] * side[1][None, :]
     corner = (corner * ((1.0 - r) * (1.0 - r * t)) ** (c - 1.0)).ravel()
+    low, low_weight = lower_half((smooth, smooth_weight))
+    rare, rare_weight = lower_half(side)
+    rare_x, high_y = (grid.ravel() for grid in np.meshgrid(rare, 1.0 - low, indexing="ij"))
+    high_x, rare_y = (grid.ravel() for grid in np.meshgrid(1.0 - low, rare, indexing="ij"))
     box_x, box_y = (grid.ravel() for grid in np.meshgrid(low, low, indexing="ij"))
-    box = np.outer(low_weight, low_weight).ravel()
-    x = np.concatenate([near, far, box_x, 1.0 - box_x, 1.0 - box_x])
-    y = np.concatenate([far, near, 1.0 - box_y, box_y, 1.0 - box_y])
-    return x, y, np.concatenate([corner, corner, box, box, box])
+    x = np.concatenate([near, far, rare_x, high_x, 1.0 - box_x])
+    y = np.concatenate([far, near, high_y, rare_y, 1.0 - box_y])
+    boxes = [np.outer(rare_weight, low_weight), np.outer(low_weight, rare_weight), np.outer(low_weight, low_weight)]
+    return x, y, np.concatenate([corner, corner, *(box.ravel() for box in boxes)])
 
 
 def _concentrated_square(concentration: float, nodes: int) -> tuple[Array, Array, Array]:
@@ -85,12 +152,13 @@ def _concentrated_square(concentration: float, nodes: int) -> tuple[Array, Array
 
 @lru_cache(maxsize=32)
 def binary_dirichlet_rule(
-    concentration: float, floor: float, nodes: int, *, label_invariant: bool
+    concentration: float, floor: float, nodes: int, *, label_invariant: bool, rarest: float = 1.0
 ) -> tuple[Array, Array]:
     """Return matrices (n, 2, 2) and weights (n,) of the rule: ``5 nodes^2`` points, ``nodes^2`` from c = 8 on.
 
     For integrands that do not depend on the names of the symbols the points with ``x < y`` are dropped and their
-    mirror images count twice.
+    mirror images count twice. Integrands with terms ``1 / (mu_b + eps)`` tell it by ``rarest = eps``; for small ones,
+    and for small floors, there are more points.
 
     Examples
     --------
@@ -98,8 +166,10 @@ def binary_dirichlet_rule(
     >>> matrices.shape, bool(abs(weights.sum() - 1.0) < 1e-12)
     ((720, 2, 2), True)
     """
-    square = _spread_square if concentration < CONCENTRATED else _concentrated_square
-    x, y, weights = square(concentration, nodes)
+    if concentration < CONCENTRATED:
+        x, y, weights = _spread_square(concentration, floor, nodes, rarest)
+    else:
+        x, y, weights = _concentrated_square(concentration, nodes)
     if label_invariant:
         kept = x >= y
         x, y, weights = x[kept], y[kept], np.where(x > y, 2.0 * weights, weights)[kept]

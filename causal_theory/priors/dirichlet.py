@@ -1,21 +1,27 @@
 """Independent Dirichlet rows."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import Prior
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_positive, check_probability
+from causal_theory.validation import (
+    SeedLike,
+    as_generator,
+    check_integer,
+    check_memory,
+    check_positive,
+    check_probability,
+)
 
 __all__ = ["DirichletPrior"]
 
-SMALLEST_CONCENTRATION = 1e-300
-"""Below this the logarithm of a Dirichlet entry leaves the range of a double."""
 
-
-class DirichletPrior(Prior):
+class DirichletPrior(Prior, draws_laws=True):
     r"""Rows drawn independently from a symmetric Dirichlet law.
 
     .. math:: \pi_{ab} = \mathrm{floor} / S + (1 - \mathrm{floor}) D_{ab}, \qquad
@@ -56,10 +62,9 @@ class DirichletPrior(Prior):
 
     def __init__(self, vocab_size: int, concentration: float, *, floor: float = 0.0) -> None:
         self._vocab_size = check_integer("vocab_size", vocab_size, 2)
+        check_memory(f"a matrix over vocab_size {self._vocab_size} symbols", 8 * self._vocab_size**2)
         self._concentration = check_positive("concentration", concentration)
         self._floor = check_probability("floor", floor)
-        if self._concentration < SMALLEST_CONCENTRATION:
-            raise InvalidArgumentError(f"concentration must be at least {SMALLEST_CONCENTRATION}, got {concentration}")
         if self._floor == 1.0:
             raise InvalidArgumentError("floor must be less than 1 (at 1 the matrix is constant), got 1.0")
 
@@ -93,6 +98,7 @@ class DirichletPrior(Prior):
         return self._floor
 
     @property
+    @default_floats
     def mean(self) -> NDArray[np.float64]:
         """The uniform matrix, shape (S, S)."""
         return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
@@ -125,6 +131,7 @@ class DirichletPrior(Prior):
         """
         return self._rows((check_integer("size", size, 1), self._vocab_size), as_generator(rng))
 
+    @default_floats
     def sample_kernels(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
@@ -161,6 +168,7 @@ class DirichletPrior(Prior):
     def _rows(self, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
         """Draw an array of independent rows."""
         shape = (*shape, self._vocab_size)
+        check_memory(f"{shape[0]} draws from {self!r}", 8 * prod(shape))
         draws = np.log(generator.standard_gamma(self._concentration + 1.0, size=shape))
         draws -= generator.standard_exponential(size=shape) / self._concentration
         draws -= draws.max(axis=-1, keepdims=True)

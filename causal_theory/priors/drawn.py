@@ -4,14 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import Prior
 from causal_theory.priors.dirichlet import DirichletPrior
-from causal_theory.validation import SeedLike, as_generator, check_integer
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
 __all__ = ["DrawnPrior"]
 
 
-class DrawnPrior(Prior):
+class DrawnPrior(Prior, draws_laws=True):
     """All relabelings of a few matrices drawn from a Dirichlet prior, which are equally likely under it.
 
     Expectations are averages over the draws, with the standard error that such an average has as an estimate of the
@@ -70,6 +71,7 @@ class DrawnPrior(Prior):
         return self._matrices
 
     @property
+    @default_floats
     def mean(self) -> NDArray[np.float64]:
         """Average over all relabelings of the draws, shape (S, S): one value on the diagonal, one off it."""
         size = self.vocab_size
@@ -78,6 +80,7 @@ class DrawnPrior(Prior):
         np.fill_diagonal(result, diagonal)
         return result
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw relabelings of the draws, with replacement.
 
@@ -99,6 +102,7 @@ class DrawnPrior(Prior):
             If ``size`` is not a positive integer or ``rng`` is no seed.
         """
         count = check_integer("size", size, 1)
+        check_memory(f"{count} draws from {self!r}", 8 * count * self.vocab_size**2)
         generator = as_generator(rng)
         picked = self._matrices[generator.integers(len(self._matrices), size=count)]
         order = generator.permuted(np.tile(np.arange(self.vocab_size), (count, 1)), axis=1)

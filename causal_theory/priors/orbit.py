@@ -7,13 +7,14 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import MatrixPrior
-from causal_theory.validation import SeedLike, as_generator, check_integer
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
 __all__ = ["OrbitPrior"]
 
 
-class OrbitPrior(MatrixPrior):
+class OrbitPrior(MatrixPrior, draws_laws=True):
     """Uniform over the S! relabelings of one transition matrix, or of one kernel for each number of parents.
 
     A draw is ``P pi P^T`` with a uniform permutation matrix P; kernels are relabelled along all axes, all of them
@@ -23,8 +24,8 @@ class OrbitPrior(MatrixPrior):
     Parameters
     ----------
     transition : array_like of shape (S, S), or mapping of int to array_like
-        One matrix of the orbit, or for each number of parents k a kernel of shape ``(S,) * k + (S,)``. Copied and never
-        renormalised.
+        One matrix of the orbit, or for each number of parents k a kernel of shape ``(S,) * k + (S,)``. Copied. Rows
+        that sum to one up to 1e-10 are normalised, and ``moved`` says by how much; laws stay as they are.
 
     Raises
     ------
@@ -84,6 +85,7 @@ class OrbitPrior(MatrixPrior):
             yield {k: self.kernels[k][np.ix_(*[order] * (k + 1))] for k in in_degrees}
 
     @property
+    @default_floats
     def mean(self) -> NDArray[np.float64]:
         """Average over all relabelings, shape (S, S): one value on the diagonal, one off it."""
         size = self.vocab_size
@@ -93,6 +95,7 @@ class OrbitPrior(MatrixPrior):
         np.fill_diagonal(result, trace / size)
         return result
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw independent relabelings.
 
@@ -117,6 +120,7 @@ class OrbitPrior(MatrixPrior):
         drawn: NDArray[np.float64] = self.transition[order[:, :, np.newaxis], order[:, np.newaxis, :]]
         return drawn
 
+    @default_floats
     def sample_kernels(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
@@ -157,5 +161,6 @@ class OrbitPrior(MatrixPrior):
     def _draw_orders(self, size: int, rng: SeedLike) -> NDArray[np.int64]:
         """Return uniform permutations, shape (size, S)."""
         count = check_integer("size", size, 1)
+        check_memory(f"{count} draws from {self!r}", 8 * count * self.vocab_size**2)
         labels = np.tile(np.arange(self.vocab_size), (count, 1))
         return as_generator(rng).permuted(labels, axis=1)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.floats import default_floats
 from causal_theory.priors.base import MatrixPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
 __all__ = ["PointPrior"]
 
 
-class PointPrior(MatrixPrior):
+class PointPrior(MatrixPrior, draws_laws=True):
     """The transition matrix, or the kernel for each number of parents, is always the same.
 
     Parameters
@@ -19,7 +20,8 @@ class PointPrior(MatrixPrior):
     transition : array_like of shape (S, S), or mapping of int to array_like
         The matrix, ``[a, b] = P(child = b | parent = a)``; or for each number of parents k a kernel of shape
         ``(S,) * k + (S,)``, ``[a_1, ..., a_k, b] = P(child = b | parents = a_1, ..., a_k)``, in the order in which the
-        graph lists the parents. A matrix is the kernel of one parent. Copied and never renormalised.
+        graph lists the parents. A matrix is the kernel of one parent. Copied. Rows that sum to one up to 1e-10 are
+        normalised, and ``moved`` says by how much; laws stay as they are.
 
     Raises
     ------
@@ -46,6 +48,7 @@ class PointPrior(MatrixPrior):
         """The matrix itself, read-only, shape (S, S)."""
         return self.transition
 
+    @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Return the matrix several times; nothing is drawn.
 
@@ -70,6 +73,7 @@ class PointPrior(MatrixPrior):
         as_generator(rng)
         return np.broadcast_to(self.transition, (count, *self.transition.shape))
 
+    @default_floats
     def sample_kernels(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:

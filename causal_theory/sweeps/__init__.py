@@ -11,7 +11,7 @@ array([1., 1.])
 """
 
 from causal_theory.errors import StoreError
-from causal_theory.sweeps.code_version import CodeVersion, code_version
+from causal_theory.provenance import CodeVersion, code_version, note_loaded_modules
 from causal_theory.sweeps.executors import SerialExecutor
 from causal_theory.sweeps.grid import MOST_UNITS, expand_grid
 from causal_theory.sweeps.merge import merge_stores
@@ -20,6 +20,9 @@ from causal_theory.sweeps.store import Store, StoredUnit, StudyStatus
 from causal_theory.sweeps.study import Parameter, Study, find_study
 from causal_theory.sweeps.table import FailedUnit, SweepTable, read_store
 from causal_theory.sweeps.unit import Unit
+
+# Whoever imports this will run studies, of modules that may be edited from now on.
+note_loaded_modules()
 
 __all__ = [
     "MOST_UNITS",

@@ -12,9 +12,9 @@ from typing import Any
 from causal_theory.dask_calls import WorkersDiedError
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.foreign import WORKER_TIMEOUT, Caller, Submitter, wrong_result
+from causal_theory.provenance import CodeVersion
 from causal_theory.sweeps.apart import death, evaluate_apart
 from causal_theory.sweeps.bar import SweepBar
-from causal_theory.sweeps.code_version import CodeVersion
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, WorkerDiedError
 from causal_theory.sweeps.store import WritableStore
@@ -112,6 +112,8 @@ class Driver:
             If the executor cannot evaluate the study, breaks, or has no workers.
         KeyboardInterrupt
             After Ctrl-C. As after every error but the first, what has come back is stored.
+        Terminated
+            After SIGTERM.
         """
         self._waiting.extend(units)
         self._threads = threads
@@ -201,8 +203,6 @@ class Driver:
         future, parcel = self._flying[number]
         try:
             report = self._caller.result(future)
-        except (InvalidArgumentError, KeyboardInterrupt):
-            raise
         except Exception as error:
             if not isinstance(error, WorkerDiedError | WorkersDiedError) and not _is_death(error):
                 raise _unusable(error) from error
@@ -260,7 +260,7 @@ class Driver:
 
 def _heed(interrupt: DeferredInterrupt) -> None:
     if interrupt.pending:
-        raise KeyboardInterrupt
+        interrupt.interrupt()
 
 
 def _answers(report: object, units: Sequence[Unit]) -> bool:

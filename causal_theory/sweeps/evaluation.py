@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from causal_theory.kernels.threads import thread_limit
-from causal_theory.sweeps.code_version import CodeVersion, code_version
+from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps.outcome import Outcome, failure, success, traceback_text
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
+from causal_theory.training.interrupts import Terminated
 
 __all__ = ["Parcel", "Report", "evaluate", "host", "one_blas_thread"]
 
@@ -71,13 +72,14 @@ def evaluate(parcel: Parcel) -> Report:
     Linear algebra has one thread, since the order of its sums depends on their number.
     """
     started = time.monotonic()
-    version = code_version(parcel.study.function)
     outcomes = []
     with one_blas_thread(), thread_limit(parcel.threads):
         for unit in parcel.units:
             outcomes.append(_evaluate(parcel.study, unit))
             if time.monotonic() - started > parcel.seconds:
                 break
+    # Only now has the study loaded all that it uses.
+    version = code_version(parcel.study.function)
     return Report(tuple(outcomes), version, host(), time.time())
 
 
@@ -87,6 +89,8 @@ def _evaluate(study: Study, unit: Unit) -> Outcome:
     try:
         found = study.function(**unit.settings, **source)
         return success(unit.key, time.perf_counter() - started, found, unit.settings)
+    except Terminated:
+        raise
     except (Exception, SystemExit) as error:
         return failure(unit.key, time.perf_counter() - started, traceback_text(error))
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import WORKER_TIMEOUT, Submitter, check_executor
 from causal_theory.notebook import block, facts, number
+from causal_theory.provenance import check_unedited, code_version, is_same_code
 from causal_theory.sweeps.bar import SweepBar
-from causal_theory.sweeps.code_version import code_version
 from causal_theory.sweeps.driver import WINDOW, Driver
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
 from causal_theory.sweeps.store import WritableStore
 from causal_theory.sweeps.study import Study, StudyFunction, find_study
 from causal_theory.sweeps.table import SweepTable, read_store
-from causal_theory.validation import check_integer, check_positive
+from causal_theory.training.interrupts import Terminated
+from causal_theory.validation import LARGEST_SEED, check_integer, check_positive
 
 __all__ = ["SweepInterrupted", "SweepResult", "sweep"]
 
@@ -138,7 +139,7 @@ def sweep(
         Most units.
     reuse_other_versions : bool, default False
         Whether to keep results of other versions of the code. By default a unit is evaluated again when any source file
-        of the package, or the file of the study, is not what it was.
+        of the package, or of a module of your own that the study imports, is not what it was.
     progress : bool, default True
         Whether to show a bar, on a terminal.
 
@@ -150,13 +151,16 @@ def sweep(
     Raises
     ------
     InvalidArgumentError
-        If the study, the grid or the executor cannot be used. What came back before is stored.
+        If the study, the grid or the executor cannot be used, or a source file was edited after it was loaded. What
+        came back before is stored.
     TooLargeError
         If there are more units than ``limit``.
     StoreError
         If the store is another sweep's at the moment, is another kind of file, or cannot be written.
     SweepInterrupted
         After Ctrl-C. A second one does not wait for the unit that is evaluated in this process.
+    SystemExit
+        After SIGTERM, with status 143; results are kept as after Ctrl-C.
 
     Notes
     -----
@@ -182,7 +186,7 @@ def sweep(
     """
     started = time.monotonic()
     found = find_study(study)
-    entropy = check_integer("rng", rng, 0)
+    entropy = check_integer("rng", rng, 0, LARGEST_SEED)
     units = expand_grid(found, grid, settings=settings, repeats=repeats, entropy=entropy, limit=limit)
     threads = None if threads_per_process is None else check_integer("threads_per_process", threads_per_process, 1)
     if executor is None:
@@ -193,13 +197,18 @@ def sweep(
             raise InvalidArgumentError(f"processes must not be given together with executor, got {processes}")
     window = check_integer("window", window, 1)
     worker_timeout = check_positive("worker_timeout", worker_timeout)
+    check_unedited(found.function)
     version = code_version(found.function)
     path = Path(store)
     with ExitStack() as stack:
         kept = stack.enter_context(WritableStore(path))
         kept.register(found)
         known = kept.finished(found.name)
-        ready = {key for key, code in known.items() if reuse_other_versions or code == version.code}
+        ready = {
+            key
+            for key, code in known.items()
+            if is_same_code(code, version.code, reuse_other_versions=reuse_other_versions)
+        }
         missing = [unit for unit in units if unit.key not in ready]
         bar = stack.enter_context(SweepBar(found.name, len(missing), wanted=progress))
         driver = Driver(found, version, kept, bar)
@@ -208,8 +217,9 @@ def sweep(
                 executor, share = _own_executor(min(count, len(missing)), stack)
                 threads = threads or share
             driver.run(missing, executor, threads, window, worker_timeout)
-        except KeyboardInterrupt as interrupt:
-            raise SweepInterrupted(
+        except (KeyboardInterrupt, Terminated) as interrupt:
+            kind = Terminated if isinstance(interrupt, Terminated) else SweepInterrupted
+            raise kind(
                 f"interrupted: {len(units) - len(missing) + driver.done} of {len(units)} units are stored in {path}; "
                 "repeat the sweep to go on"
             ) from interrupt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from causal_theory.errors import StoreError
 
-__all__ = ["connect_reader", "connect_writer", "told_errors"]
+__all__ = ["connect_reader", "connect_writer", "told_contents", "told_errors"]
 
 APPLICATION_ID = 0x43545357  # "CTSW"
 FORMAT = 1
@@ -53,6 +53,8 @@ def told_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite into ones that name the file and say what is left."""
     try:
         yield
+    except OSError as error:
+        raise StoreError(f"store must be a file that can be reached, got {str(path)!r}: {error}") from error
     except sqlite3.DatabaseError as error:
         kept = "what was stored before remains; when the cause is removed the sweep can be repeated to go on"
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
@@ -60,6 +62,15 @@ def told_errors(path: Path) -> Iterator[None]:
         raise StoreError(
             f"store must be a file that can be read and written, got {str(path)!r}: {error}; {kept}"
         ) from (error)
+
+
+@contextmanager
+def told_contents(path: Path) -> Iterator[None]:
+    """Turn errors in what a store holds into one that names the file."""
+    try:
+        yield
+    except (ValueError, LookupError, EOFError) as error:
+        raise StoreError(f"store must hold what a sweep wrote, got {str(path)!r}: {error}") from error
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -70,8 +81,9 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     StoreError
         If there is none, or it has another format.
     """
-    if not path.is_file():
-        raise StoreError(f"store must be a file that exists, got {str(path)!r}")
+    with told_errors(path):
+        if not path.is_file():
+            raise StoreError(f"store must be a file that exists, got {str(path)!r}")
     # On a read-only medium the files of the write-ahead log cannot be made, and nobody can be writing.
     frozen = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
     with told_errors(path):
@@ -91,9 +103,9 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     StoreError
         If the file is no store, has another format, or cannot be written.
     """
-    if path.exists() and not path.is_file():
-        raise StoreError(f"store must be a plain file, got {str(path)!r}")
     with told_errors(path):
+        if path.exists() and not path.is_file():
+            raise StoreError(f"store must be a plain file, got {str(path)!r}")
         connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)
         with _closed_on_error(connection):
             new = _is_new(connection, path)

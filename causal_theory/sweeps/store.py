@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from causal_theory.errors import StoreError
 from causal_theory.sweeps.evaluation import Report
 from causal_theory.sweeps.lock import lock_store
-from causal_theory.sweeps.schema import connect_reader, connect_writer, told_errors
+from causal_theory.sweeps.presence import Presence
+from causal_theory.sweeps.schema import connect_reader, connect_writer, told_contents, told_errors
 from causal_theory.sweeps.study import Scalar, Study
 from causal_theory.sweeps.unit import Unit, canonical_json
 
@@ -156,6 +158,14 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._connection = self._connect()
+        try:
+            self._presence = Presence(self.path, self.companions)
+        except BaseException:
+            self.close()
+            raise
+
+    companions: tuple[str, ...] = ()
+    """Endings of the files that must stay beside it."""
 
     def _connect(self) -> sqlite3.Connection:
         return connect_reader(self.path)
@@ -229,11 +239,14 @@ class Store:
                 for key, name, npy in self._connection.execute(
                     f"SELECT key, name, npy FROM arrays JOIN units USING (key) {where} ORDER BY key, position", given
                 ):
-                    arrays.setdefault(key, {})[name] = np.load(io.BytesIO(npy), allow_pickle=False)
+                    with told_contents(self.path):
+                        arrays.setdefault(key, {})[name] = np.load(io.BytesIO(npy), allow_pickle=False)
                 rows = self._connection.execute(f"SELECT {COLUMNS} FROM units {where}", given).fetchall()
             finally:
                 self._connection.execute("COMMIT")
-        units = [_read_unit(row, arrays.get(row[0], {}), order) for row in rows]
+        with told_contents(self.path):
+            units = [_read_unit(row, arrays.get(row[0], {}), order) for row in rows]
+        self._presence.check()
         return sorted(units, key=_position)
 
     def contents(self) -> list[tuple[object, ...]]:
@@ -266,7 +279,9 @@ class Store:
 
     def _rows(self, statement: str, given: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         with told_errors(self.path):
-            return self._connection.execute(statement, given).fetchall()
+            rows = self._connection.execute(statement, given).fetchall()
+        self._presence.check()
+        return rows
 
 
 class WritableStore(Store):
@@ -283,9 +298,35 @@ class WritableStore(Store):
         If another sweep writes to it, the file is something else, has another format, or cannot be written.
     """
 
+    companions = ("-wal", "-shm", ".lock")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file; it is an error when what was stored is not to be found there."""
+        try:
+            if error is None:
+                self._check_stored()
+        finally:
+            self.close()
+
+    def _check_stored(self) -> None:
+        """Look at the store as anybody else would who opens it now."""
+        ((stored,),) = self._rows("SELECT count(*) FROM units")
+        address = f"{self._presence.place.as_uri()}?mode=rw"
+        with told_errors(self.path), closing(sqlite3.connect(address, uri=True)) as seen:
+            ((found,),) = seen.execute("SELECT count(*) FROM units").fetchall()
+        if found != stored:
+            raise StoreError(
+                f"store must hold the {stored} units that were stored, got {str(self.path)!r} with {found}; something "
+                "else has written to it or removed what is beside it"
+            )
+        self._presence.check()
+
     def _connect(self) -> sqlite3.Connection:
-        if not self.path.absolute().parent.is_dir():
-            raise StoreError(f"store must be in a folder that exists, got {str(self.path)!r}")
+        with told_errors(self.path):
+            if not self.path.absolute().parent.is_dir():
+                raise StoreError(f"store must be in a folder that exists, got {str(self.path)!r}")
         self._lock = lock_store(self.path)
         try:
             return connect_writer(self.path)
@@ -296,7 +337,8 @@ class WritableStore(Store):
     def close(self) -> None:
         """Close the file and let another sweep have it; what was not committed is lost."""
         try:
-            super().close()
+            with told_errors(self.path):
+                super().close()
         finally:
             self._lock.release()
 
@@ -362,6 +404,7 @@ class WritableStore(Store):
 
     def _write(self, statements: Iterable[tuple[str, tuple[object, ...]]]) -> None:
         """Execute statements in one transaction."""
+        self._presence.check()
         with told_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -372,6 +415,7 @@ class WritableStore(Store):
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+        self._presence.check()
 
 
 def _position(unit: StoredUnit) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.validation import LARGEST_INTEGER, shown
 
 __all__ = ["Parameter", "Scalar", "Study", "StudyFunction", "find_study"]
 
@@ -70,10 +71,14 @@ class Parameter:
         """
         plain: Any = value.item() if isinstance(value, np.generic) else value
         if self.kind is float and isinstance(plain, int) and not isinstance(plain, bool):
-            plain = float(plain)
+            plain = float(plain) if abs(plain) < LARGEST_INTEGER else math.inf
+        if self.kind is int and isinstance(plain, int) and abs(plain) > LARGEST_INTEGER:
+            raise InvalidArgumentError(
+                f"{self.name} must be an integer of at most {LARGEST_INTEGER}, got {shown(plain)}"
+            )
         fits = isinstance(plain, self.kind) and isinstance(plain, bool) == (self.kind is bool)
         if not fits or (self.kind is float and not math.isfinite(plain)):
-            raise InvalidArgumentError(f"{self.name} must be {_DESCRIPTIONS[self.kind]}, got {value!r}")
+            raise InvalidArgumentError(f"{self.name} must be {_DESCRIPTIONS[self.kind]}, got {shown(value)}")
         # Zero has two signs, and would have two keys.
         found: Scalar = plain + 0.0 if self.kind is float else plain
         return found

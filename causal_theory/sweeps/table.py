@@ -130,6 +130,11 @@ class SweepTable:
     def export_parquet(self, path: str | Path) -> None:
         """Write a Parquet file with all columns, arrays as lists of lists; needs the extra ``sweep``.
 
+        A column has one type. Where its values have none in common that holds all of them to the last digit, they are
+        written as texts, as Python writes them: truth values beside numbers or NaN (``"True"``, ``"nan"``), numbers
+        beside texts, integers beyond 64 bits, integers beyond 2^53 beside fractions. Arrays of different depth, or with
+        such entries, become JSON texts. Missing results are NaN among numbers, as in the table, and else null.
+
         Parameters
         ----------
         path : str or Path
@@ -138,7 +143,8 @@ class SweepTable:
         Raises
         ------
         OutputError
-            If it cannot be written; what was there before is kept.
+            If it cannot be written, or a column holds something else than a study returns; what was there before is
+            kept.
         """
         write_parquet(self.columns, Path(path))
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import TooLargeError
+from causal_theory.floats import default_floats
 from causal_theory.graphs.frontier import find_frontier
 
 __all__ = ["ELIMINATION_REMEDY", "MAX_ENTRIES", "eliminated_law"]
@@ -20,6 +21,7 @@ MAX_ENTRIES = 2**25
 ELIMINATION_REMEDY = "draw sequences with InContextTask.sample and count instead (Monte Carlo)"
 
 
+@default_floats
 def eliminated_law(
     parents: Sequence[Sequence[int]],
     kernels: Mapping[int, Array],

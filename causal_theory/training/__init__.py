@@ -1,6 +1,7 @@
 """Stochastic training of both models on fresh sequences."""
 
 from causal_theory.training.agreement import GradientAgreement, gradient_agreement
+from causal_theory.training.interrupts import Terminated
 from causal_theory.training.presets import PRESETS, Preset, find_preset
 from causal_theory.training.run import TrainingRun, match_heads, parent_attention, slot_attention
 from causal_theory.training.settings import TrainingSettings
@@ -10,6 +11,7 @@ __all__ = [
     "PRESETS",
     "GradientAgreement",
     "Preset",
+    "Terminated",
     "TrainingRun",
     "TrainingSettings",
     "find_preset",

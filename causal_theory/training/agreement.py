@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.models import ReducedTransformer
 from causal_theory.notebook import block, facts, number, table
 from causal_theory.population.loss import population_gradient
@@ -57,6 +58,7 @@ class GradientAgreement:
             f"{self._chance:.2g}), mean z^2 = {self.chi_square:.2f}, {self.samples} sequences, {self.method})"
         )
 
+    @default_floats
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {
             "entries compared": len(self.z),
@@ -79,16 +81,19 @@ class GradientAgreement:
         return -math.expm1(len(self.z) * math.log1p(-min(math.erfc(self.largest / math.sqrt(2.0)), 1.0 - 1e-16)))
 
     @property
+    @default_floats
     def largest(self) -> float:
         """Largest z-score in absolute value."""
         return float(np.abs(self.z).max())
 
     @property
+    @default_floats
     def chi_square(self) -> float:
         """Mean square of the z-scores: near 1 for a correct gradient, although entries are correlated."""
         return float(np.mean(self.z**2))
 
 
+@default_floats
 def gradient_agreement(
     task: InContextTask,
     model: ReducedTransformer,

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
+from causal_theory.population.several_parents.baselines import counted_tokens
 from causal_theory.priors import DirichletPrior, Prior
 
 __all__ = ["baseline_name", "natural_smoothing", "sample_baselines", "short_baseline_name"]
@@ -65,7 +66,8 @@ def sample_baselines(
 
     ``"floor"`` knows the target. ``"counts"`` compares all k parents, and for k >= 2 ``"counts_parent_1"``, ...,
     ``"counts_parent_k"`` compare one of them alone, in the order in which the graph lists them. ``"unigram"`` counts
-    the tokens of the context: all but an independent query. ``"uniform"`` knows nothing.
+    the tokens that :func:`causal_theory.unigram_loss` counts: all but a last one without parents. ``"uniform"`` knows
+    nothing.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def sample_baselines(
         for slot in range(slots):
             np.add.at(single[slot], (rows, tokens[:, child]), agree[:, slot])
     seen = np.zeros((count, size))
-    for i in range(graph.length - graph.has_query):
+    for i in range(counted_tokens(graph)):
         np.add.at(seen, (rows, tokens[:, i]), 1.0)
     logs = np.log(targets, out=np.zeros_like(targets), where=targets > 0.0)
     alone = {f"{ONE_PARENT}{slot + 1}": _loss(counts, targets, smoothing) for slot, counts in enumerate(single)}

@@ -1,8 +1,8 @@
 """Checkpoints: a NumPy archive without pickled objects, replaced as a whole or not at all.
 
-Besides the arrays of the state the archive holds ``settings``, a JSON text with the settings, the task and the shape of
-the model, and ``digest``, the SHA-256 of all other entries: a file that was cut or changed is not taken for one that
-was not.
+Besides the arrays of the state the archive holds ``settings``, a JSON text with ``run``, all that the run was asked
+for, and ``versions``, the code that computed it, one entry after another where it was changed in between; and
+``digest``, the SHA-256 of all other entries: a file that was cut or changed is not taken for one that was not.
 """
 
 import hashlib
@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
+from causal_theory.errors import FileFormatError, OutputError
 
-__all__ = ["check_folder", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Arrays", "check_folder", "read_checkpoint", "write_checkpoint"]
 
-FORMAT = "causal_theory training 1"
+FORMAT = "causal_theory training 2"
+OLD_FORMAT = "causal_theory training 1"
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -42,11 +43,11 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[st
     OutputError
         If the file cannot be written; what was there before is kept.
     """
-    content: Arrays = {name: np.asarray(value) for name, value in arrays.items()}
+    content: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
     content["settings"] = np.frombuffer(json.dumps(settings, sort_keys=True).encode(), dtype=np.uint8)
-    content["digest"] = _digest(content)
+    content["digest"] = _digest(content, FORMAT)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **content)
+    np.savez(buffer, **content)  # before NumPy 2.2, allow_pickle=False would be one more array
     target = path.resolve()
     temporary = None
     try:
@@ -64,31 +65,27 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[st
                 os.unlink(temporary)
 
 
-def read_checkpoint(path: Path, settings: Mapping[str, Any], expected: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Read a checkpoint of a run with the same settings, and arrays of the expected names, types and shapes.
+def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Read the arrays and the settings of a checkpoint.
 
     Raises
     ------
     FileFormatError
-        If the file is no checkpoint, was cut, or was changed.
-    InvalidArgumentError
-        If it belongs to a run with other settings; the message names the first that differs.
+        If the file is no checkpoint, was cut, was changed, or is of an older format.
     """
     content = _load(path)
     if "digest" not in content or "settings" not in content:
         raise FileFormatError(f"checkpoint must be a file written by train_sgd, got {str(path)!r} without its entries")
     digest = content.pop("digest")
-    if not np.array_equal(digest, _digest(content)):
+    if np.array_equal(digest, _digest(content, OLD_FORMAT)):
+        raise FileFormatError(
+            f"checkpoint must be of format 2, got {str(path)!r} of format 1, which does not say from which parameters "
+            "and with which code its run began; start the run anew, or go on with the release that wrote it"
+        )
+    if not np.array_equal(digest, _digest(content, FORMAT)):
         raise FileFormatError(f"checkpoint must be as it was written, got {str(path)!r} with another digest")
-    found = json.loads(content.pop("settings").tobytes().decode())
-    difference = _first_difference("", json.loads(json.dumps(settings)), found)
-    if difference:
-        raise InvalidArgumentError(f"checkpoint {str(path)!r} must belong to the same run, got {difference}")
-    for name, value in expected.items():
-        own = content.get(name)
-        if own is None or own.shape != value.shape or own.dtype != value.dtype:
-            raise FileFormatError(f"checkpoint must hold {name} of shape {value.shape}, got {str(path)!r}")
-    return content
+    settings = json.loads(content.pop("settings").tobytes().decode())
+    return content, settings
 
 
 def _load(path: Path) -> Arrays:
@@ -103,21 +100,10 @@ def _load(path: Path) -> Arrays:
         raise FileFormatError(f"checkpoint must be a whole NumPy archive, got {str(path)!r}: {error}") from error
 
 
-def _digest(content: Mapping[str, NDArray[Any]]) -> NDArray[np.uint8]:
-    total = hashlib.sha256(FORMAT.encode())
+def _digest(content: Mapping[str, NDArray[Any]], file_format: str) -> NDArray[np.uint8]:
+    total = hashlib.sha256(file_format.encode())
     for name in sorted(content):
         value = np.ascontiguousarray(content[name])
         total.update(f"{name} {value.dtype.str} {value.shape}".encode())
         total.update(value.tobytes())
     return np.frombuffer(total.digest(), dtype=np.uint8)
-
-
-def _first_difference(name: str, wanted: Any, found: Any) -> str | None:
-    """Return the first setting that differs, with both values."""
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for key in sorted(wanted | found):
-            inner = _first_difference(f"{name}{key} ", wanted.get(key), found.get(key))
-            if inner:
-                return inner
-        return None
-    return None if wanted == found else f"{name.strip()} = {found!r} instead of {wanted!r}"

@@ -1,17 +1,37 @@
-"""Ctrl-C between two steps, not within one."""
+"""Ctrl-C and SIGTERM between two steps, not within one."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
-__all__ = ["DeferredInterrupt"]
+__all__ = ["DeferredInterrupt", "Terminated"]
+
+
+class Terminated(SystemExit):
+    """SIGTERM, as batch systems send it before they kill; the exit status is 143, as shells have it.
+
+    Parameters
+    ----------
+    message : str
+        What is kept of the work.
+    """
+
+    def __init__(self, message: str = "terminated") -> None:
+        super().__init__(128 + signal.SIGTERM)
+        self.message = message
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
 
 
 class DeferredInterrupt:
-    """Holds back the first Ctrl-C; a second one interrupts at once.
+    """Holds back the first Ctrl-C or SIGTERM; a second one interrupts at once.
 
     Compiled code turns an interrupt into another error, and a step that is cut in two leaves a state that belongs to no
-    step. Outside the main thread, and where interrupts are ignored or handled by somebody else, nothing is changed.
+    step. Outside the main thread, and where a signal is ignored or handled by somebody else, nothing is changed. A
+    SIGTERM that nobody asked for until the end ends the program there.
 
     Examples
     --------
@@ -21,25 +41,47 @@ class DeferredInterrupt:
     """
 
     def __init__(self) -> None:
-        self.pending = False
-        self._installed = False
+        self._received: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def pending(self) -> bool:
+        """Whether a signal was held back."""
+        return self._received is not None
 
     def __enter__(self) -> "DeferredInterrupt":
-        """Take over Python's own handler."""
-        own = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if own and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._note)
-            self._installed = True
+        """Take over the handlers that Python and the system provide."""
+        if threading.current_thread() is threading.main_thread():
+            for number, provided in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+                if signal.getsignal(number) is provided:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        """Give them back."""
+        for number, before in self._before.items():
+            if signal.getsignal(number) == self._note:  # nobody has taken over meanwhile
+                signal.signal(number, before)
+        if error is None and self._received == signal.SIGTERM:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Raise what the signal that was held back stands for.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C.
+        Terminated
+            After SIGTERM.
+        """
+        if self._received == signal.SIGTERM:
+            raise Terminated
+        raise KeyboardInterrupt
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.pending:
-            raise KeyboardInterrupt
-        self.pending = True
+        second, self._received = self.pending, number
+        if second:
+            self.interrupt()

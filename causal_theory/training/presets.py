@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import DisentangledTransformer, StandardTransformer, TrainableModel
 from causal_theory.notebook import block, count, facts, settings_table
@@ -192,6 +193,7 @@ PRESETS: Mapping[str, Preset] = {
 """Published settings by name."""
 
 
+@default_floats
 def find_preset(name: str) -> Preset:
     """Return a preset by its name.
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.estimate import Estimate
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import TrainableModel
 from causal_theory.notebook import array_block, block, count, details, facts, figure, number, settings_table, sparkline
@@ -19,6 +20,7 @@ Array = NDArray[np.float64]
 TrainingStatus = Literal["finished", "diverged"]
 
 
+@default_floats
 def parent_attention(attention: Array, graph: CausalGraph) -> Array:
     r"""Return the attention of every position on its parents together.
 
@@ -48,6 +50,7 @@ def parent_attention(attention: Array, graph: CausalGraph) -> Array:
     return found
 
 
+@default_floats
 def slot_attention(attention: Array, graph: CausalGraph) -> Array:
     r"""Return the attention of every position on each of its parents.
 
@@ -80,6 +83,7 @@ def slot_attention(attention: Array, graph: CausalGraph) -> Array:
     return found
 
 
+@default_floats
 def match_heads(on_slots: Array) -> NDArray[np.int64]:
     r"""Return the head of each slot: no head has two of them, and mean attention is largest in sum.
 
@@ -141,6 +145,9 @@ class TrainingRun:
         The step at which it was, -1 when none.
     graph : CausalGraph
         The graph of the task.
+    versions : tuple of str
+        Of a run with a checkpoint: the version of the package with the first digits of the digest of the code, NumPy,
+        numba and Python; several, in their order, when the run was resumed by others.
     """
 
     model: TrainableModel
@@ -155,8 +162,10 @@ class TrainingRun:
     status: TrainingStatus
     diverged_at: int
     graph: CausalGraph
+    versions: tuple[str, ...] = ()
 
     @property
+    @default_floats
     def test_loss(self) -> Estimate:
         """Loss on the held-out sequences at the end, with its standard error."""
         return Estimate(np.array(self.test_losses[-1]), np.array(self.test_errors[-1]), "monte_carlo")
@@ -177,6 +186,7 @@ class TrainingRun:
         return match_heads(self.attention_on_slots)
 
     @property
+    @default_floats
     def matched_attention(self) -> Array:
         """Attention on each parent of the head that is matched to it, shape (k, T); 0 when none is left."""
         on_slots, heads = self.attention_on_slots, self.matched_heads
@@ -191,14 +201,19 @@ class TrainingRun:
 
     def __repr__(self) -> str:
         """Return one line: status, loss beside its baselines, attention on the parents."""
-        return f"TrainingRun({self._ending}, {self._losses_text}, mean attention on parents {self._mean_attention})"
+        versions = f", computed by {len(self.versions)} versions" if len(self.versions) > 1 else ""
+        told = f"{self._losses_text}, mean attention on parents {self._mean_attention}{versions}"
+        return f"TrainingRun({self._ending}, {told})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         rows: dict[str, object] = {"model": repr(self.model)}
         if len(self.test_losses):
             rows["loss on held-out sequences"] = self.test_loss._text()
         rows |= {baseline_name(name): float(loss) for name, loss in self.baselines.items()}
         rows["mean attention on parents"] = self._mean_attention
+        if len(self.versions) > 1:
+            rows["computed by"] = "; ".join(self.versions)
         if len(self.attention) and len(self.matched_heads) > 1:
             rows |= self._slot_facts()
         parts = [facts(f"Training: {self._ending}; losses in nats", rows)]

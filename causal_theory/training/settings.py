@@ -6,8 +6,9 @@ from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block, settings_table
-from causal_theory.validation import check_choice, check_integer, check_positive, check_real
+from causal_theory.validation import check_choice, check_integer, check_number, check_real
 
 __all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
 
@@ -79,8 +80,8 @@ class TrainingSettings:
         for name, least in (("steps", 1), ("batch_size", 1), ("first_steps", 0), ("test_size", 2), ("records", 1)):
             check_integer(name, getattr(self, name), least)
         check_integer("snapshots", self.snapshots, 1)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("adam_epsilon", self.adam_epsilon)
+        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
+        object.__setattr__(self, "adam_epsilon", check_number("adam_epsilon", self.adam_epsilon))
         check_choice("optimizer", self.optimizer, get_args(OptimizerName))
         check_choice("schedule", self.schedule, get_args(ScheduleName))
         check_choice("recipe", self.recipe, get_args(Recipe))
@@ -107,6 +108,7 @@ class TrainingSettings:
     def _repr_html_(self) -> str:
         return block(settings_table("Settings of training", self))
 
+    @default_floats
     def rate(self, step: int) -> float:
         """Return the learning rate of a step.
 
@@ -140,6 +142,7 @@ class TrainingSettings:
         return asdict(self)
 
     @classmethod
+    @default_floats
     def from_dict(cls, content: Mapping[str, Any]) -> "TrainingSettings":
         """Return settings from their names.
 

@@ -1,23 +1,24 @@
 """Stochastic training: fresh sequences at every step, checkpoints that resume to the last bit."""
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.errors import InvalidArgumentError
+from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.models import TrainableModel
-from causal_theory.priors import DirichletPrior
-from causal_theory.priors.base import MatrixPrior
-from causal_theory.priors.drawn import DrawnPrior
+from causal_theory.provenance import check_same_run
 from causal_theory.tasks import InContextTask
 from causal_theory.training.bar import TrainingBar
 from causal_theory.training.baselines import natural_smoothing, sample_baselines
 from causal_theory.training.checkpoint import check_folder, read_checkpoint, write_checkpoint
 from causal_theory.training.interrupts import DeferredInterrupt
+from causal_theory.training.record import describe_run, describe_version, describe_versions, is_same_stream
 from causal_theory.training.run import TrainingRun
 from causal_theory.training.sampler import BatchSampler, draw_keys
 from causal_theory.training.settings import OptimizerName, Recipe, ScheduleName, TrainingSettings
@@ -29,6 +30,7 @@ __all__ = ["train_sgd", "train_with_settings"]
 Array = NDArray[np.float64]
 
 
+@default_floats
 def train_sgd(
     task: InContextTask,
     model: TrainableModel,
@@ -44,6 +46,7 @@ def train_sgd(
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 1000,
     resume: bool = False,
+    reuse_other_versions: bool = False,
     progress: bool = True,
     **settings: Any,
 ) -> TrainingRun:
@@ -74,12 +77,15 @@ def train_sgd(
         Source of randomness. The sequences depend on nothing else: not on the number of threads, nor on the model.
     checkpoint : path, optional
         Where to keep the state of the run, replaced as a whole every ``every`` steps, at the end, and when the run is
-        interrupted.
+        interrupted, by Ctrl-C or by SIGTERM. After the latter the program exits with status 143.
     every : int
         Steps between checkpoints.
     resume : bool
         Go on from the checkpoint when there is one: parameters are then the same to the last bit as without the
-        interruption, whatever ``rng`` is. A checkpoint of another run is refused.
+        interruption. A checkpoint of another run is refused: one with another task, another model at the start, other
+        settings, or another ``rng``; with ``rng=None`` the sequences are those that the checkpoint began with.
+    reuse_other_versions : bool
+        Go on from a checkpoint of another version of the code, too. ``TrainingRun.versions`` then names both.
     progress : bool
         Whether to show a bar on a terminal.
     **settings : int or float
@@ -95,7 +101,8 @@ def train_sgd(
     ------
     InvalidArgumentError
         If a setting is out of range, the model does not fit the task, ``checkpoint`` exists and ``resume`` is false,
-        or the checkpoint belongs to another run.
+        the checkpoint belongs to another run or another version of the code, or the source files were edited after
+        they were loaded.
     FileFormatError
         If the checkpoint was cut or is no checkpoint.
     TaskError
@@ -124,10 +131,19 @@ def train_sgd(
         | settings
     )
     return train_with_settings(
-        task, model, whole, rng=rng, checkpoint=checkpoint, every=every, resume=resume, progress=progress
+        task,
+        model,
+        whole,
+        rng=rng,
+        checkpoint=checkpoint,
+        every=every,
+        resume=resume,
+        reuse_other_versions=reuse_other_versions,
+        progress=progress,
     )
 
 
+@default_floats
 def train_with_settings(
     task: InContextTask,
     model: TrainableModel,
@@ -137,6 +153,7 @@ def train_with_settings(
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 1000,
     resume: bool = False,
+    reuse_other_versions: bool = False,
     progress: bool = True,
     label: str = "",
 ) -> TrainingRun:
@@ -158,6 +175,8 @@ def train_with_settings(
         Steps between checkpoints.
     resume : bool
         Go on from the checkpoint when there is one.
+    reuse_other_versions : bool
+        Go on from a checkpoint of another version of the code, too.
     progress : bool
         Whether to show a bar on a terminal.
     label : str
@@ -171,8 +190,8 @@ def train_with_settings(
     Raises
     ------
     InvalidArgumentError
-        If the model does not fit the task, ``checkpoint`` exists and ``resume`` is false, or the checkpoint belongs to
-        another run.
+        If the model does not fit the task, ``checkpoint`` exists and ``resume`` is false, the checkpoint belongs to
+        another run or another version of the code, or the source files were edited after they were loaded.
     FileFormatError
         If the checkpoint was cut or is no checkpoint.
     TaskError
@@ -183,56 +202,60 @@ def train_with_settings(
     _check_model(task, model, settings)
     path = None if checkpoint is None else Path(checkpoint)
     check_integer("every", every, 1)
-    description = {
-        "task": describe_task(task),
-        "model": model.describe(),
-        "training": settings.as_dict(),
-        "label": label,
-    }
     generator = as_generator(rng)
     keys, test_keys = draw_keys(generator), draw_keys(generator)
     heads = model.first_attention(np.zeros((1, model.length), dtype=np.int64)).shape[0]
     state = TrainingState.start(model, settings, heads, keys, test_keys)
+    record: dict[str, Any] = {"versions": []}
     if path is not None:
         check_folder(path)
+        streams = {"sequences": keys, "held-out": test_keys}
+        record = {"run": describe_run(task, model, settings, label, generator, streams)}
+        record["versions"] = [describe_version(task, model)]
         if path.exists():
             if not resume:
                 raise InvalidArgumentError(
                     f"checkpoint must be a new file unless resume=True, got {str(path)!r}, which exists"
                 )
-            state.restore(read_checkpoint(path, description, state.arrays()))
+            _restore(path, record, state, any_stream=rng is None, reuse_other_versions=reuse_other_versions)
     trainer = _Trainer(task, model, settings, state)
-    save = None if path is None else lambda: _save(path, description, state)
+    save = None if path is None else lambda: _save(path, record, state)
     with (
         TrainingBar(settings.steps, state.step, trainer.baselines, wanted=progress) as bar,
         DeferredInterrupt() as interrupt,
     ):
         diverged_at = trainer.run(bar, interrupt, save, every)
-    return trainer.result(diverged_at)
+    return trainer.result(diverged_at, describe_versions(record["versions"]))
 
 
-def _save(path: Path, description: Mapping[str, Any], state: TrainingState) -> None:
-    write_checkpoint(path, description, state.arrays())
+def _save(path: Path, record: dict[str, Any], state: TrainingState) -> None:
+    write_checkpoint(path, record, state.arrays())
 
 
-def describe_task(task: InContextTask) -> dict[str, Any]:
-    """Return the task in terms of JSON."""
-    prior = task.prior
-    content: dict[str, Any] = {"kind": type(prior).__name__, "vocab_size": prior.vocab_size}
-    if isinstance(prior, DirichletPrior):
-        content |= {"concentration": prior.concentration, "floor": prior.floor}
-    elif isinstance(prior, DrawnPrior):
-        content |= {"matrices": prior.matrices.tolist()}
-    elif isinstance(prior, MatrixPrior) and prior.given_as_mapping:
-        content |= {"kernels": {str(parents): kernel.tolist() for parents, kernel in prior.kernels.items()}}
-    elif prior.representative is not None:
-        content |= {"transition": prior.representative.tolist()}
-    return {
-        "parents": [list(entry) for entry in task.graph.parents],
-        "target_parents": list(task.graph.target_parents),
-        "prior": content,
-        "root_law": task.root_law,
-    }
+def _restore(
+    path: Path, record: dict[str, Any], state: TrainingState, *, any_stream: bool, reuse_other_versions: bool
+) -> None:
+    """Take over state, streams and earlier versions from a checkpoint of the same run."""
+    arrays, found = read_checkpoint(path)
+    wanted, (version,) = json.loads(json.dumps(record["run"])), record["versions"]
+    if any_stream or is_same_stream(wanted["rng"], found["run"]["rng"]):
+        wanted["rng"] = found["run"]["rng"]
+    earlier = found["versions"]
+    check_same_run(
+        f"checkpoint {str(path)!r}",
+        wanted,
+        found["run"],
+        (version["package"], version["code"]),
+        (earlier[-1]["package"], earlier[-1]["code"]),
+        reuse_other_versions=reuse_other_versions,
+    )
+    for name, value in state.arrays().items():
+        own = arrays.get(name)
+        if own is None or own.shape != value.shape or own.dtype != value.dtype:
+            raise FileFormatError(f"checkpoint must hold {name} of shape {value.shape}, got {str(path)!r}")
+    state.restore(arrays)
+    record["run"] = found["run"]
+    record["versions"] = earlier if earlier[-1] == version else [*earlier, version]
 
 
 def _check_model(task: InContextTask, model: TrainableModel, settings: TrainingSettings) -> None:
@@ -293,7 +316,7 @@ class _Trainer:
             if save is not None and due:
                 save()
             if interrupt.pending and state.step < settings.steps:
-                raise KeyboardInterrupt
+                interrupt.interrupt()
         return -1
 
     def _active(self, step: int) -> slice:
@@ -317,7 +340,7 @@ class _Trainer:
             state.test_errors[k] = losses.std(ddof=1) / np.sqrt(len(losses))
         state.attention[k] = model.first_attention(tokens)
 
-    def result(self, diverged_at: int) -> TrainingRun:
+    def result(self, diverged_at: int, versions: tuple[str, ...]) -> TrainingRun:
         """Return the run up to here."""
         state, steps = self._state, self._settings.steps
         windows, snapshots = len(state.loss_sums), len(state.test_losses) - 1
@@ -338,4 +361,5 @@ class _Trainer:
             status="finished" if diverged_at < 0 else "diverged",
             diverged_at=diverged_at,
             graph=self._task.graph,
+            versions=versions,
         )

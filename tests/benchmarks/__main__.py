@@ -6,9 +6,11 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -18,7 +20,10 @@ import causal_theory as ct
 from causal_theory.dynamics import convergence_times
 from causal_theory.dynamics.stage1.first_order import run_first_order
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
+from causal_theory.sweeps import sweep
+from causal_theory.sweeps.executors import ProcessPool
 from causal_theory.training.sampler import BatchSampler, draw_keys
+from tests.sweeps.studies_for_tests import trivial
 
 SEED = 0
 EPSILON = 0.01
@@ -184,6 +189,30 @@ def training_rows(budget: float) -> list[Row]:
     ]
 
 
+def start_rows(budget: float) -> list[Row]:
+    """What a user waits for before anything is computed: fresh processes."""
+    code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
+    works = [("import causal_theory", ("-c", "import causal_theory")), ("causal-theory --help", ("-c", code, "--help"))]
+    return [
+        _row(name, "", measure(lambda words=words: _run_python(*words), budget), 1000, "ms", 1e3)
+        for name, words in works
+    ]
+
+
+def sweep_rows(budget: float) -> list[Row]:
+    """What a unit of a sweep costs beside its study: units that do nothing, on two processes that are there."""
+    units = 2000
+    with ProcessPool(2) as pool, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.sqlite")
+
+        def run() -> None:
+            path.unlink(missing_ok=True)
+            sweep(trivial, {"number": range(units)}, store=path, executor=pool, progress=False)
+
+        seconds = measure(run, budget)
+    return [_row("unit of a sweep", "2 processes", seconds, 1, "ms", 1e3 / units)]
+
+
 def memory_rows() -> list[Row]:
     """Peak resident memory of a fresh process that computes the scores at T=1000, S=10."""
     code = (
@@ -193,9 +222,12 @@ def memory_rows() -> list[Row]:
         "ct.edge_scores(task, epsilon=0.01)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    gigabytes = int(printed) * (1024 if platform.system() == "Linux" else 1) / 2**30
+    gigabytes = int(_run_python("-c", code)) * (1024 if platform.system() == "Linux" else 1) / 2**30
     return [Row("edge scores, peak memory", "T=1000 S=10", gigabytes, gigabytes, 2.0, "GiB")]
+
+
+def _run_python(*words: str) -> str:
+    return subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True).stdout
 
 
 def _row(name: str, size: str, seconds: list[float], target: float, unit: str, scale: float) -> Row:
@@ -216,6 +248,8 @@ def main() -> int:
         *dynamics_rows(options.budget),
         *several_parents_rows(options.budget),
         *training_rows(options.budget),
+        *start_rows(options.budget),
+        *sweep_rows(options.budget),
         *memory,
     ]
     table = Table(title=f"causal_theory {ct.__version__} on {platform.processor() or platform.machine()}")

@@ -88,7 +88,7 @@ def sweep_costs(folder: Path, table: Table) -> None:
         pass
     else:
         with (
-            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as client,
         ):
             parcel, unit = split_cost(client.get_executor(), folder)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.browser.checks import Visit
 from tests.browser.claims import CLAIMS
+from tests.helpers import PATIENCE
 from verification.job import run_job
 from verification.profiles import QUICK
 
@@ -49,7 +50,9 @@ def browser() -> Iterator["Browser"]:
     # Chromium has no sandbox for the superuser, as whom it runs in most containers; it opens our own pages only.
     superuser = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if superuser else [])
+        running = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"] if superuser else [], timeout=1e3 * PATIENCE
+        )
         yield running
         running.close()
 
@@ -70,7 +73,7 @@ def visit(browser: "Browser") -> Iterator[Callable[..., Visit]]:
             reduced_motion="reduce",
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(1e3 * PATIENCE)
         page = context.new_page()
         if beforehand:
             page.add_init_script(beforehand)

@@ -1,22 +1,48 @@
-"""What several tests of sweeps need: clusters of two workers, and the contents of stores."""
+"""What several tests of sweeps need: clusters of two workers, a clock, calls that hang, and contents of stores."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from causal_theory.sweeps import Store
+from tests.helpers import PATIENCE
 
 
 @contextmanager
 def dask_executor() -> Iterator[tuple[object, object]]:
     """The executor and the cluster of two Dask processes on this machine."""
+    from dask import config
     from distributed import Client, LocalCluster
 
+    patience = f"{PATIENCE:.0f}s"
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        config.set({f"distributed.comm.timeouts.{what}": patience for what in ("connect", "tcp")}),
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        Client(cluster, timeout=patience) as client,
     ):
         yield client.get_executor(), cluster
+
+
+class Clock:
+    """In the place of the module ``time``: time passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = perf_counter = time
+
+
+def hang(path: Path) -> None:
+    """Create a file and return much later than any test waits."""
+    path.touch()
+    time.sleep(2 * PATIENCE)
 
 
 def digest(path: Path) -> str:

@@ -1,7 +1,8 @@
 """Kill the driver of a sweep at random moments: ``python -m tests.sweeps.killed_driver STORE UNITS SEED``.
 
-Each driver is a copy of this process, so that the package is imported once. What was seen of the store goes to standard
-output as JSON, one line for each killed driver.
+Each driver is a copy of this process, so that the package is imported once. None can finish before it is killed: its
+units wait at gates, files in the folder ``GATES`` of the environment, and one more gate is opened for every driver.
+What was seen of the store goes to standard output as JSON, one line for each killed driver.
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 
 from causal_theory.errors import StoreError
 from causal_theory.sweeps import read_store, sweep
+from tests.helpers import wait_until
 from tests.sweeps.studies_for_tests import pauses
 
 SERIAL, WITH_PROCESSES = 8, 2
@@ -50,25 +52,25 @@ def main() -> None:
     store, units, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     rng = np.random.default_rng(seed)
     context = multiprocessing.get_context("fork")
-    for processes in [0] * SERIAL + [2] * WITH_PROCESSES:
+    gates = Path(os.environ["GATES"])
+    os.environ["UNITS_PER_GATE"] = str(units // (SERIAL + WITH_PROCESSES + 1))
+    for number, processes in enumerate([0] * SERIAL + [2] * WITH_PROCESSES):
+        (gates / str(number)).touch()
+        last = stored(store)
         driver = context.Process(target=drive, args=(store, units, processes))
         driver.start()
-        # New processes need a second or two until they evaluate anything: their time begins with the first result.
-        before, deadline = stored(store), time.monotonic() + 20.0
-        while processes and stored(store) == before and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(rng.uniform(0.0, 0.4))
-        before, workers = stored(store), children(driver.pid or 0)
-        was_running = driver.is_alive()
-        driver.kill()
-        driver.join()
-        deadline = time.monotonic() + 20.0
-        while any(map(is_alive, workers)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        left = sum(map(is_alive, workers))
-        seen = {"was_running": was_running, "before": before, "after": stored(store), "left": left}
-        print(json.dumps(seen), flush=True)
+        try:
+            wait_until(lambda last=last: stored(store) > last)
+            time.sleep(rng.uniform(0.0, 0.4))
+            before, workers = stored(store), children(driver.pid or 0)
+            was_running = driver.is_alive()
+        finally:
+            driver.kill()
+            driver.join()
+        wait_until(lambda workers=workers: not any(map(is_alive, workers)))
+        print(json.dumps({"was_running": was_running, "before": before, "after": stored(store)}), flush=True)
     os.environ["PAUSE"] = "0"
+    del os.environ["GATES"]
     drive(store, units, 0)
 
 

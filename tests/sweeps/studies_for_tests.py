@@ -1,11 +1,14 @@
 """Studies that are cheap, fail, or kill their own process; importable by every worker."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
+
+from tests.helpers import wait_until
 
 MESSAGE = "number"
 
@@ -39,9 +42,19 @@ def waits(*, number: int, rng: np.random.Generator, seconds: float = 0.01) -> di
     return {"draw": float(rng.random())}
 
 
+def waits_at_a_gate(*, number: int, rng: np.random.Generator, gate: str, first: int = 0) -> dict[str, object]:
+    """Wait, from a number on, until somebody creates a file."""
+    time.sleep(0.002)
+    if number >= first:
+        wait_until(Path(gate).exists)
+    return {"draw": float(rng.random())}
+
+
 def pauses(*, number: int, rng: np.random.Generator) -> dict[str, object]:
-    """Take as long as the environment says, which changes no result."""
+    """Take as long as the environment says, and wait at the gates that it names, which changes no result."""
     time.sleep(float(os.environ.get("PAUSE", "0")))
+    if "GATES" in os.environ:
+        wait_until(Path(os.environ["GATES"], str(number // int(os.environ["UNITS_PER_GATE"]))).exists)
     return {"draws": rng.random(number % 7 + 1), "draw": float(rng.random())}
 
 
@@ -108,9 +121,11 @@ def prints(*, number: int) -> dict[str, object]:
     return {"double": 2 * number}
 
 
-def says_where(*, number: int) -> dict[str, object]:
-    """Return the number of the process, which no real study may depend on."""
-    time.sleep(0.01)
+def meets(*, number: int, folder: str) -> dict[str, object]:
+    """Return the number of the process; the first unit waits until a second process evaluates units too."""
+    Path(folder, str(os.getpid())).touch()
+    if number == 0:
+        wait_until(lambda: len(list(Path(folder).iterdir())) > 1)
     return {"process": os.getpid()}
 
 
@@ -188,3 +203,43 @@ def outer():
         return {}
 
     return inner
+
+
+def tampers(*, number: int, store: str, how: str) -> dict[str, object]:
+    """Do something to the store, in the third unit."""
+    if number == 2:
+        path, other = Path(store), Path(f"{store}.other")
+        if how == "remove":
+            path.unlink()
+        elif how == "move":
+            path.rename(other)
+        elif how == "replace":
+            other.write_bytes(path.read_bytes())
+            other.replace(path)
+        elif how == "cut":
+            os.truncate(path, 0)
+        elif how == "cut -wal":
+            os.truncate(f"{path}-wal", 0)
+        elif how == "overwrite":
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+        elif how == "empty":
+            path.unlink()
+            path.touch()
+        elif how == "remove folder":
+            shutil.rmtree(path.parent)
+        elif how == "move folder":
+            path.parent.rename(f"{path.parent}.other")
+        elif how.startswith("remove -") or how == "remove .lock":
+            Path(f"{store}{how.removeprefix('remove ')}").unlink()
+        elif how == "change directory":
+            os.chdir(path.parent.parent)
+    return {"value": number}
+
+
+def terminates(*, number: int) -> dict[str, object]:
+    """Be sent SIGTERM twice, in the second unit."""
+    if number == 1:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+    return {"value": number}

@@ -2,12 +2,12 @@
 
 import csv
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputEr
 from causal_theory.sweeps import Store, Unit, read_store, sweep
 from causal_theory.sweeps.studies import PROVIDED
 
-from ..helpers import assert_close
+from ..helpers import PATIENCE, assert_close, wait_until
 from ..test_cli_errors import program
 
 ROOT = Path(__file__).parents[2]
@@ -344,28 +344,35 @@ def test_a_study_of_ones_own(folder):
 
 
 @pytest.mark.compiled
-def test_interrupt(folder):
-    """Ctrl-C ends with 130 and says how to go on; what comes of that is what an undisturbed sweep finds.
-
-    Units of 10 ms: the first second's are stored, and come long before the last.
-    """
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt(folder, number, status):
+    """Each ends with its status and says how to go on; what comes of that is what an undisturbed sweep finds."""
+    gate = folder / "gate"  # where units wait that come after the interrupt
     (folder / "long.toml").write_text(
-        'study = "edge-recovery"\nrepeats = 400\n[grid]\nlength = [64]\n[settings]\nvocab_size = 10\n', encoding="utf-8"
+        'study = "tests.sweeps.studies_for_tests:waits_at_a_gate"\nrepeats = 4\n[grid]\n'
+        'number = { from = 0, to = 99, count = 100 }\n[settings]\ngate = "gate"\nfirst = 60\n',
+        encoding="utf-8",
     )
     code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
     words = [sys.executable, "-c", code, "sweep", "--config", "long.toml", "--processes", "1"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    waited = time.monotonic()
-    while time.monotonic() - waited < 120.0 and process.poll() is None:
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+
+    def has_units():
         try:
-            if len(read_store("long.sqlite")) > 0:
-                break
+            return len(read_store("long.sqlite")) > 0
         except StoreError:
-            pass
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60.0)
-    assert process.returncode == 130, said
+            return False
+
+    try:
+        wait_until(lambda: has_units() or process.poll() is not None)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == status, said
+    gate.touch()
     assert re.search(r"interrupted: \d+ of 400 units are stored in .*add --resume", said)
     stored = len(read_store("long.sqlite"))
     assert 0 < stored < 400
@@ -377,17 +384,16 @@ def test_interrupt(folder):
 
 
 @pytest.mark.compiled
-def test_cluster(config):
+def test_cluster(config, monkeypatch):
     distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(scheduler, "PATIENCE", f"{PATIENCE:.0f}s")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
     ) as cluster:
         result = run("sweep", "--config", config, "--scheduler", cluster.scheduler_address)
         assert result.exit_code == 0, result.output
         cluster.scale(0)
-        waited = time.monotonic()
-        while cluster.scheduler.workers and time.monotonic() - waited < 30.0:
-            time.sleep(0.05)
+        wait_until(lambda: not cluster.scheduler.workers)
         with pytest.raises(InvalidArgumentError, match="scheduler must have workers"):
             raise fail("sweep", "--config", config, "--resume", "--scheduler", cluster.scheduler_address)
     assert run("sweep", "--config", config, "--store", "x.sqlite", "--processes", 0).exit_code == 0

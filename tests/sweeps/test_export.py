@@ -114,6 +114,57 @@ class TestFiles:
         SweepTable("s", (), {"a": _column([np.zeros(1), np.ones(3), None])}).export_parquet(tmp_path / "a.parquet")
         assert parquet.read_table(tmp_path / "a.parquet").to_pydict() == {"a": [[0.0], [1.0, 1.0, 1.0], None]}
 
+    @pytest.mark.parametrize(
+        ("values", "kind", "expected"),
+        [
+            ([True, float("nan")], "string", ["True", "nan"]),
+            ([True, None], "bool", [True, None]),
+            ([True, 1], "string", ["True", "1"]),
+            ([False, 0.5, None], "string", ["False", "0.5", None]),
+            ([2**53 + 1, 0.5], "string", ["9007199254740993", "0.5"]),
+            ([2**63 + 1, 1], "string", ["9223372036854775809", "1"]),
+            ([2**80, None], "string", ["1208925819614629174706176", None]),
+            ([2**63 - 1, None], "int64", [2**63 - 1, None]),
+            ([0.1, 2**70], "string", ["0.1", "1180591620717411303424"]),
+            (["a", 1, True, float("-inf")], "string", ["a", "1", "True", "-inf"]),
+            (["a\udcff", "b"], "string", ["a\\udcff", "b"]),
+            ([np.zeros(2), np.ones((1, 1))], "string", ["[0.0, 0.0]", "[[1.0]]"]),
+            ([np.array([2**53 + 1]), np.array([0.5])], "string", ["[9007199254740993]", "[0.5]"]),
+            ([np.array([True]), np.array([0.5])], "string", ["[true]", "[0.5]"]),
+            ([np.array([1]), 2], "string", ["[1]", "2"]),
+            ([np.array([2**64 - 1], dtype=np.uint64)] * 2, "string", ["[18446744073709551615]"] * 2),
+            ([np.array([np.nan]), np.array([1.0, 2.0]), None], "list<item: double>", "[[nan], [1.0, 2.0], None]"),
+        ],
+    )
+    def test_parquet_holds_mixed_columns_to_the_last_digit(self, tmp_path, values, kind, expected):
+        parquet = pytest.importorskip("pyarrow.parquet")
+        SweepTable("s", (), {"a": _column(values)}).export_parquet(tmp_path / "a.parquet")
+        back = parquet.read_table(tmp_path / "a.parquet")
+        assert str(back.schema.field("a").type).replace("element", "item") == kind
+        found = back.to_pydict()["a"]
+        assert (str(found) if isinstance(expected, str) else found) == expected
+
+    @pytest.mark.parametrize("value", [b"a", {1}, 1j, np.array([1j]), np.ones(2, dtype=np.longdouble) / 3])
+    def test_parquet_refuses_the_rest_by_the_name_of_the_column(self, tmp_path, value):
+        pytest.importorskip("pyarrow")
+        path = tmp_path / "a.parquet"
+        path.write_bytes(b"precious")
+        table = SweepTable("s", (), {"number": np.arange(2), "odd": _column([value, 0.5])})
+        with pytest.raises(OutputError, match="column odd must hold numbers, truth values, texts or arrays") as caught:
+            table.export_parquet(path)
+        assert "\n" not in str(caught.value)
+        assert path.read_bytes() == b"precious"
+        assert [file.name for file in tmp_path.iterdir()] == ["a.parquet"]
+
+    def test_mixed_columns_of_a_store_keep_their_digits_everywhere(self, tmp_path):
+        pytest.importorskip("pandas")
+        values = [True, float("nan"), 2**63 + 1, 0.1, "a\udcff"]
+        table = SweepTable("s", (), {"a": _column(values)})
+        assert [repr(value) for value in table.to_pandas()["a"]] == [repr(value) for value in values]
+        table.export_csv(tmp_path / "a.csv")
+        expected = ["a", "True", "nan", "9223372036854775809", "0.1", "a\\udcff"]
+        assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines() == expected
+
     def test_data_frame_has_the_columns(self, table):
         pytest.importorskip("pandas")
         frame = table.to_pandas()

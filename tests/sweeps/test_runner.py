@@ -1,25 +1,26 @@
 """Sweeps: what is evaluated, what is skipped, what fails, and what is said about it."""
 
-import importlib
 import os
 import signal
 import threading
-import time
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
 from causal_theory.errors import InvalidArgumentError, StoreError, TooLargeError
+from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps import Store, SweepInterrupted, expand_grid, find_study, read_store, sweep
 from causal_theory.sweeps import driver as driver_module
+from causal_theory.sweeps import evaluation as evaluation_module
 from causal_theory.sweeps import runner as runner_module
-from causal_theory.sweeps.code_version import CodeVersion, code_version
 from causal_theory.sweeps.evaluation import Parcel, evaluate
 from causal_theory.sweeps.outcome import MOST_ARRAY_BYTES, failure
 from causal_theory.sweeps.store import WritableStore
+from causal_theory.training.interrupts import Terminated
+from tests.helpers import wait_until
 from tests.sweeps import studies_for_tests as studies
-from tests.sweeps.helpers import digest, numbers
+from tests.sweeps.helpers import Clock, digest, numbers
 from tests.sweeps.test_studies import SMALL
 
 
@@ -92,21 +93,6 @@ class TestCodeVersion:
         self.other(monkeypatch)
         assert counts(run(studies.cheap, range(3), path, reuse_other_versions=True)) == (0, 3, 0)
 
-    def test_includes_the_file_of_the_study(self, tmp_path):
-        """The same package, a study in a file of its own: an edit there is seen by the next process."""
-        module = importlib.import_module("causal_theory.sweeps.code_version")
-        source = "def study(*, number: int) -> dict[str, object]:\n    return {'twice': 2 * number}\n"
-        found = []
-        for text in (source, source, source.replace("2", "3")):
-            file = tmp_path / "own.py"
-            file.write_text(text, encoding="utf-8")
-            space: dict[str, object] = {}
-            exec(compile(text, file, "exec"), space)
-            module._file_digest.cache_clear()
-            found.append(code_version(space["study"]).code)
-        assert found[0] == found[1] != found[2]
-        assert found[0] != code_version(studies.trivial).code
-
     def test_of_a_study_without_a_file_is_refused(self):
         space: dict[str, object] = {}
         exec(compile("def study(*, number: int): return {}", "<stdin>", "exec"), space)
@@ -167,6 +153,7 @@ class TestFailures:
         assert outcome.error.endswith("xend")
 
     def test_may_quote_what_is_no_text(self, path, monkeypatch):
+        code_version(studies.raises)  # as it is in its file
         monkeypatch.setattr(studies, "MESSAGE", "file \udcff")
         assert "file \\udcff 0 is" in run(studies.raises, [0], path).table().failures[0].error
 
@@ -187,22 +174,28 @@ class TestResult:
 
 
 class TestBatches:
-    def test_are_committed_after_a_second_at_most(self, path):
-        """A reader sees units long before the sweep is over."""
-        seen = []
+    @pytest.mark.parametrize("processes", [0, 1])
+    def test_are_committed_before_the_sweep_is_over(self, path, processes, tmp_path):
+        """Half of the units wait until a reader has seen others."""
+        gate = tmp_path / "gate"
 
         def look():
-            while not seen or seen[-1] < 60:
-                time.sleep(0.1)
-                seen.append(len(read_store(path)) if path.exists() and path.stat().st_size else 0)
+            try:
+                wait_until(lambda: len(read_store(path)) > 0)
+                seen.append(len(read_store(path)))
+            finally:
+                gate.touch()
 
-        reader = threading.Thread(target=look, daemon=True)
+        seen = []
         with WritableStore(path) as store:
-            store.register(find_study(studies.waits))
+            store.register(find_study(studies.waits_at_a_gate))
+        reader = threading.Thread(target=look, daemon=True)
         reader.start()
-        run(studies.waits, range(60), path, settings={"seconds": 0.02})
+        settings = {"gate": str(gate), "first": 30}
+        found = run(studies.waits_at_a_gate, range(60), path, processes=processes, settings=settings)
         reader.join()
-        assert len(set(seen)) > 2
+        assert counts(found) == (60, 0, 0)
+        assert 0 < seen[0] <= 30
 
     def test_that_cannot_be_stored_end_the_sweep(self, path, monkeypatch):
         calls = []
@@ -228,40 +221,66 @@ class TestInterrupt:
     @pytest.fixture(autouse=True)
     def heard(self):
         """Programs that a shell starts in the background ignore Ctrl-C, and so do the tests in them."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        provided = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
+        before = {number: signal.signal(number, handler) for number, handler in provided}
         yield
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     @pytest.mark.parametrize("processes", [0, 1])
-    def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, tmp_path):
+    @pytest.mark.parametrize(
+        ("number", "error"), [(signal.SIGINT, SweepInterrupted), (signal.SIGTERM, Terminated)], ids=["ctrl-c", "term"]
+    )
+    def test_keeps_what_is_finished_and_says_how_to_go_on(self, path, processes, tmp_path, number, error):
+        gate = tmp_path / "gate"
+        settings = {"gate": str(gate), "first": 500}
         with WritableStore(path) as store:
-            store.register(find_study(studies.waits))
+            store.register(find_study(studies.waits_at_a_gate))
 
         def interrupt():
-            while len(read_store(path)) < 3:
-                time.sleep(0.02)
-            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                wait_until(lambda: len(read_store(path)) >= 3)
+                os.kill(os.getpid(), number)
+            finally:
+                gate.touch()
 
-        threading.Thread(target=interrupt, daemon=True).start()
-        with pytest.raises(SweepInterrupted, match=r"interrupted: \d+ of 1000 units are stored in .*repeat the sweep"):
-            run(studies.waits, range(1000), path, processes=processes)
+        interrupter = threading.Thread(target=interrupt, daemon=True)
+        interrupter.start()
+        with pytest.raises(error, match=r"interrupted: \d+ of 1000 units are stored in .*repeat the sweep"):
+            run(studies.waits_at_a_gate, range(1000), path, processes=processes, settings=settings)
+        interrupter.join()
         stored = len(numbers(path))
         assert 3 <= stored < 1000
-        assert counts(run(studies.waits, range(stored + 2), path))[2] == 0
+        assert counts(run(studies.waits_at_a_gate, range(stored + 2), path, settings=settings))[2] == 0
+
+    def test_by_sigterm_twice_ends_a_unit_that_trains(self, path):
+        """It is no failure of the unit, which has no result."""
+        with pytest.raises(Terminated) as caught:
+            run(studies.terminates, range(3), path)
+        assert caught.value.code == 143
+        with Store(path) as store:
+            assert [(unit.settings["number"], unit.status) for unit in store.units()] == [(0, "done")]
 
 
 class TestParcels:
+    @pytest.fixture(autouse=True)
+    def clock(self, monkeypatch):
+        """Here units take as long as they say."""
+        clock = Clock()
+        for module in (studies, evaluation_module):
+            monkeypatch.setattr(module, "time", clock)
+
     def test_that_take_too_long_come_back(self):
         study = find_study(studies.waits)
-        units = expand_grid(study, {"number": range(50)})
-        report = evaluate(Parcel(study, tuple(units), 0.05, None))
-        assert 2 <= len(report.outcomes) <= 6
+        units = expand_grid(study, {"number": range(50)}, settings={"seconds": 0.25})
+        report = evaluate(Parcel(study, tuple(units), 1.0, None))
+        assert len(report.outcomes) == 5
         assert [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
 
     def test_lose_nothing_when_they_come_back(self, path, monkeypatch):
         monkeypatch.setattr(driver_module, "PARCEL_SECONDS", 10.0)
-        monkeypatch.setattr(driver_module, "MOST_PARCEL_SECONDS", 0.02)
-        assert counts(run(studies.waits, range(60), path, settings={"seconds": 0.004})) == (60, 0, 0)
+        monkeypatch.setattr(driver_module, "MOST_PARCEL_SECONDS", 1.0)
+        assert counts(run(studies.waits, range(60), path, settings={"seconds": 0.25})) == (60, 0, 0)
         assert numbers(path) == list(range(60))
 
     def test_grow_while_units_are_quick(self, path, monkeypatch):

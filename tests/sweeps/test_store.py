@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -189,18 +190,15 @@ class TestWriters:
 
     def test_in_another_process_are_refused_until_it_dies(self, path):
         code = (
-            "import sys, time; from causal_theory.sweeps.store import WritableStore; "
-            "store = WritableStore(sys.argv[1]); print('open', flush=True); time.sleep(60)"
+            "import sys; from causal_theory.sweeps.store import WritableStore; "
+            "store = WritableStore(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
         )
-        holder = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, cwd=ROOT)
-        try:
+        words = [sys.executable, "-c", code, path]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as holder:
             assert holder.stdout.readline() == b"open\n"
             with pytest.raises(StoreError, match="one sweep at a time"):
                 run(studies.trivial, range(2), path)
-        finally:
             holder.kill()
-            holder.wait()
-            holder.stdout.close()
         assert run(studies.trivial, range(2), path).done == 2
 
     def test_do_not_disturb_readers(self, path):
@@ -215,6 +213,121 @@ class TestWriters:
     def test_leave_one_file_and_the_lock(self, path):
         run(studies.trivial, range(2), path)
         assert {file.name for file in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
+
+
+VANISHED = {
+    "remove": "which was removed or moved",
+    "move": "which was removed or moved",
+    "replace": "which was replaced by another file",
+    "empty": "which was replaced by another file",
+    "cut": "which was cut from [0-9]+ bytes to 0",
+    "remove folder": "which was removed or moved",
+    "move folder": "which was removed or moved",
+    "remove -wal": "and 'a.sqlite-wal' beside it, which was removed or moved",
+    "remove -shm": "and 'a.sqlite-shm' beside it, which was removed or moved",
+    "remove .lock": "and 'a.sqlite.lock' beside it, which was removed or moved",
+}
+
+
+class TestVanishedStores:
+    """Whatever happens to the files while they are used: results that nobody will find are no results."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        folder = tmp_path / "inner"
+        folder.mkdir()
+        return folder / "a.sqlite"
+
+    @pytest.mark.parametrize("how", VANISHED)
+    @pytest.mark.parametrize("last", [2, 5])
+    def test_end_the_sweep(self, path, how, last):
+        """In the middle, and in the last unit."""
+        with pytest.raises(StoreError, match=f"store must stay where it is .*{VANISHED[how]}") as caught:
+            run(studies.tampers, range(last + 1), path, settings={"store": str(path), "how": how})
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("how", VANISHED)
+    def test_are_noticed_after_the_last_result(self, path, how, monkeypatch):
+        add = WritableStore.add
+
+        def then_tamper(self, reports):
+            add(self, reports)
+            studies.tampers(number=2, store=str(path), how=how)
+
+        monkeypatch.setattr(WritableStore, "add", then_tamper)
+        with pytest.raises(StoreError, match=VANISHED[how]):
+            run(studies.trivial, [1], path)
+
+    def test_are_noticed_when_what_was_stored_is_not_there(self, path, monkeypatch):
+        """The file is the same, but somebody else has written to it."""
+        rows = WritableStore._rows
+
+        def emptied(self, statement, given=()):
+            found = rows(self, statement, given)
+            if "count" in statement:
+                with closing(sqlite3.connect(path)) as other:
+                    other.execute("DELETE FROM units")
+                    other.commit()
+            return found
+
+        monkeypatch.setattr(WritableStore, "_rows", emptied)
+        with pytest.raises(StoreError, match=r"store must hold the 2 units that were stored, got .* with 0"):
+            run(studies.trivial, range(2), path)
+
+    @pytest.mark.parametrize("how", ["overwrite", "cut -wal"])
+    def test_are_noticed_when_they_are_overwritten_or_mended(self, path, how):
+        """SQLite may still have everything in its log, and write it anew: then nothing is lost."""
+        lost = False
+        try:
+            run(studies.tampers, range(6), path, settings={"store": str(path), "how": how})
+        except StoreError:
+            lost = True
+        assert lost or read_store(path)["number"].tolist() == list(range(6))
+
+    def test_are_noticed_by_readers(self, path):
+        run(studies.trivial, range(3), path)
+        with Store(path) as store:
+            path.rename(f"{path}.other")
+            for read in (store.units, store.status, store.parameters, store.digest):
+                with pytest.raises(StoreError, match=r"store must stay where it is .* was removed or moved"):
+                    read()
+
+    def test_are_noticed_by_readers_of_a_table(self, path, monkeypatch):
+        run(studies.trivial, range(3), path)
+        units = Store.units
+        monkeypatch.setattr(Store, "units", lambda self, name: path.unlink() or units(self, name))
+        with pytest.raises(StoreError, match="was removed or moved"):
+            read_store(path)
+
+    def test_are_none_when_the_study_goes_elsewhere(self, path, monkeypatch):
+        monkeypatch.chdir(path.parent)
+        settings = {"store": str(path), "how": "change directory"}
+        found = run(studies.tampers, range(4), Path(path.name), settings=settings)
+        assert found.ok
+        assert len(read_store(path)) == 4
+
+    def test_in_a_folder_that_is_gone_are_told(self, tmp_path, monkeypatch):
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        folder.rmdir()
+        with pytest.raises(StoreError, match="store must be"):
+            run(studies.trivial, [1], Path("a.sqlite"))
+        with pytest.raises(StoreError, match="store must be"):
+            read_store("a.sqlite")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE units SET result = '{'", "UPDATE arrays SET npy = zeroblob(8)", "UPDATE units SET settings = 'x'"],
+)
+def test_contents_that_no_sweep_wrote_are_told(path, change):
+    run(studies.cheap, range(1), path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(change)
+        connection.commit()
+    with pytest.raises(StoreError, match=r"store must hold what a sweep wrote, got .*results\.sqlite"):
+        read_store(path)
 
 
 def test_is_read_where_nothing_can_be_written(path, monkeypatch):

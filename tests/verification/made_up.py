@@ -2,7 +2,9 @@
 
 import os
 import time
+from pathlib import Path
 
+from tests.helpers import PATIENCE
 from verification.claim import Claim
 from verification.evidence import (
     FAILS,
@@ -68,9 +70,13 @@ def shows_threads(profile, context):
     return evidence(HOLDS, float(os.environ["NUMBA_NUM_THREADS"]))
 
 
-def is_slow(profile, context):
-    for _ in context.track(range(600), "sleeping"):
-        time.sleep(0.1)
+def does_not_end(profile, context):
+    """Write into a file which process this is, and after many minutes that nobody has ended it."""
+    path = Path(os.environ["MADE_UP_LOG"])
+    path.write_text(f"{os.getpid()} ", encoding="ascii")
+    for _ in context.track(range(int(PATIENCE)), "sleeping"):
+        time.sleep(1.0)
+    path.write_text("ended by itself", encoding="ascii")
     return evidence(HOLDS)
 
 

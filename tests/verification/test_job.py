@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
 import pytest
 from typer.testing import CliRunner
 
+from tests.helpers import PATIENCE, wait_until
 from tests.verification import made_up
 from verification import cli, figures, job, results
 
@@ -197,13 +197,16 @@ def test_the_real_command_stops_at_ctrl_c(tmp_path):
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
     )
     path = tmp_path / "verification.json"
-    deadline = time.monotonic() + 300.0
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.is_file() and json.loads(path.read_text(encoding="utf-8"))["claims"]:
-            break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+
+    def has_a_claim():
+        return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["claims"]
+
+    try:
+        wait_until(lambda: has_a_claim() or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
     assert process.returncode == 130, output
     record = json.loads(path.read_text(encoding="utf-8"))
     jsonschema.validate(record, schema())

@@ -16,6 +16,7 @@ from causal_theory import (
     TrainingRun,
     parent_attention_loss,
 )
+from causal_theory.dynamics.learning_curve import best_multiple_of
 from verification.claims import heads_split_the_parents as split
 from verification.claims import k_head_construction as construction
 from verification.claims import pairwise_information_is_not_enough as pairwise
@@ -202,7 +203,7 @@ def test_best_multiples_are_not_beaten_by_a_grid():
     kernel = construction.kernel_of(2, 2, np.random.default_rng(3))
     task = InContextTask(CausalGraph.ngram(30, 2), PointPrior({2: kernel}))
     (every,) = construction.copy_all(2, 2)
-    multiple, loss = construction.best_multiple(task, every, 1.0 / 30)
+    multiple, loss = best_multiple_of(task, every, epsilon=1.0 / 30, upper=construction.LARGEST_MULTIPLE)
     grid = [float(parent_attention_loss(task, beta * every, epsilon=1.0 / 30)) for beta in np.linspace(0.0, 12.0, 61)]
     assert loss <= min(grid)
     assert 0.0 < multiple < 12.0

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from causal_theory import (
     CausalGraph,
@@ -14,8 +13,8 @@ from causal_theory import (
     PointPrior,
     counts_rule_loss,
     loss_floor,
-    parent_attention_loss,
 )
+from causal_theory.dynamics.learning_curve import best_multiple_of
 from verification.claim import Claim
 from verification.context import Context
 from verification.evidence import (
@@ -138,16 +137,6 @@ class Fall:
         return float(self.normalised[-1] / self.counts[-1])
 
 
-def best_multiple(task: InContextTask, pattern: Array, epsilon: float) -> tuple[float, float]:
-    """Return the multiple of the given matrices with the smallest loss, and that loss."""
-
-    def loss(multiple: float) -> float:
-        return float(parent_attention_loss(task, multiple * pattern, epsilon=epsilon))
-
-    found = minimize_scalar(loss, bounds=(0.0, LARGEST_MULTIPLE), method="bounded", options={"xatol": 1e-3})
-    return float(found.x), float(found.fun)
-
-
 def follow(
     parents: int,
     size: int,
@@ -160,8 +149,10 @@ def follow(
     rows = []
     for length in lengths:
         task = InContextTask(CausalGraph.ngram(length, parents), PointPrior({parents: kernel}))
-        found = [best_multiple(task, matrices, 1.0 / length) for matrices in patterns]
-        multiple, loss = min(found, key=lambda pair: pair[1])
+        found = [
+            best_multiple_of(task, matrices, epsilon=1.0 / length, upper=LARGEST_MULTIPLE) for matrices in patterns
+        ]
+        multiple, loss = min(found, key=lambda best: best.loss)
         floor = float(loss_floor(task))
         counts = float(counts_rule_loss(task, smoothing=SMOOTHING, parents=slots))
         rows.append((multiple, loss - floor, counts - floor))

@@ -7,7 +7,7 @@ from causal_theory.dynamics.stage1.record import Stage1Run
 from causal_theory.dynamics.stage1.settings import Stage1
 from causal_theory.population.scores import edge_scores
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_positive
+from causal_theory.validation import SeedLike, as_generator, check_epsilon
 
 __all__ = ["FlowTimes", "Stage1", "Stage1Run", "convergence_times", "run_stage1"]
 
@@ -50,7 +50,7 @@ def run_stage1(task: InContextTask, settings: Stage1, *, epsilon: float, rng: Se
     ('converged', True)
     """
     task.require_query("run_stage1")
-    check_positive("epsilon", epsilon)
+    epsilon = check_epsilon(epsilon)
     seed = int(as_generator(rng).integers(2**63))
     if settings.method == "exact":
         return run_exact(task, settings, epsilon, seed)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.dynamics.stage1.record import Recorder, Stage1Run, Stage1Status, goal_of, marks_of, progress_of
 from causal_theory.dynamics.stage1.settings import Stage1
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.descent import balanced_pairs
 from causal_theory.kernels.flow import flow_times
@@ -45,6 +46,7 @@ class FlowTimes:
         """Return one line with the marks."""
         return f"FlowTimes({', '.join(f'{name} {fact}' for name, fact in self._facts().items())})"
 
+    @default_floats
     def _repr_html_(self) -> str:
         return block(facts("Times of the flow of stage 1, in units of learning_rate beta0 / T", self._facts()))
 
@@ -58,12 +60,14 @@ class FlowTimes:
         return found if math.isnan(self.window_ratio) else found | {"window ratio": number(self.window_ratio, 3)}
 
     @property
+    @default_floats
     def slowest_child(self) -> float:
         """Time at which all children have converged; 0 without children."""
         times = self.children[~np.isnan(self.children)]
         return float(times.max(initial=0.0))
 
     @property
+    @default_floats
     def fastest_root(self) -> float:
         """Time at which the first root of the context leaves uniform attention; infinite when none does."""
         times = self.roots[:-1][~np.isnan(self.roots[:-1])]
@@ -75,12 +79,14 @@ class FlowTimes:
         return math.isfinite(self.slowest_child)
 
     @property
+    @default_floats
     def window_ratio(self) -> float:
         """``fastest_root / slowest_child``: there is a time to stop at when it exceeds 1; NaN without convergence."""
         slowest = self.slowest_child
         return self.fastest_root / slowest if self.converges and slowest > 0.0 else math.nan
 
 
+@default_floats
 def convergence_times(scores: ArrayLike, graph: CausalGraph, *, leave: float = 0.1) -> FlowTimes:
     r"""Return when each row of the flow of stage 1 is at its mark.
 

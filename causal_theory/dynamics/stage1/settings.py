@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from causal_theory.floats import default_floats
 from causal_theory.notebook import block, settings_table
-from causal_theory.validation import check_choice, check_integer, check_positive
+from causal_theory.validation import check_choice, check_integer, check_number
 
 __all__ = ["Stage1", "Stage1Method"]
 
@@ -54,15 +55,16 @@ class Stage1:
     def __post_init__(self) -> None:
         """Check the settings."""
         check_integer("steps", self.steps, 1)
-        check_positive("learning_rate", self.learning_rate)
-        check_positive("beta0", self.beta0)
+        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
+        object.__setattr__(self, "beta0", check_number("beta0", self.beta0))
         check_choice("method", self.method, get_args(Stage1Method))
-        check_positive("leave", self.leave)
+        object.__setattr__(self, "leave", check_number("leave", self.leave))
         check_integer("records", self.records, 2)
 
     def _repr_html_(self) -> str:
         return block(settings_table("Settings of stage 1", self))
 
+    @default_floats
     def rate(self, length: int) -> float:
         """Return what one step adds to the time of the flow.
 

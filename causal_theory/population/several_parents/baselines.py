@@ -5,13 +5,30 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.graphs import CausalGraph
 from causal_theory.population.several_parents.moments import RowMoments, RowTerms, Sweep, row_moments
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 
-__all__ = ["counting_loss", "entropy_at", "token_counting_loss"]
+__all__ = ["counted_tokens", "counting_loss", "entropy_at", "token_counting_loss"]
 
 Array = NDArray[np.float64]
+
+
+def counted_tokens(graph: CausalGraph) -> int:
+    """Return how many tokens, from the first on, are counted by the rule: all but a last one without parents.
+
+    Such a token is uniform and independent of all else, whatever else the target depends on. It says nothing about
+    frequencies.
+
+    Examples
+    --------
+    >>> counted_tokens(CausalGraph.chain(6)), counted_tokens(CausalGraph.ngram(6, 2))
+    (5, 6)
+    >>> counted_tokens(CausalGraph([(), (0,), ()], target_parents=(0, 2)))
+    2
+    """
+    return graph.length if graph.parents[-1] else graph.length - 1
 
 
 def entropy_at(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Array, Array]:
@@ -40,9 +57,9 @@ def counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float, 
 
 
 def token_counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float) -> RowMoments:
-    """Return the loss of counting all tokens, but for an independent query."""
+    """Return the loss of counting all tokens but a last one without parents."""
     omega = np.ones((1, sweep.layout.count))
-    # Row 1 is the law of a last position without parents.
+    # Row 1 is the law of a last position without parents, which is not counted.
     omega[0, 1] = 0.0
     group_of = np.zeros(len(sweep.queries), dtype=np.int64)
     positions = float(sweep.task.length)
@@ -75,6 +92,9 @@ def _counting(
         signs=np.where(plain, 1.0, -1.0),
         values=sweep.at_end(share),
         lowest=constant,
+        log_lowest=np.log(constant),
         highest=positions + size * c,
     )
-    return row_moments(sweep, sweep.laws(kernels), omega, terms, slopes=False)
+    with np.errstate(divide="ignore"):
+        logs = np.log(omega)
+    return row_moments(sweep, sweep.laws(kernels), logs, terms, slopes=False)

@@ -1,20 +1,36 @@
 """The construction with one first-layer head for each parent, for any second attention matrices."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.population.levels import (
+    NEGLIGIBLE,
+    Integers,
+    Windows,
+    exact_integers,
+    find_windows,
+    gap_that_separates,
+)
 from causal_theory.population.several_parents.moments import RowMoments, RowTerms, Sweep, row_moments
 from causal_theory.token_laws.tables import RowLayout
 
-__all__ = ["construction_loss", "construction_slopes", "logit_rows", "row_weights"]
+__all__ = [
+    "construction_levels",
+    "construction_loss",
+    "construction_slopes",
+    "logit_rows",
+    "pattern_levels",
+    "row_windows",
+]
 
 Array = NDArray[np.float64]
 
 
-def logit_rows(A2: Array, layout: RowLayout, queries: NDArray[np.int64]) -> Array:
-    """Return the logits of a position, shape (Q, rows).
+def logit_rows(A2: Array, layout: RowLayout, queries: NDArray[np.int64]) -> tuple[Integers, int]:
+    """Return the logits of a position, shape (Q, rows), as integers in a unit that comes with them.
 
     Head h of a position with parents ``p_1, ..., p_m`` carries the token of parent h, and for ``h > m`` a uniform key;
     it meets token h of the query.
@@ -24,83 +40,125 @@ def logit_rows(A2: Array, layout: RowLayout, queries: NDArray[np.int64]) -> Arra
     >>> import numpy as np
     >>> from causal_theory.token_laws.tables import row_layout
     >>> A2 = np.array([np.eye(2), 10 * np.eye(2)])
-    >>> logit_rows(A2, row_layout(2, (2,)), np.array([[0, 1]]))  # two roots, then parents 00, 01, 10, 11
-    array([[ 5.5,  5.5,  1. , 11. ,  0. , 10. ]])
+    >>> logits, unit = logit_rows(A2, row_layout(2, (2,)), np.array([[0, 1]]))
+    >>> logits / unit  # two roots, then parents 00, 01, 10, 11
+    array([[5.5, 5.5, 1.0, 11.0, 0.0, 10.0]], dtype=object)
     """
-    heads = len(A2)
+    heads, size = A2.shape[:2]
+    integers, unit = exact_integers(A2)
     # [q, h, a]: what head h adds for key symbol a.
-    parts = np.stack([A2[h][:, queries[:, h]].T for h in range(heads)], axis=1)
-    uniform = parts.mean(axis=2)
+    parts = np.stack([integers[h][:, queries[:, h]].T for h in range(heads)], axis=1)
+    uniform = parts.sum(axis=2)
+    parts = parts * size
     logits = np.repeat(uniform.sum(axis=1)[:, np.newaxis], layout.count, axis=1)
     for degree in layout.starts:
         tokens = layout.parent_tokens(degree)
         rows = sum(parts[:, h, tokens[:, h]] for h in range(degree)) + uniform[:, degree:].sum(axis=1)[:, np.newaxis]
         logits[:, layout.rows(degree)] = rows
-    return logits
+    return logits, unit * size
 
 
-def row_weights(A2: Array, sweep: Sweep) -> Array:
-    """Return the weights of a position before the softmax, relative to the largest, by query and row, (Q, rows)."""
-    logits = logit_rows(A2, sweep.layout, sweep.queries)
-    weights: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights
+def row_windows(A2: Array, sweep: Sweep, epsilon: float) -> Windows:
+    """Return the windows of the weights of a position, by query and row."""
+    logits, unit = logit_rows(A2, sweep.layout, sweep.queries)
+    # Position 0 has no parents.
+    gap = gap_that_separates(sweep.task.length, epsilon)
+    return find_windows(logits, unit, sweep.row_counts > 0.0, 0, gap)
 
 
-def _terms(sweep: Sweep, omega: Array, kernels: Mapping[int, Array], epsilon: float) -> RowTerms:
-    """Return ``log D`` and, for every symbol b with its share of the target, ``log(N_b + eps D)``; for every query."""
-    size, count = sweep.task.vocab_size, len(sweep.queries)
+def _terms(sweep: Sweep, windows: Windows, kernels: Mapping[int, Array], epsilon: float) -> RowTerms:
+    """Return ``log D`` and, for every symbol b with its share of the target, ``log(N_b + eps D)``; for every window."""
+    size, count = sweep.task.vocab_size, len(windows.queries)
     targets = sweep.targets(kernels)
-    query = np.repeat(np.arange(count), size + 1)
+    group = np.repeat(np.arange(count), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), count)
-    plain = symbol < 0
+    query, plain = windows.queries[group], symbol < 0
     share = np.where(plain, 1.0, targets[query, symbol])
     values = np.zeros((len(query), sweep.tables.last))
     values[np.arange(len(query)), sweep.ends[query]] = share
     shift = np.where(plain, 1.0, epsilon)
-    smallest, largest = _extremes(sweep, omega)
+    smallest, log_smallest, largest = _extremes(sweep, windows.logs)
+    low, log_low = windows.lower_bounds(epsilon, shift, group, smallest, log_smallest)
     return RowTerms(
         symbols=symbol,
-        groups=query,
+        groups=group,
         shifts=shift,
         constants=np.zeros(len(query)),
         signs=np.where(plain, 1.0, -1.0),
         values=values,
-        lowest=shift * smallest[query],
+        lowest=low,
+        log_lowest=log_low,
         highest=float((1.0 + epsilon) * largest.max()),
     )
 
 
-def _extremes(sweep: Sweep, omega: Array) -> tuple[Array, Array]:
-    """Return bounds on the sum of the weights for every query."""
-    smallest, largest = np.zeros(len(omega)), np.zeros(len(omega))
+@np.errstate(under="ignore")
+def _extremes(sweep: Sweep, logs: Array) -> tuple[Array, Array, Array]:
+    """Return a lower bound on the sum of the weights, its logarithm, and an upper bound where the sum is finite."""
+    smallest, largest = np.zeros(len(logs)), np.zeros(len(logs))
+    log_smallest = np.full(len(logs), -np.inf)
+    finite = np.where(np.isfinite(logs), logs, -np.inf)
     blocks = [slice(0, 1), slice(1, 2), *(sweep.layout.rows(degree) for degree in sweep.layout.starts)]
     for block in blocks:
         positions = sweep.row_counts[block][0]
-        smallest += positions * omega[:, block].min(axis=1)
-        largest += positions * omega[:, block].max(axis=1)
-    return smallest, largest
+        if positions > 0.0:
+            least = logs[:, block].min(axis=1)
+            log_smallest = np.logaddexp(log_smallest, np.log(positions) + least)
+            smallest += positions * np.exp(least)
+            largest += positions * np.exp(finite[:, block].max(axis=1))
+    return smallest, log_smallest, largest
 
 
 def construction_loss(sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float) -> RowMoments:
     """Return the loss at given kernels."""
-    omega = row_weights(A2, sweep)
-    return row_moments(sweep, sweep.laws(kernels), omega, _terms(sweep, omega, kernels, epsilon), slopes=False)
+    return _moments(sweep, kernels, row_windows(A2, sweep, epsilon), epsilon, slopes=False)
 
 
+def _moments(
+    sweep: Sweep, kernels: Mapping[int, Array], windows: Windows, epsilon: float, *, slopes: bool
+) -> RowMoments:
+    terms = _terms(sweep, windows, kernels, epsilon)
+    found = row_moments(sweep, sweep.laws(kernels), windows.logs, terms, slopes=slopes)
+    # Every query has its probability twice: once with each sign.
+    doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
+    return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt)
+
+
+@np.errstate(under="ignore")
+def construction_levels(
+    sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
+) -> tuple[RowMoments, Array, Array]:
+    """Return the loss at given kernels, its derivatives by the logits, shape (Q, rows), and these without signs."""
+    windows = row_windows(A2, sweep, epsilon)
+    found = _moments(sweep, kernels, windows, epsilon, slopes=True)
+    signed, shares = np.zeros((2, len(sweep.queries), sweep.layout.count))
+    np.add.at(signed, windows.queries, found.by_omega)
+    np.add.at(shares, windows.queries, found.shares)
+    return found, signed, shares
+
+
+def pattern_levels(pattern: Array, sweep: Sweep) -> Array:
+    """Return the logits (Q, rows) at one time the pattern; rows that no position follows have the largest."""
+    integers, unit = logit_rows(pattern, sweep.layout, sweep.queries)
+    levels = np.asarray(integers / unit, dtype=np.float64)
+    occurs = sweep.row_counts > 0.0
+    return np.where(occurs, levels, levels[:, occurs].max(axis=1, keepdims=True))
+
+
+@np.errstate(under="ignore")
 def construction_slopes(
     sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
 ) -> tuple[RowMoments, Array]:
     """Return the loss at given kernels, and its derivative by ``A2``, shape (k, S, S)."""
-    omega = row_weights(A2, sweep)
-    found = row_moments(sweep, sweep.laws(kernels), omega, _terms(sweep, omega, kernels, epsilon), slopes=True)
+    found, by_omega, _ = construction_levels(sweep, kernels, A2, epsilon)
     heads, size = A2.shape[:2]
     slopes = np.zeros((heads, size, size))
-    shared = found.by_omega[:, :2].sum(axis=1)
+    shared = by_omega[:, :2].sum(axis=1)
     for h in range(heads):
         # [q, a]: derivative by what head h adds for key symbol a under query q.
         by_key = np.repeat(shared[:, np.newaxis] / size, size, axis=1)
         for degree in sweep.layout.starts:
-            block = found.by_omega[:, sweep.layout.rows(degree)]
+            block = by_omega[:, sweep.layout.rows(degree)]
             if h < degree:
                 tokens = sweep.layout.parent_tokens(degree)[:, h]
                 by_key += np.stack([block[:, tokens == a].sum(axis=1) for a in range(size)], axis=1)

@@ -16,6 +16,7 @@ from causal_theory.errors import TooLargeError
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
 from causal_theory.kernels.frontier import frontier_transforms
+from causal_theory.population.log_moments import check_passes, scaled
 from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.tables import RowLayout, TransferTables, law_rows, row_layout, transfer_tables
@@ -121,6 +122,7 @@ class RowTerms:
     """Terms ``sign * E[v log(X + constant)]`` with ``X = sum_i omega[group, row_i] ([s_i = symbol] + shift)``.
 
     For each group the signed values v must sum to zero at every state: only ratios of arguments have a meaning here.
+    Weights may be zero or infinite, as on forests.
 
     Attributes
     ----------
@@ -130,10 +132,10 @@ class RowTerms:
         See above.
     values : ndarray, shape (N, X)
         The non-negative v by state at the end.
-    lowest : ndarray, shape (N,)
-        A positive lower bound of each argument.
+    lowest, log_lowest : ndarray, shape (N,)
+        A lower bound of each argument that is not zero, and its logarithm, as the bound may underflow.
     highest : float
-        An upper bound of all arguments.
+        An upper bound of all arguments that are finite.
     """
 
     symbols: Indices
@@ -143,6 +145,7 @@ class RowTerms:
     signs: Array
     values: Array
     lowest: Array
+    log_lowest: Array
     highest: float
 
 
@@ -156,6 +159,8 @@ class RowMoments:
         The sum, and a bound on quadrature and roundoff.
     by_omega : ndarray, shape (Q, rows)
         Derivatives by ``log omega``; empty when not asked for.
+    shares : ndarray, shape (Q, rows)
+        The same without signs.
     slope_error : float
         Bound on their errors.
     """
@@ -163,13 +168,19 @@ class RowMoments:
     value: float
     error: float
     by_omega: Array
+    shares: Array
     slope_error: float
 
 
-def row_moments(sweep: Sweep, laws: Array, omega: Array, terms: RowTerms, *, slopes: bool) -> RowMoments:
-    """Evaluate all terms on one quadrature rule, one sweep for every term and block of nodes that matter."""
-    rule = logarithm_rule(float(terms.lowest.min()), terms.highest)
-    used = (np.outer(terms.lowest, rule.nodes) <= EXHAUSTED).sum(axis=1)
+@np.errstate(over="ignore", under="ignore")
+def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slopes: bool) -> RowMoments:
+    """Evaluate all terms on one quadrature rule, one sweep for every term and block of nodes that matter.
+
+    ``logs`` are the logarithms of the weights, by group and row.
+    """
+    rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
+    check_passes(rule, len(terms.signs))
+    used = (np.add.outer(terms.log_lowest, rule.log_nodes) <= np.log(EXHAUSTED)).sum(axis=1)
     _check_memory(sweep, slopes)
     width = min(WIDTHS, key=lambda lanes: int((-(-used // lanes)).sum()) * (lanes + 4))
     term = np.repeat(np.arange(len(used)), -(-used // width))
@@ -177,22 +188,32 @@ def row_moments(sweep: Sweep, laws: Array, omega: Array, terms: RowTerms, *, slo
     node = first[:, np.newaxis] + np.arange(width)
     kept = node < used[term][:, np.newaxis]
     node = np.where(kept, node, 0)
-    times = np.where(kept, rule.nodes[node], 0.0)
-    lanes = (times, terms.symbols[term], terms.groups[term], terms.shifts[term], term)
+    # The weights of a block are multiplied by what its first time lacks.
+    scales, scale_of = np.unique(rule.scales, return_inverse=True)
+    omega = scaled(logs, scales).reshape(-1, len(laws))
+    group = scale_of[first] * len(logs) + terms.groups[term]
+    relative = np.exp(rule.scales[node] - rule.scales[first][:, np.newaxis])
+    times = np.where(kept, rule.nodes[node] * relative, 1.0)
+    lanes = (times, terms.symbols[term], group, terms.shifts[term], term)
     masses, raw = frontier_transforms(sweep.tables.sweep, laws, omega, terms.values, lanes, slopes)
     outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
     outside *= np.where(kept, rule.weights[node], 0.0)
-    value = -float((outside * masses).sum())
-    by_omega = np.zeros((len(omega), len(laws)) if slopes else (0, len(laws)))
+    passed = outside * masses
+    by_omega, shares = np.zeros((2, len(logs) if slopes else 0, len(laws)))
     if slopes:
+        infinite = np.isinf(omega)
+        if infinite.any():  # no mass has such a weight; the kernel multiplies this zero by it
+            raw[infinite[group]] = 0.0
         found = np.einsum("nrl,nl->nr", raw, times * outside)
         np.add.at(by_omega, terms.groups[term], found)
+        np.add.at(shares, terms.groups[term], np.abs(found))
     # Every group has the whole probability twice: once with each sign.
     spread = 2.0
     unit = float(np.finfo(float).eps)
     depth = 8.0 * (sweep.task.length + laws.shape[1] * sweep.tables.largest)
-    error = spread * (rule.error + unit * depth * float(rule.weights @ np.exp(-rule.nodes * terms.highest)))
-    return RowMoments(value, error, by_omega, 2.0 * spread * (rule.reciprocal_error + unit * depth))
+    error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
+    slope_error = 2.0 * spread * (rule.reciprocal_error + unit * depth)
+    return RowMoments(-float(passed.sum()), error, by_omega, shares, slope_error)
 
 
 def _check_memory(sweep: Sweep, slopes: bool) -> None:

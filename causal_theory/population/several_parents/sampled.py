@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from causal_theory.estimate import Estimate
 from causal_theory.graphs import CausalGraph
+from causal_theory.population.levels import column_means
 from causal_theory.population.monte_carlo import mean_loss, sample_batches
+from causal_theory.population.several_parents.baselines import counted_tokens
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike
 
@@ -15,6 +17,7 @@ Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
 
+@np.errstate(under="ignore")
 def sampled_construction(
     task: InContextTask, A2: Array, epsilon: float, samples: int, rng: SeedLike
 ) -> tuple[Estimate, Estimate]:
@@ -41,9 +44,7 @@ def _construction(graph: CausalGraph, tokens: Tokens, targets: Array, A2: Array,
     for i, entry in enumerate(graph.parents):
         for h, parent in enumerate(entry):
             keys[h, :, i] = np.eye(size)[tokens[:, parent]]
-    columns = np.stack([A2[h][:, queries[:, h]].T for h in range(heads)])
-    logits = np.einsum("hnia,hna->ni", keys, columns)
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights = np.exp(_logits(graph, tokens, queries, A2))
     weights /= weights.sum(axis=1, keepdims=True)
     guess = np.zeros((count, size))
     np.add.at(guess, (rows[:, np.newaxis], tokens), weights)
@@ -56,6 +57,41 @@ def _construction(graph: CausalGraph, tokens: Tokens, targets: Array, A2: Array,
     for h in range(heads):
         slopes[rows, h, :, queries[:, h]] = by_key[:, h]
     return losses, slopes
+
+
+def _logits(graph: CausalGraph, tokens: Tokens, queries: Tokens, A2: Array) -> Array:
+    """Return the logits of all positions, (n, T), relative to the largest of each sequence.
+
+    Sums over heads are kept in two doubles, so that what is common to all positions is not rounded before it drops out.
+    """
+    # Sums and differences of numbers below 1e300 over the number of heads stay finite; powers of two are exact.
+    shrink = 2.0**-20 if np.abs(A2).max() > 1e290 else 1.0
+    matrices = shrink * A2
+    means, remainders = column_means(matrices)
+    count, length = tokens.shape
+    high, low = np.zeros((count, length)), np.zeros((count, length))
+    for i, entry in enumerate(graph.parents):
+        for h, matrix in enumerate(matrices):
+            query = queries[:, h]
+            if h < len(entry):
+                added, rest = matrix[tokens[:, entry[h]], query], np.zeros(count)
+            else:
+                added, rest = means[h, query], remainders[h, query]
+            high[:, i], lost = _exact_sum(high[:, i], added)
+            low[:, i] += lost + rest
+    high, low = _exact_sum(high, low)
+    largest = high.max(axis=1, keepdims=True)
+    next_largest = np.where(high == largest, low, -np.inf).max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        relative: Array = ((high - largest) + (low - next_largest)) / shrink
+    return relative
+
+
+def _exact_sum(x: Array, y: Array) -> tuple[Array, Array]:
+    """Return the rounded sum and what it lacks."""
+    total = x + y
+    part = total - x
+    return total, (x - (total - part)) + (y - part)
 
 
 def sampled_floor(task: InContextTask, samples: int, rng: SeedLike) -> Estimate:
@@ -84,12 +120,11 @@ def sampled_counting(
 
 
 def sampled_token_counting(task: InContextTask, smoothing: float, samples: int, rng: SeedLike) -> Estimate:
-    """Return the loss of counting all tokens but an independent query, with its standard error."""
-    last = task.length - 1 if not task.graph.parents[-1] else task.length
+    """Return the loss of counting all tokens but a last one without parents, with its standard error."""
     losses = []
     for batch in sample_batches(task, samples, rng):
         counts = np.zeros(batch.targets.shape)
-        for i in range(last):
+        for i in range(counted_tokens(task.graph)):
             np.add.at(counts, (np.arange(len(counts)), batch.tokens[:, i]), 1.0)
         losses.append(_smoothed(counts, batch.targets, smoothing))
     return mean_loss(np.concatenate(losses))

@@ -5,7 +5,7 @@ import numpy as np
 from causal_theory.graphs.by_name import graph_by_name
 from causal_theory.priors import DirichletPrior, OrbitPrior, Prior
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import check_choice, check_positive
+from causal_theory.validation import check_choice, check_epsilon
 
 __all__ = ["PRIORS", "draw_prior", "draw_task", "epsilon_at"]
 
@@ -81,4 +81,4 @@ def epsilon_at(length: int, epsilon: float) -> float:
     >>> epsilon_at(20, 0.0), epsilon_at(20, 0.01)
     (0.05, 0.01)
     """
-    return 1.0 / length if epsilon == 0.0 else check_positive("epsilon", epsilon)
+    return 1.0 / length if epsilon == 0.0 else check_epsilon(epsilon)

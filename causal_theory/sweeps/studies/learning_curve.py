@@ -57,7 +57,8 @@ def learning_curve(
     -------
     dict
         ``multiples`` and ``losses``, shape (points,); ``best_multiple`` and ``best_loss``: the minimum over all
-        multiples from 0 to 40, not only those of the curve; ``entropy_floor``; ``excess``: best loss minus
+        multiples from 0 to 40, not only those of the curve; ``best_at_end``: whether it is taken at 0 or 40, so that a
+        multiple beyond may be better; ``entropy_floor``; ``excess``: best loss minus
         floor, negative at times, because f + eps is not normalised; ``normalised_excess``:
         :math:`\text{excess} + \log(1 + S \varepsilon)`, never negative. Losses in nats.
 
@@ -95,14 +96,15 @@ def learning_curve(
     copy = np.stack([np.eye(task.vocab_size)] * len(task.graph.target_parents))
     multiples = np.linspace(0.0, largest, count)
     losses = [float(parent_attention_loss(task, b * copy, epsilon=constant, rng=seed)) for b in multiples]
-    best, loss = best_multiple(task, epsilon=constant, rng=np.random.default_rng(seed))
+    best = best_multiple(task, epsilon=constant, rng=np.random.default_rng(seed))
     entropy = float(loss_floor(task, rng=seed))
     return {
         "multiples": multiples,
         "losses": np.array(losses),
-        "best_multiple": best,
-        "best_loss": loss,
+        "best_multiple": best.multiple,
+        "best_loss": best.loss,
+        "best_at_end": best.at_end,
         "entropy_floor": entropy,
-        "excess": loss - entropy,
-        "normalised_excess": loss - entropy + float(np.log1p(vocab_size * constant)),
+        "excess": best.loss - entropy,
+        "normalised_excess": best.loss - entropy + float(np.log1p(vocab_size * constant)),
     }
