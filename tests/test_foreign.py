@@ -377,7 +377,7 @@ try:
         task = InContextTask(CausalGraph.chain(80), PointPrior([[0.2, 0.8], [0.4, 0.6]]))
         edge_scores(task, epsilon=0.02, executor=executor, out=sys.argv[2] + "/x.npy")
     else:
-        sweep(studies.cheap, {"number": [1, 2]}, store=sys.argv[2] + "/a.sqlite", executor=executor)
+        sweep(studies.cheap, {"number": [1]}, store=sys.argv[2] + "/a.sqlite", executor=executor)
 except KeyboardInterrupt:
     print(threading.main_thread() in executor.waited_in)
 """

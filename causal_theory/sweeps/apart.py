@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import IO, Any
 
-from causal_theory.provenance import code_version
+from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate, host
 from causal_theory.sweeps.outcome import Outcome, failure
 
@@ -41,7 +41,7 @@ def evaluate_apart(parcel: Parcel, died: int, tries: int) -> Report:
     tries : int
         A unit fails after so many deaths.
     """
-    version = code_version(parcel.study.function)
+    version: CodeVersion | None = None
     outcomes: list[Outcome] = []
     rest, deaths = parcel.units, died
     while rest:
@@ -57,6 +57,7 @@ def evaluate_apart(parcel: Parcel, died: int, tries: int) -> Report:
             if deaths >= tries:
                 outcomes.append(death(rest[0].key, deaths))
                 rest, deaths = rest[1:], died
+    version = version or code_version(parcel.study.function)
     return Report(tuple(outcomes), version, host(), time.time())
 
 

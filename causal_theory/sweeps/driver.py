@@ -203,8 +203,6 @@ class Driver:
         future, parcel = self._flying[number]
         try:
             report = self._caller.result(future)
-        except (InvalidArgumentError, KeyboardInterrupt):
-            raise
         except Exception as error:
             if not isinstance(error, WorkerDiedError | WorkersDiedError) and not _is_death(error):
                 raise _unusable(error) from error
