@@ -1,10 +1,11 @@
-"""Hypothesis profiles, and what changes when kernels run as plain Python.
+"""Hypothesis profiles, Ctrl-C, and what changes when kernels run as plain Python.
 
 ``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile looks at the clock: the first example of a
 test may compile a kernel, and the machine may be busy with something else.
 """
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,10 @@ settings.register_profile("thorough", PATIENT, max_examples=1000, print_blob=Tru
 # For the coverage run, where kernels are plain Python and a hundred times slower.
 settings.register_profile("tiny", PATIENT, derandomize=True, max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Programs that a shell starts in the background ignore Ctrl-C, and so would those that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
