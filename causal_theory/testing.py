@@ -58,10 +58,7 @@ def _check_range(
     low_name: str, low: object, high_name: str, high: object, minimum: int, maximum: int
 ) -> tuple[int, int]:
     smallest = check_integer(low_name, low, minimum)
-    largest = check_integer(high_name, high, smallest)
-    if largest > maximum:
-        raise InvalidArgumentError(f"{high_name} must be at most {maximum}, got {high}")
-    return smallest, largest
+    return smallest, check_integer(high_name, high, smallest, maximum)
 
 
 def _check_lengths(low: object, high: object) -> tuple[int, int]:

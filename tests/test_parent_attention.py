@@ -205,7 +205,7 @@ def test_bad_smoothing(function):
     with pytest.raises(InvalidArgumentError, match=r"smoothing must be a finite number greater than 0, got -1\.0"):
         function(task, smoothing=-1.0)
     for value in (1e-310, 1e308):
-        with pytest.raises(InvalidArgumentError, match=r"smoothing must be a number from 1e-300 to 1e\+300, got 1e"):
+        with pytest.raises(InvalidArgumentError, match=r"smoothing must be between 1e-300 and 1e\+300, got 1e"):
             function(task, smoothing=value)
 
 

@@ -25,8 +25,8 @@ from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.training import find_preset, match_heads, parent_attention, slot_attention, train_with_settings
 from causal_theory.training.baselines import baseline_name, sample_baselines, short_baseline_name
+from causal_theory.training.record import describe_task
 from causal_theory.training.sampler import BatchSampler
-from causal_theory.training.trainer import describe_task
 
 from . import kernel_oracle
 from .helpers import assert_close
@@ -425,7 +425,9 @@ class TestTraining:
         again = train_sgd(task, model, steps=6, checkpoint=path, resume=True, **settings)
         np.testing.assert_array_equal(again.model.parameters, whole.model.parameters)
         other = InContextTask(task.graph, OrbitPrior({2: kernel(3, 2, 1)}))
-        with pytest.raises(InvalidArgumentError, match="must belong to the same run, got task prior kernels 2"):
+        with pytest.raises(
+            InvalidArgumentError, match="must belong to the same run, got task prior kernel of 2 parents"
+        ):
             train_sgd(other, model, steps=6, checkpoint=path, resume=True, **settings)
 
     def test_descriptions_tell_kernels_apart(self):
@@ -433,7 +435,7 @@ class TestTraining:
         one, two = (describe_task(InContextTask(graph, PointPrior({2: kernel(3, 2, k)}))) for k in (0, 1))
         assert one != two
         forest = describe_task(InContextTask(CausalGraph.chain(5), PointPrior(kernel(3, 1, 0))))
-        assert set(forest["prior"]) == {"kind", "vocab_size", "transition"}
+        assert set(forest["prior"]) == {"kind", "vocab_size", "kernel of 1 parents"}
 
     def test_a_gradient_agreement_needs_a_forest(self):
         task = InContextTask(CausalGraph.ngram(5, 2), DirichletPrior(2, 1.0))

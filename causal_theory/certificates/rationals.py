@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.validation import normalised
 
 __all__ = [
     "MOST_BITS",
@@ -275,7 +276,10 @@ def check_row_length(name: str, row: Sequence[Fraction]) -> None:
 
 
 def _closed(name: str, a: int, row: list[Fraction], floats: list[int]) -> tuple[Fraction, ...]:
-    """Return a row with the largest float changed so that it sums to one; what was given exactly stays."""
+    """Return a row with the largest float changed so that it sums to one; what was given exactly stays.
+
+    A row of floats is normalised first as priors do it, so that both stand for the same law.
+    """
     gap = 1 - sum(row, Fraction(0))
     if not floats:
         if gap:
@@ -289,6 +293,10 @@ def _closed(name: str, a: int, row: list[Fraction], floats: list[int]) -> tuple[
         raise TransitionError(
             f"{name} must have rows that sum to 1, got {float(min(1 - gap, Fraction(10**300)))!r} in row {a}"
         )
+    doubles = [float(entry) for entry in row]
+    if len(floats) == len(row) and doubles == row:
+        row = [Fraction(entry) for entry in normalised(np.array([doubles]))[0].tolist()]
+        gap = 1 - sum(row, Fraction(0))
     row[largest] += gap
     return tuple(row)
 

@@ -16,7 +16,7 @@ from causal_theory.population.scores import edge_scores
 from causal_theory.priors import DirichletPrior
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import check_epsilon, check_integer, check_positive
+from causal_theory.validation import check_epsilon, check_integer, check_number, check_positive
 
 __all__ = ["EXAMPLES", "command"]
 
@@ -157,14 +157,14 @@ def command(
     used = replace(task, prior=DrawnPrior(task.prior, draws, rng)) if isinstance(task.prior, DirichletPrior) else task
     first = Stage1(
         steps=check_integer("steps1", steps1, 1),
-        learning_rate=check_positive("learning-rate1", learning_rate1),
+        learning_rate=check_number("learning-rate1", learning_rate1),
         beta0=beta0,
         method=METHODS[method],
         leave=leave,
     )
     second = Stage2(
         steps=check_integer("steps2", steps2, 1),
-        learning_rate=check_positive("learning-rate2", learning_rate2) * task.vocab_size,
+        learning_rate=check_number("learning-rate2", learning_rate2) * task.vocab_size,
         path=PATHS[path],
     )
     first = replace(first, learning_rate=learning_rate1 * _unit(used, constant, beta0))

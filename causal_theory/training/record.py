@@ -16,7 +16,7 @@ from causal_theory.provenance import check_unedited, code_version, fingerprint
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
 
-__all__ = ["describe_run", "describe_version", "describe_versions", "is_same_stream"]
+__all__ = ["describe_run", "describe_task", "describe_version", "describe_versions", "is_same_stream"]
 
 
 LIBRARIES = ("numpy", "numba", "python", "torch")
@@ -56,7 +56,7 @@ def describe_run(
     """
     return {
         "label": label,
-        "task": _describe_task(task),
+        "task": describe_task(task),
         "model": _describe_model(model),
         "training": {name: _plain(value) for name, value in settings.as_dict().items()},
         "rng": {"source": _describe_generator(generator)}
@@ -96,7 +96,8 @@ def describe_versions(versions: list[dict[str, str]]) -> tuple[str, ...]:
     )
 
 
-def _describe_task(task: InContextTask) -> dict[str, Any]:
+def describe_task(task: InContextTask) -> dict[str, Any]:
+    """Return everything that determines the law of the sequences."""
     return {
         "parents": [list(entry) for entry in task.graph.parents],
         "target_parents": list(task.graph.target_parents),
