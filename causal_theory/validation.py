@@ -4,6 +4,8 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,10 @@ def shown(value: object) -> str:
     """
     if isinstance(value, int) and value.bit_length() > 200:
         return f"a{' negative' if value < 0 else 'n'} integer of {value.bit_length()} bits"
+    if isinstance(value, Fraction):
+        if max(value.numerator.bit_length(), value.denominator.bit_length()) > 100:
+            return f"about {Decimal(value.numerator) / Decimal(value.denominator):.4g}"
+        return str(value)
     return str(value) if isinstance(value, int | np.integer) else repr(value)
 
 

@@ -58,7 +58,7 @@ OUT_OF_RANGE = [
     (1e-310, "1e-310"),
     (1.1e6, "1100000.0"),
     (10**400, "an integer of 1329 bits"),
-    (Fraction(1, 10**400), "Fraction"),
+    (Fraction(1, 10**400), "about 1e-400"),
     (Decimal("1e500"), "Decimal"),
     (sympy.Integer(10) ** 30, "1000000000000000000000000000000"),
 ]
@@ -92,7 +92,7 @@ class TestEpsilon:
             assert np.array_equal(limit_edge_scores(TASK, epsilon=zero).value, limit_edge_scores(TASK).value)
         with pytest.raises(InvalidArgumentError, match=r"epsilon must be a finite number of at least 0, got -0\.1"):
             limit_edge_scores(TASK, epsilon=-0.1)
-        with pytest.raises(InvalidArgumentError, match=r"epsilon must be 0 or between .* got Fraction"):
+        with pytest.raises(InvalidArgumentError, match=r"epsilon must be 0 or between .* got about 1e-400"):
             limit_edge_scores(TASK, epsilon=Fraction(1, 10**400))
 
     def test_both_ends_are_in(self):

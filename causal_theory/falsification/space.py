@@ -11,7 +11,7 @@ from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.families import MINIMUM_LENGTH
 from causal_theory.tasks import RootLaw
-from causal_theory.validation import check_choice, check_integer
+from causal_theory.validation import check_choice, check_epsilon, check_integer
 
 __all__ = ["FAMILIES", "Choice", "SearchSpace"]
 
@@ -119,6 +119,9 @@ class SearchSpace:
             _set(self, "epsilon_range", _ordered("epsilon_range", self.epsilon_range))
         if not self.epsilon_values(self.lengths[0]):
             raise InvalidArgumentError("epsilons must hold at least one value, got none of any kind")
+        for length in self.lengths:
+            for value in self.epsilon_values(length):
+                check_epsilon(value)
         check_choice("root_law", self.root_law, ("stationary", "uniform"))
         if not isinstance(self.constant_mean, bool):
             raise InvalidArgumentError(f"constant_mean must be True or False, got {self.constant_mean!r}")
