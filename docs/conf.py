@@ -42,6 +42,7 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "SA01", "GL01", "GL02", "GL
 RECORDS = (
     "AssumptionCheck",
     "AssumptionReport",
+    "BestMultiple",
     "Certificate",
     "CodeVersion",
     "Counterexample",
@@ -75,6 +76,7 @@ RECORDS = (
 )
 numpydoc_validation_exclude = {
     *(rf"\.{name}$" for name in RECORDS),
+    r"\.BestMultiple\.(multiple|loss)$",
     r"\.Sample\.(tokens|targets|transitions)$",  # Python writes the docstrings of the fields of a named tuple.
     r"\.PRESETS$",  # The docstring of a variable: numpydoc looks at that of its type.
 }
