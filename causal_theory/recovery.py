@@ -12,7 +12,7 @@ from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.drawing import draw_graph
 from causal_theory.notebook import block, count, facts, figure, paragraph, table, with_error
-from causal_theory.validation import check_matrix
+from causal_theory.validation import check_matrix, check_threshold
 
 __all__ = ["ROOT", "EdgeReport", "recover_graph"]
 
@@ -85,14 +85,12 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
     """
     value, error = _split(scores)
     length = len(value)
-    if threshold is not None and np.isnan(threshold):
-        raise InvalidArgumentError("threshold must be a number or None, got nan")
     if threshold is None:
         # The row of the query repeats the diagonal, which a prior of large trace lifts above every edge.
         highest = value[:-1][np.tril_indices(length - 1, k=-1)].max(initial=0.0)
         bar = max(SHARE * highest, FLOOR / length) + ERROR_BARS * error
     else:
-        bar = np.full_like(value, float(threshold))
+        bar = np.full_like(value, check_threshold("threshold", threshold))
     parents = np.full(length, ROOT, dtype=np.int64)
     for i in range(1, length):
         best = int(np.argmax(value[i, :i]))

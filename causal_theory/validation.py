@@ -29,6 +29,7 @@ __all__ = [
     "check_positive",
     "check_probability",
     "check_real",
+    "check_threshold",
     "check_transition_matrix",
     "normalised",
     "shown",
@@ -123,7 +124,8 @@ def check_positive(
     number = _as_float(name, value, requirement)
     if or_zero and number == 0.0 and value == 0:
         return 0.0
-    if isinstance(value, float | np.floating) and not (np.isfinite(number) and number > 0.0):
+    # A "not a number" of another type may not even be comparable with zero.
+    if math.isnan(number) or (isinstance(value, float | np.floating) and not (np.isfinite(number) and number > 0.0)):
         raise InvalidArgumentError(f"{name} must be {requirement}, got {value!r}")
     # What is no float may have been rounded to zero or infinity.
     if not (number > 0.0 or value > 0):  # type: ignore[operator]
@@ -149,11 +151,20 @@ def check_epsilon(value: object, *, or_zero: bool = False) -> float:
     return check_positive("epsilon", value, SMALLEST, LARGEST_EPSILON, or_zero=or_zero)
 
 
-def check_probability(name: str, value: object) -> float:
-    """Return ``value`` as a float when it lies in [0, 1]."""
-    number = _as_float(name, value, "a number between 0 and 1")
-    if not 0.0 <= number <= 1.0:
-        raise InvalidArgumentError(f"{name} must be a number between 0 and 1, got {shown(value)}")
+def check_probability(name: str, value: object, *, strict: bool = False) -> float:
+    """Return ``value`` as a float when it lies in [0, 1], or with ``strict`` between the two."""
+    requirement = f"a number between 0 and 1{', both excluded' * strict}"
+    number = _as_float(name, value, requirement)
+    if not 0.0 <= number <= 1.0 or (strict and number in (0.0, 1.0)):
+        raise InvalidArgumentError(f"{name} must be {requirement}, got {shown(value)}")
+    return number
+
+
+def check_threshold(name: str, value: object) -> float:
+    """Return ``value`` as a float when it is a number, which may be infinite."""
+    number = _as_float(name, value, "a number or None")
+    if math.isnan(number):
+        raise InvalidArgumentError(f"{name} must be a number or None, got {value!r}")
     return number
 
 

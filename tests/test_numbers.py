@@ -23,6 +23,8 @@ from causal_theory import (
     parent_attention_loss,
     population_gradient,
     population_loss,
+    prediction_error,
+    recover_graph,
     unigram_loss,
     validation,
 )
@@ -271,3 +273,40 @@ class TestCommandLine:
         with pytest.raises(SystemExit):
             main()
         assert capsys.readouterr().err.startswith("error: a number is too large to compute with: 34")
+
+
+class TestWhatIsNoNumber:
+    """What is not a number, in types whose comparisons raise; and settings that only floats were accepted for."""
+
+    @pytest.mark.parametrize("nan", [Decimal("NaN"), sympy.nan, np.longdouble("nan")])
+    def test_nan_of_other_kinds(self, nan):
+        for name, check in (
+            ("epsilon must be a finite number greater than 0", check_epsilon),
+            ("x must be a finite number of at least 0", lambda value: check_positive("x", value, or_zero=True)),
+            ("beta0 must be a finite number", lambda value: Stage1(beta0=value)),
+            ("floor must be a number between 0 and 1", lambda value: DirichletPrior(3, 1.0, floor=value)),
+            ("threshold must be a number or None", lambda value: recover_graph(ZEROS, value)),
+        ):
+            with pytest.raises(InvalidArgumentError, match=name):
+                check(nan)
+
+    @pytest.mark.parametrize("half", [Fraction(1, 2), Decimal("0.5"), sympy.Rational(1, 2), np.longdouble(0.5)])
+    def test_levels_and_thresholds(self, half):
+        plain = prediction_error(TASK, ZEROS, EYE, samples=30, level=0.5, confidence=0.5, rng=0)
+        found = prediction_error(TASK, ZEROS, EYE, samples=30, level=half, confidence=half, rng=0)
+        assert repr(found) == repr(plain)
+        assert (found.quantile_interval, found.mean_interval) == (plain.quantile_interval, plain.mean_interval)
+        scores = np.tril(np.full((4, 4), 0.25)) + np.diag([0.75] * 3, -1)
+        assert recover_graph(scores, half).tolist() == recover_graph(scores, 0.5).tolist() == [-1, 0, 1, 2]
+
+    @pytest.mark.parametrize("value", ["0.5", None, 1j, [], [0.5], 0.0, 1, 10**400, Decimal("NaN")])
+    @pytest.mark.parametrize("name", ["level", "confidence"])
+    def test_no_levels(self, name, value):
+        message = rf"^{name} must be a number between 0 and 1, both excluded, got "
+        with pytest.raises(InvalidArgumentError, match=message):
+            prediction_error(TASK, ZEROS, EYE, samples=30, rng=0, **{name: value})
+
+    @pytest.mark.parametrize("value", ["0.5", 1j, [], [0.1, 0.2]])
+    def test_no_thresholds(self, value):
+        with pytest.raises(InvalidArgumentError, match=r"^threshold must be a number or None, got "):
+            recover_graph(ZEROS, value)

@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.models import ReducedTransformer, check_attention_matrix
 from causal_theory.notebook import block, facts, number
 from causal_theory.population.monte_carlo import sample_batches
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, check_integer, check_matrix
+from causal_theory.validation import SeedLike, check_integer, check_matrix, check_probability
 
 __all__ = ["PredictionError", "prediction_error"]
 
@@ -136,9 +135,8 @@ def prediction_error(
     first = check_attention_matrix("A1", A1, task.length)
     second = check_matrix("A2", A2, (task.vocab_size, task.vocab_size))
     count = check_integer("samples", samples, 2)
-    for name, value in (("level", level), ("confidence", confidence)):
-        if not 0.0 < value < 1.0:
-            raise InvalidArgumentError(f"{name} must be a number between 0 and 1, both excluded, got {value!r}")
+    level = check_probability("level", level, strict=True)
+    confidence = check_probability("confidence", confidence, strict=True)
     # The constant inside the logarithm does not enter the predictions.
     model = ReducedTransformer(first, second, 1.0)
     errors = np.concatenate(
