@@ -465,3 +465,29 @@ class TestDifferences:
         check_same_run("run", {"a": 1}, {"a": 1.0}, ("1", "a"), ("1", "b"), reuse_other_versions=True)
         with pytest.raises(errors.InvalidArgumentError, match=r"unless reuse_other_versions .*got 1 b instead of 1 a"):
             check_same_run("run", {"a": 1}, {"a": 1.0}, ("1", "a"), ("1", "b"), reuse_other_versions=False)
+
+
+HARMLESS = {
+    "import that fails": "READY = True\ntry:\n    import not_there_at_all\nexcept ImportError:\n    READY = False\n",
+    "bound when it fails": "from helper import SIZE\ntry:\n    raise KeyError\nexcept KeyError:\n    SIZE = 9\n",
+    "two stars": "from helper import *\nfrom other import *\n",
+    "star of one's own": "SIZE = 1\nfrom helper import *\n",
+    "dictionary": "SIZE = 1\nglobals().update(SIZE=2)\n",
+    "pattern": "SIZE = 0\nmatch (1, 2):\n    case (SIZE, _):\n        pass\n",
+    "setattr": "import helper\nfrom helper import SIZE\nsetattr(helper, 'SIZE', 7)\n",
+    "assigned": "import helper\nfrom helper import SIZE\nhelper.SIZE = 7\n",
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+@pytest.mark.parametrize("bytecode", [True, False])
+def test_modules_that_nobody_edited_are_not_refused(session, monkeypatch, kind, bytecode):
+    monkeypatch.setattr(sys, "dont_write_bytecode", not bytecode)
+    session.write("helper.py", "import logging\nSIZE = 3\nlog = logging.getLogger(__name__)\n")
+    session.write("other.py", "import logging\nSIZE = 4\nlog = logging.getLogger(__name__)\n")
+    session.write("my_study.py", f"{HARMLESS[kind]}FACTOR = 2.0\n{STUDY}")
+    value = session.load("my_study").value
+    check_unedited(value)
+    # Edits are noticed all the same.
+    session.write("my_study.py", f"{HARMLESS[kind]}FACTOR = 3.0\n{STUDY}")
+    refuses(value, "edited after it was loaded")

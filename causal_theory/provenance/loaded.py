@@ -335,7 +335,7 @@ def _differs(compiled: Path, code: CodeType) -> bool:
         return False
 
 
-def stale_binding(source: Source, sources: Mapping[str, Source]) -> str | None:
+def stale_binding(source: Source, sources: Mapping[str, Source], patched: frozenset[str]) -> str | None:
     """Return in words what a module holds of another one that was loaded anew since, None when there is nothing.
 
     Parameters
@@ -344,6 +344,8 @@ def stale_binding(source: Source, sources: Mapping[str, Source]) -> str | None:
         Of the module, loaded.
     sources : mapping
         Of the user's modules, by name.
+    patched : frozenset of str
+        Names that programs assign to from outside: who imported one before holds an older value by design.
     """
     space = vars(source.module)
     for binding in (*source.facts.bindings, *_star_bindings(source)):
@@ -351,7 +353,7 @@ def stale_binding(source: Source, sources: Mapping[str, Source]) -> str | None:
         origin = sources.get(binding.module)
         if module is None or origin is None or binding.bound not in space:
             continue
-        if binding.attribute in origin.facts.rebound:
+        if binding.attribute in origin.facts.rebound | patched:
             continue
         if _holds_other(binding, space[binding.bound], module):
             what = binding.module if binding.attribute is None else f"{binding.module}.{binding.attribute}"
@@ -362,12 +364,20 @@ def stale_binding(source: Source, sources: Mapping[str, Source]) -> str | None:
 
 
 def _star_bindings(source: Source) -> Iterator[Binding]:
-    """Yield the names that ``from module import *`` bound."""
-    facts = source.facts
+    """Yield the names that ``from module import *`` bound, each from the module whose object is there."""
+    facts, held = source.facts, vars(source.module)
+    found: dict[str, list[Binding]] = {}
     for origin in facts.stars:
         space = vars(sys.modules[origin]) if isinstance(sys.modules.get(origin), ModuleType) else {}
         names = space.get("__all__") or [name for name in space if not name.startswith("_")]
-        yield from (Binding(name, origin, name, name in facts.used) for name in names if name not in facts.bound)
+        for name in names:
+            if name not in facts.bound | facts.rebound:
+                found.setdefault(name, []).append(Binding(name, origin, name, name in facts.used))
+    for name, bindings in found.items():
+        current = (
+            one for one in bindings if name in held and not _holds_other(one, held[name], sys.modules[one.module])
+        )
+        yield next(current, bindings[-1])
 
 
 def _holds_other(binding: Binding, held: object, module: ModuleType) -> bool:

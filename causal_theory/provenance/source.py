@@ -18,6 +18,7 @@ __all__ = ["PACKAGE", "Binding", "SourceFacts", "find_file", "is_own", "may_be_o
 PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = ("site-packages", "dist-packages")
 IMPORTERS = ("import_module", "__import__")
+BINDERS = ("globals", "locals", "vars", "exec")
 PLAIN = (int, float, complex, str, bytes, type(None))
 
 
@@ -59,11 +60,12 @@ class SourceFacts:
     bound, used : frozenset of str
         Names that the top level binds otherwise, and that it uses.
     constants : dict
-        Numbers, texts and tuples of them by the names that are bound to them, once and for all.
+        Numbers, texts and tuples of them by the names that are bound to them, once and for all, also when an import
+        fails.
     rebound : frozenset of str
         Names that functions bind anew at the top level.
     patched : frozenset of str
-        Attributes of whatever that are assigned to.
+        Attributes of whatever that are assigned to, also by ``setattr``.
     """
 
     imports: tuple[str, ...]
@@ -97,23 +99,27 @@ def read_facts(content: bytes, package: str) -> SourceFacts:
     nodes = list(ast.walk(tree))
     imports = dict.fromkeys(name for node in nodes for name in _imported(node, package))
     top = list(_top_level(tree))
-    # What is bound when an import fails does not make the import another one.
+    everywhere = Counter(name for node in top for name in _bound(node))
     plain = list(_top_level(tree, handlers=False))
     bound = Counter(name for node in plain for name in _bound(node))
+    # What is bound when an import fails does not make the import another one.
+    attempted = {name for node in plain if isinstance(node, ast.Try) for name in _attempted(node)}
     rebound = frozenset(name for node in nodes if isinstance(node, ast.Global) for name in node.names)
     used = {node.id for node in top if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     bindings = tuple(
         Binding(name, module, attribute, name in used)
         for node in plain
         for name, module, attribute in _bindings(node, package)
-        if bound[name] == 1 and name not in rebound
+        if (bound if name in attempted else everywhere)[name] == 1 and name not in rebound
     )
+    settled = max((node.lineno for node in top if _may_bind_anything(node)), default=0)
     constants = {
-        name: value for node in tree.body for name, value in _constant(node) if bound[name] == 1 and name not in rebound
+        name: value
+        for node in tree.body
+        for name, value in _constant(node)
+        if everywhere[name] == 1 and name not in rebound and node.lineno > settled
     }
-    patched = frozenset(
-        node.attr for node in nodes if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-    )
+    patched = frozenset(name for node in nodes for name in _patched(node))
     stars = tuple(name.removesuffix(".*") for name in imports if name.endswith(".*"))
     return SourceFacts(tuple(imports), bindings, stars, frozenset(bound), frozenset(used), constants, rebound, patched)
 
@@ -139,6 +145,37 @@ def _bound(node: ast.AST) -> Iterator[str]:
         yield node.name
     elif isinstance(node, ast.alias):
         yield node.asname or node.name.partition(".")[0]
+    elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and node.name:
+        yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
+
+
+def _attempted(node: ast.Try) -> Iterator[str]:
+    """Yield the names of imports that may fail."""
+    inner = (one for statement in node.body for one in ast.walk(statement))
+    yield from (name for one in inner if isinstance(one, ast.alias) for name in _bound(one))
+
+
+def _may_bind_anything(node: ast.AST) -> bool:
+    """Return whether any name may be bound there: by the import of all of a module, or through a dictionary."""
+    if isinstance(node, ast.ImportFrom):
+        return any(alias.name == "*" for alias in node.names)
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in BINDERS
+        and not (node.func.id == "vars" and node.args)
+    )
+
+
+def _patched(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        yield node.attr
+    elif isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if called == "setattr" and isinstance(node.args[1].value, str):
+            yield node.args[1].value
 
 
 def _constant(node: ast.stmt) -> Iterator[tuple[str, Any]]:

@@ -156,7 +156,7 @@ def _own_sources(used: tuple[Any, ...]) -> dict[str, Source]:
                 if different:
                     raise edited(source.file, different)
                 source.is_checked = True
-            stale = stale_binding(source, sources)
+            stale = stale_binding(source, sources, patched)
             if stale:
                 raise edited(source.file, stale)
         known = _SETTLED[tuple(homes)] = sources
