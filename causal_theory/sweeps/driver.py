@@ -141,8 +141,12 @@ class Driver:
         except BaseException:
             try:
                 while not self._arrived.empty():
-                    with suppress(InvalidArgumentError):
+                    try:
                         self._take(self._arrived.get_nowait())
+                    except KeyboardInterrupt:
+                        raise
+                    except BaseException:  # that of another call, SystemExit too; the first one is told
+                        continue
             finally:
                 self._save()
             raise

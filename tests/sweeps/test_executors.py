@@ -207,3 +207,28 @@ def test_an_executor_that_does_not_even_take_calls_is_interrupted(tmp_path, numb
 
     with pytest.raises(kind, match="3 of 9 units are stored"):
         sweep(studies.trivial, {"number": list(range(9))}, store=tmp_path / "results.sqlite", executor=Full())
+
+
+@pytest.mark.parametrize("error", [SystemExit("gone"), GeneratorExit("gone"), RuntimeError("gone")])
+def test_what_came_back_beside_errors_of_any_kind_is_stored(tmp_path, error):
+    class Together:
+        """Answers nine calls at once, the first two with an error."""
+
+        def __init__(self):
+            self.calls = []
+
+        def submit(self, function, /, *arguments):
+            self.calls.append((Future(), function, arguments))
+            if len(self.calls) == 9:
+                for number, (future, called, given) in enumerate(self.calls):
+                    if number < 2:
+                        future.set_exception(error)
+                    else:
+                        future.set_result(called(*given))
+            return self.calls[-1][0]
+
+    path = tmp_path / "results.sqlite"
+    with pytest.raises(BaseException, match="gone"):
+        sweep(studies.trivial, {"number": list(range(9))}, store=path, executor=Together())
+    with Store(path) as store:
+        assert [unit.result["double"] for unit in store.units()] == [4, 6, 8, 10, 12, 14, 16]
