@@ -491,3 +491,11 @@ def test_modules_that_nobody_edited_are_not_refused(session, monkeypatch, kind, 
     # Edits are noticed all the same.
     session.write("my_study.py", f"{HARMLESS[kind]}FACTOR = 3.0\n{STUDY}")
     refuses(value, "edited after it was loaded")
+
+
+def test_modules_of_a_package_may_have_names_of_its_functions(session):
+    session.write("tools/fit.py", "def plot():\n    return 1.0\n")
+    session.write("tools/plot.py", "FACTOR = 2.0\n")
+    session.write("tools/__init__.py", "from .fit import plot\nfrom .plot import FACTOR\n")
+    session.write("my_study.py", f"from tools import FACTOR\n{STUDY}")
+    check_unedited(session.load("my_study").value)

@@ -43,7 +43,8 @@ def cluster_executor(address: str) -> Iterator[tuple[Any, int]]:
     connect: Any = Client  # its package has no types
     try:
         # A client that failed before it could try to connect complains when it is forgotten.
-        get_address_host_port(address, strict=True)
+        host, _ = get_address_host_port(address, strict=True)
+        host.encode("idna")
         client = connect(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise InvalidArgumentError(

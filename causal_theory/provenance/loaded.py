@@ -355,6 +355,8 @@ def stale_binding(source: Source, sources: Mapping[str, Source], patched: frozen
             continue
         if binding.attribute in origin.facts.rebound | patched:
             continue
+        if space[binding.bound] is sys.modules.get(f"{source.name}.{binding.bound}"):
+            continue  # loading a module of a package binds its name there, whatever the name stood for
         if _holds_other(binding, space[binding.bound], module):
             what = binding.module if binding.attribute is None else f"{binding.module}.{binding.attribute}"
             return f"whose {binding.bound} is an older {what}"

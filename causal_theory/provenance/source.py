@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = ["PACKAGE", "Binding", "SourceFacts", "find_file", "is_own", "may_be_own", "module_file", "read_facts"]
 
@@ -157,7 +157,7 @@ def _attempted(node: ast.Try) -> Iterator[str]:
     yield from (name for one in inner if isinstance(one, ast.alias) for name in _bound(one))
 
 
-def _may_bind_anything(node: ast.AST) -> bool:
+def _may_bind_anything(node: ast.AST) -> TypeGuard[ast.ImportFrom | ast.Call]:
     """Return whether any name may be bound there: by the import of all of a module, or through a dictionary."""
     if isinstance(node, ast.ImportFrom):
         return any(alias.name == "*" for alias in node.names)

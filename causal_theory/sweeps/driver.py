@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -124,6 +124,8 @@ class Driver:
             self._most = 2 * executor.processes
         self._window = min(FIRST_IN_FLIGHT, self._most)
         interrupt = DeferredInterrupt()
+        # Units run in the calls to our own executors, or nothing that could wait.
+        self._calling = nullcontext if self._serial or self._own else interrupt.at_once
         heed = partial(_heed, interrupt)
         self._caller = Caller(executor, worker_timeout, heed, MOST_DEATHS)
         try:
@@ -139,8 +141,12 @@ class Driver:
         except BaseException:
             try:
                 while not self._arrived.empty():
-                    with suppress(InvalidArgumentError):
+                    try:
                         self._take(self._arrived.get_nowait())
+                    except KeyboardInterrupt:
+                        raise
+                    except BaseException:  # that of another call, SystemExit too; the first one is told
+                        continue
             finally:
                 self._save()
             raise
@@ -171,10 +177,11 @@ class Driver:
     def _send(self, units: list[Unit], died: int = 0) -> str:
         parcel = Parcel(self._study, tuple(units), MOST_PARCEL_SECONDS, self._threads)
         try:
-            if died and not self._own:
-                future = self._caller.submit(evaluate_apart, parcel, died, TRIES)
-            else:
-                future = self._caller.submit(evaluate, parcel)
+            with self._calling():
+                if died and not self._own:
+                    future = self._caller.submit(evaluate_apart, parcel, died, TRIES)
+                else:
+                    future = self._caller.submit(evaluate, parcel)
             self._flying[parcel.number] = future, parcel
             self._caller.when_done(future, partial(self._arrived.put, parcel.number))
         except InvalidArgumentError:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
+from causal_theory.floats import default_floats
 from causal_theory.kernels.threads import thread_limit
 from causal_theory.provenance import CodeVersion, code_version
 from causal_theory.sweeps.outcome import Outcome, failure, success, traceback_text
@@ -83,6 +84,7 @@ def evaluate(parcel: Parcel) -> Report:
     return Report(tuple(outcomes), version, host(), time.time())
 
 
+@default_floats
 def _evaluate(study: Study, unit: Unit) -> Outcome:
     started = time.perf_counter()
     source = {"rng": unit.generator()} if study.takes_rng else {}

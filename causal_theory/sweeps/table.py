@@ -108,9 +108,16 @@ class SweepTable:
         pandas.DataFrame
             One row for each unit, one column for each name.
         """
-        from pandas import DataFrame
+        from pandas import DataFrame, Series
 
-        return DataFrame({name: column if column.ndim == 1 else list(column) for name, column in self.columns.items()})
+        def series(column: NDArray[Any]) -> Series:
+            values = column if column.ndim == 1 else list(column)
+            try:
+                return Series(values)
+            except UnicodeEncodeError:  # half of a surrogate pair, which the texts of pandas cannot hold
+                return Series(values, dtype=object)
+
+        return DataFrame({name: series(column) for name, column in self.columns.items()})
 
     def export_csv(self, path: str | Path) -> None:
         """Write a CSV file with all columns but those that hold arrays, floats so that they read back exactly.

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -42,6 +44,7 @@ class DeferredInterrupt:
 
     def __init__(self) -> None:
         self._received: int | None = None
+        self._holds = True
         self._before: dict[int, Any] = {}
 
     @property
@@ -67,6 +70,17 @@ class DeferredInterrupt:
         if error is None and self._received == signal.SIGTERM:
             self.interrupt()
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Hold nothing back where the code of somebody else runs, which may wait for ever."""
+        self._holds = False
+        try:
+            if self.pending:
+                self.interrupt()
+            yield
+        finally:
+            self._holds = True
+
     def interrupt(self) -> None:
         """Raise what the signal that was held back stands for.
 
@@ -83,5 +97,5 @@ class DeferredInterrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         second, self._received = self.pending, number
-        if second:
+        if second or not self._holds:
             self.interrupt()

@@ -36,6 +36,11 @@ def trivial(*, number: int) -> dict[str, object]:
     return {"double": 2 * number}
 
 
+def underflows(*, number: int) -> dict[str, object]:
+    """Return zero, the product of two small probabilities."""
+    return {"product": float(np.float64(1e-200) ** number)}
+
+
 def waits(*, number: int, rng: np.random.Generator, seconds: float = 0.01) -> dict[str, object]:
     """Take a while."""
     time.sleep(seconds)

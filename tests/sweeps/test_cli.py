@@ -235,6 +235,13 @@ class TestMistakes:
             raise fail("sweep", "--config", config, "--scheduler", address)
         assert [one.name for one in folder.iterdir()] == ["sweep.toml"]
 
+    def test_no_client_is_made_for_what_is_no_host(self, config, monkeypatch):
+        distributed = pytest.importorskip("distributed")
+        monkeypatch.setattr(distributed, "Client", None)  # one that cannot connect complains when it is forgotten
+        for address in ("tcp://\udcff:8786", "tcp://a..b:8786", f"tcp://{'a' * 64}:8786"):
+            with pytest.raises(InvalidArgumentError, match=r"scheduler must be the address .*(codec|label)"):
+                raise fail("sweep", "--config", config, "--scheduler", address)
+
     def test_no_dask(self, config, monkeypatch):
         monkeypatch.setitem(sys.modules, "distributed", None)
         with pytest.raises(InvalidArgumentError, match=r"scheduler .* pip install 'causal-theory\[sweep\]'"):

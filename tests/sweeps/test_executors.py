@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,8 +14,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.sweeps import SerialExecutor, Store, sweep
+from causal_theory.sweeps import SerialExecutor, Store, SweepInterrupted, sweep
 from causal_theory.sweeps.executors import ProcessPool, WorkerDiedError
+from causal_theory.training.interrupts import Terminated
 from tests.helpers import PATIENCE, wait_until
 from tests.sweeps import studies_for_tests as studies
 from tests.sweeps.helpers import dask_executor, digest, hang
@@ -186,3 +187,48 @@ class TestForeignExecutors:
         assert digest(tmp_path / "b.sqlite") == serial
         with Store(path) as store:
             assert len(store.units()) > 100
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, SweepInterrupted), (signal.SIGTERM, Terminated)])
+def test_an_executor_that_does_not_even_take_calls_is_interrupted(tmp_path, number, kind):
+    class Full:
+        """Takes three calls; the next one would wait for ever, and hears a signal meanwhile."""
+
+        calls = 0
+
+        def submit(self, function, /, *arguments):
+            self.calls += 1
+            if self.calls > 3:
+                signal.raise_signal(number)
+                raise AssertionError("the signal was held back")
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
+
+    with pytest.raises(kind, match="3 of 9 units are stored"):
+        sweep(studies.trivial, {"number": list(range(9))}, store=tmp_path / "results.sqlite", executor=Full())
+
+
+@pytest.mark.parametrize("error", [SystemExit("gone"), GeneratorExit("gone"), RuntimeError("gone")])
+def test_what_came_back_beside_errors_of_any_kind_is_stored(tmp_path, error):
+    class Together:
+        """Answers nine calls at once, the first two with an error."""
+
+        def __init__(self):
+            self.calls = []
+
+        def submit(self, function, /, *arguments):
+            self.calls.append((Future(), function, arguments))
+            if len(self.calls) == 9:
+                for number, (future, called, given) in enumerate(self.calls):
+                    if number < 2:
+                        future.set_exception(error)
+                    else:
+                        future.set_result(called(*given))
+            return self.calls[-1][0]
+
+    path = tmp_path / "results.sqlite"
+    with pytest.raises(BaseException, match="gone"):
+        sweep(studies.trivial, {"number": list(range(9))}, store=path, executor=Together())
+    with Store(path) as store:
+        assert [unit.result["double"] for unit in store.units()] == [4, 6, 8, 10, 12, 14, 16]

@@ -25,6 +25,13 @@ def table(path):
 
 
 class TestTable:
+    def test_data_frames_hold_texts_that_cannot_be_encoded(self):
+        pytest.importorskip("pandas")
+        columns = {"number": np.arange(2), "name": np.array(["a\udcff", "b"], dtype=object)}
+        frame = SweepTable("names", ("number",), columns).to_pandas()
+        assert frame["name"].tolist() == ["a\udcff", "b"]
+        assert frame["number"].tolist() == [0, 1]
+
     def test_has_parameters_then_results(self, table):
         assert list(table) == [
             *("number", "scale", "label", "flag", "repeat"),

@@ -37,6 +37,13 @@ def counts(result):
     return result.done, result.skipped, result.failed
 
 
+def test_settings_of_the_caller_reach_no_study(path):
+    with np.errstate(all="raise"):
+        result = run(studies.underflows, [2, 3], path)
+    assert counts(result) == (2, 0, 0)
+    assert result.table()["product"].tolist() == [0.0, 0.0]
+
+
 class TestResume:
     def test_evaluates_what_is_missing(self, path):
         assert counts(run(studies.cheap, range(3), path)) == (3, 0, 0)
