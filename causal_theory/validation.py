@@ -137,12 +137,12 @@ def check_positive(
     return number
 
 
-def check_number(name: str, value: object) -> float:
+def check_number(name: str, value: object, *, or_zero: bool = False) -> float:
     """Return a positive setting as it is written: an int or a float itself, a number of another kind as a float.
 
     Any finite size may be tried: a run that diverges stops and says so.
     """
-    number = check_positive(name, value, largest=sys.float_info.max)
+    number = check_positive(name, value, largest=sys.float_info.max, or_zero=or_zero)
     return value if isinstance(value, int | float) else number
 
 
@@ -169,11 +169,17 @@ def check_threshold(name: str, value: object) -> float:
 
 
 def check_real(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Return ``value`` as an array when it holds real numbers; text and complex numbers are not converted."""
+    """Return ``value`` as an array when it holds real numbers; text and complex numbers are not converted.
+
+    Entries of other kinds, such as a ``Fraction``, a ``Decimal`` or a number of sympy, are rounded to doubles.
+    """
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"{name} must be an array of real numbers: {error}") from error
+    if array.dtype.kind == "O":
+        entries = [_as_float(name, entry, "an array of real numbers") for entry in array.flat]
+        return np.array(entries, dtype=np.float64).reshape(array.shape)
     if array.dtype.kind not in "fiu":
         raise InvalidArgumentError(f"{name} must be an array of real numbers, got type {array.dtype}")
     return array

@@ -14,6 +14,7 @@ from causal_theory import (
     OrbitPrior,
     PointPrior,
     ReducedTransformer,
+    TrainingSettings,
     counts_rule_loss,
     edge_scores,
     first_order_gradient,
@@ -30,7 +31,7 @@ from causal_theory import (
 )
 from causal_theory.cli import main
 from causal_theory.dynamics import Stage1, Stage2, train_population
-from causal_theory.errors import InvalidArgumentError, TooLargeError
+from causal_theory.errors import GraphError, InvalidArgumentError, TooLargeError, TransitionError
 from causal_theory.models import DisentangledTransformer
 from causal_theory.sweeps.study import Parameter
 from causal_theory.validation import check_epsilon, check_integer, check_memory, check_positive
@@ -310,3 +311,32 @@ class TestWhatIsNoNumber:
     def test_no_thresholds(self, value):
         with pytest.raises(InvalidArgumentError, match=r"^threshold must be a number or None, got "):
             recover_graph(ZEROS, value)
+
+    @pytest.mark.parametrize("kind", [Fraction, Decimal, sympy.Rational])
+    def test_entries_of_other_kinds(self, kind):
+        rows = [[kind("0.1"), kind("0.9")], [kind("0.75"), 0.25]]
+        prior = PointPrior(rows)
+        assert prior.transition.tolist() == [[0.1, 0.9], [0.75, 0.25]]
+        assert prior.moved == 0.0
+        task = InContextTask(CausalGraph.chain(4), prior)
+        same = parent_attention_loss(task, [[0.1, 0.9], [0.75, 0.25]], epsilon=0.1).value
+        assert parent_attention_loss(task, rows, epsilon=0.1).value == same
+        settings = {"weight_decay": kind("0.5"), "beta1": kind("0.5"), "beta2": kind("0.5")}
+        found = TrainingSettings(steps=2, batch_size=2, learning_rate=1.0, **settings)
+        assert [type(getattr(found, name)) for name in settings] == [float] * 3
+
+    @pytest.mark.parametrize("rows", [[[None, 1.0], [0.5, 0.5]], [[Fraction(1, 2), "0.5"], [0.5, 0.5]]])
+    def test_no_entries(self, rows):
+        with pytest.raises(TransitionError, match=r"^transition must be an array of real numbers, got "):
+            PointPrior(rows)
+
+    def test_entries_beyond_doubles(self):
+        with pytest.raises(TransitionError, match=r"^transition must have finite entries of at least 0, got inf"):
+            PointPrior([[10**400, 0], [0, 1]])
+        with pytest.raises(GraphError, match=r"^adjacency must be a square matrix of zeros and ones: int too large"):
+            CausalGraph.from_adjacency([[10**400, 0], [0, 0]])
+
+    @pytest.mark.parametrize("name", ["weight_decay", "beta1", "beta2"])
+    def test_no_single_number(self, name):
+        with pytest.raises(InvalidArgumentError, match=rf"^{name} must be a (finite )?number "):
+            TrainingSettings(steps=2, batch_size=2, learning_rate=1.0, **{name: [0.5, 0.5]})

@@ -27,7 +27,7 @@ def parents_from_adjacency(adjacency: ArrayLike) -> list[tuple[int, ...]]:
     """Return the parents of each row: the columns that hold a one."""
     try:
         matrix = np.asarray(adjacency, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise GraphError(f"adjacency must be a square matrix of zeros and ones: {error}") from error
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise GraphError(f"adjacency must be a square matrix, got shape {matrix.shape}")

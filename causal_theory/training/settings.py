@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.notebook import block, settings_table
-from causal_theory.validation import check_choice, check_integer, check_number, check_real
+from causal_theory.validation import check_choice, check_integer, check_number, check_probability
 
 __all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
 
@@ -85,13 +85,13 @@ class TrainingSettings:
         check_choice("optimizer", self.optimizer, get_args(OptimizerName))
         check_choice("schedule", self.schedule, get_args(ScheduleName))
         check_choice("recipe", self.recipe, get_args(Recipe))
-        decay = float(check_real("weight_decay", self.weight_decay))
-        if not (math.isfinite(decay) and decay >= 0.0):
-            raise InvalidArgumentError(f"weight_decay must be a finite number of at least 0, got {self.weight_decay!r}")
+        object.__setattr__(self, "weight_decay", check_number("weight_decay", self.weight_decay, or_zero=True))
         for name in ("beta1", "beta2"):
-            value = float(check_real(name, getattr(self, name)))
-            if not 0.0 <= value < 1.0:
-                raise InvalidArgumentError(f"{name} must be at least 0 and less than 1, got {getattr(self, name)!r}")
+            given = getattr(self, name)
+            number = check_probability(name, given)
+            if number == 1.0:
+                raise InvalidArgumentError(f"{name} must be at least 0 and less than 1, got {given!r}")
+            object.__setattr__(self, name, given if isinstance(given, int | float) else number)
         if self.first_steps >= self.steps and self.recipe == "two_stage":
             raise InvalidArgumentError(
                 f"first_steps must be less than steps = {self.steps} in two stages, got {self.first_steps}"
