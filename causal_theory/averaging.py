@@ -25,7 +25,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
 from causal_theory.priors.base import draw_laws
-from causal_theory.priors.binary_rule import binary_dirichlet_rule
+from causal_theory.priors.binary_rule import binary_dirichlet_rule, radius_error
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
@@ -226,6 +226,7 @@ def _average_binary(prior: DirichletPrior, evaluate: Evaluation, label_invariant
             if settled or (nodes > QUADRATURE_NODES[1] and len(weights) > MOST_POINTS):
                 break
         coarse = value
+    error = error + radius_error(rarest) * np.abs(value)
     return Estimate(value, error, "quadrature")
 
 

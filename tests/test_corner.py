@@ -185,3 +185,26 @@ class TestSmallFloors:
                     truth = truth + 0.5 * mu[first] * pi[first][second] * pi[query][b] * gain
         assert abs(found.value[1, 0] - float((weight * truth).sum())) <= found.error[1, 0] + 1e-14
         assert found.error[1, 0] < 1e-12
+
+
+@pytest.mark.parametrize("concentration", [0.001, 0.005])
+def test_products_below_all_doubles(concentration):
+    """Both free entries and their ratio are tiny at once; sampled in logarithms, where nothing underflows."""
+    epsilon, count = 1e-300, 1_000_000
+    rng = np.random.default_rng(7)
+
+    def logarithms():
+        """Of gamma variables of this shape."""
+        return np.log(rng.standard_gamma(concentration + 1.0, count)) - rng.standard_exponential(count) / concentration
+
+    def share(odds):
+        return 1.0 / (1.0 + np.exp(-np.clip(odds, -709.0, 709.0)))
+
+    stay_0, leave_0, stay_1, leave_1 = (logarithms() for _ in range(4))
+    x, y = -np.logaddexp(0.0, stay_0 - leave_0), -np.logaddexp(0.0, stay_1 - leave_1)
+    first, second = share(y - x), share(x - y)
+    own = 0.5 * epsilon * (share(stay_0 - leave_0) * second - share(leave_1 - stay_1) * first) / (first + epsilon)
+    own += 0.5 * epsilon * (share(stay_1 - leave_1) * first - share(leave_0 - stay_0) * second) / (second + epsilon)
+    found = limit_edge_scores(InContextTask(CausalGraph.chain(2), DirichletPrior(2, concentration)), epsilon=epsilon)
+    allowed = 4.0 * own.std() / count**0.5 + epsilon * found.error[1, 1]
+    assert abs(epsilon * found.value[1, 1] - own.mean()) < allowed < 0.001

@@ -27,12 +27,15 @@ from scipy.special import gamma
 
 from causal_theory.gauss import gauss_power
 
-__all__ = ["binary_dirichlet_rule"]
+__all__ = ["binary_dirichlet_rule", "radius_error"]
 
 Array = NDArray[np.float64]
 
 ZERO = 1e-40
 """Stands for the node at zero: below all roundoff, yet ``mu`` is defined and no product of a few of them underflows."""
+
+LEAST_PRODUCT, MOST_RADIUS = 1e-307, 1e-7
+"""Where ``r t`` would underflow a larger ``r`` takes its place, up to this one: ``mu`` depends on ``t`` alone."""
 
 STEEP = 0.25
 """Below this exponent the Gauss-Radau rule is used, above it the Gauss rule, which is then a little better."""
@@ -124,7 +127,10 @@ def _spread_square(concentration: float, floor: float, nodes: int, rarest: float
 
     r = 0.5 * radius[:, None]
     t = side[0][None, :]
-    near = np.broadcast_to(r, (r.size, t.size)).ravel()
+    if floor == 0.0 and rarest > 0.0:
+        with np.errstate(divide="ignore", over="ignore"):
+            r = np.maximum(r, np.minimum(LEAST_PRODUCT / t, MOST_RADIUS))
+    near = np.broadcast_to(r, (radius.size, t.size)).ravel()
     far = (r * t).ravel()
     corner = 0.5 * scale**2 * 0.5 ** (2.0 * c) * radius_weight[:, None] * side[1][None, :]
     corner = (corner * ((1.0 - r) * (1.0 - r * t)) ** (c - 1.0)).ravel()
@@ -148,6 +154,17 @@ def _concentrated_square(concentration: float, nodes: int) -> tuple[Array, Array
     weight = 0.5 * (vectors[0] ** 2 + vectors[0, ::-1] ** 2)
     x, y = (grid.ravel() for grid in np.meshgrid(one, one, indexing="ij"))
     return x, y, np.outer(weight, weight).ravel()
+
+
+def radius_error(rarest: float) -> float:
+    """Return the relative error that larger radii may cause at a scale: ten times the largest of them that matters.
+
+    Examples
+    --------
+    >>> f"{radius_error(1e-280):.0e} {radius_error(1e-300):.0e}"
+    '1e-25 1e-06'
+    """
+    return 10.0 * min(MOST_RADIUS, 10.0 * LEAST_PRODUCT / rarest) if rarest > 0.0 else 0.0
 
 
 @lru_cache(maxsize=32)
