@@ -99,7 +99,7 @@ class TestStudies:
 class TestContents:
     def test_tell_nothing_of_time_and_place(self, path, tmp_path, monkeypatch):
         run(studies.cheap, range(5), path)
-        monkeypatch.setattr("causal_theory.sweeps.evaluation._host", lambda: "elsewhere")
+        monkeypatch.setattr("causal_theory.sweeps.evaluation.host", lambda: "elsewhere")
         run(studies.cheap, [3, 4, 0, 1, 2], tmp_path / "other.sqlite")
         with Store(path) as first, Store(tmp_path / "other.sqlite") as second:
             assert first.contents() == second.contents()
