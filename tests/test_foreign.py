@@ -23,7 +23,7 @@ from causal_theory.population import scores as scores_module
 from causal_theory.sweeps import read_store, sweep
 from tests.foreign_executors import FUTURES, Calling, Meeting, Sharing, read_only
 from tests.sweeps import studies_for_tests as studies
-from tests.sweeps.helpers import digest
+from tests.sweeps.helpers import digest, mortal_cluster
 from tests.test_units import point_task, same
 
 ROOT = Path(__file__).parents[1]
@@ -509,9 +509,7 @@ class TestDaskClusters:
         """The executor of a Dask client never tells: the result is gone, and then the call is given up."""
         distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
         with (
-            distributed.LocalCluster(
-                n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
-            ) as cluster,
+            mortal_cluster(1, 1) as cluster,
             distributed.Client(cluster) as client,
         ):
             cluster.scheduler.allowed_failures = 0

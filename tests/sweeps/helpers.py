@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from causal_theory.sweeps import Store
@@ -13,15 +13,28 @@ from tests.helpers import PATIENCE
 def dask_executor() -> Iterator[tuple[object, object]]:
     """The executor and the cluster of two Dask processes on this machine."""
     from dask import config
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     patience = f"{PATIENCE:.0f}s"
     with (
         config.set({f"distributed.comm.timeouts.{what}": patience for what in ("connect", "tcp")}),
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
+        mortal_cluster(2, 1) as cluster,
         Client(cluster, timeout=patience) as client,
     ):
         yield client.get_executor(), cluster
+
+
+@contextmanager
+def mortal_cluster(workers: int, threads: int) -> Iterator[object]:
+    """A cluster of Dask processes that may die: one that is just being started anew cannot be joined when it closes."""
+    from distributed import LocalCluster
+
+    cluster = LocalCluster(n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=":0")
+    try:
+        yield cluster
+    finally:
+        with suppress(AssertionError):  # "can only join a started process", of distributed 2026.8
+            cluster.close()
 
 
 class Clock:

@@ -23,7 +23,7 @@ from causal_theory.sweeps.apart import evaluate_apart
 from causal_theory.sweeps.evaluation import Parcel, evaluate
 from tests.helpers import wait_until
 from tests.sweeps import studies_for_tests as studies
-from tests.sweeps.helpers import dask_executor, digest, numbers
+from tests.sweeps.helpers import dask_executor, digest, mortal_cluster, numbers
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,9 +100,7 @@ class TestKilledProcess:
         distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
         settings = {"victims": 6, "log": str(tmp_path / "log")}
         with (
-            distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=":0"
-            ) as cluster,
+            mortal_cluster(workers, threads) as cluster,
             distributed.Client(cluster) as client,
         ):
             found = sweep(
