@@ -1,4 +1,4 @@
-"""When a kernel with threads of its own may run: in which thread, and in which _process.
+"""When a kernel with threads of its own may run: in which thread, and in which process.
 
 numba runs them on OpenMP, TBB or, where it has neither, on a work queue of its own. That queue serves one caller at a
 time and ends the interpreter when a second one comes, so there kernels called from several Python threads take turns.
