@@ -147,19 +147,3 @@ class TestProgress:
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
         assert "enumeration" in text
         assert "sampling" in text
-
-    def test_short_work_shows_no_bar(self, monkeypatch):
-        made = []
-        monkeypatch.setattr(progress_module, "Progress", lambda *a, **k: made.append(a))
-        assert list(progress_module.track(range(5), "short")) == [0, 1, 2, 3, 4]
-        assert made == []
-
-    def test_an_abandoned_loop_stops_the_bar(self, monkeypatch):
-        stopped = []
-        original = progress_module.Progress.stop
-        monkeypatch.setattr(progress_module.Progress, "stop", lambda bar: (stopped.append(1), original(bar)))
-        monkeypatch.setattr(progress_module, "PATIENCE_SECONDS", -1.0)
-        loop = progress_module.track([1, 2, 3], "abandoned")
-        assert next(loop) == 1
-        loop.close()
-        assert stopped == [1]

@@ -335,14 +335,14 @@ class TestTraining:
         model = StandardTransformer(6, 3, precision=precision, rng=0)
         whole = train_sgd(TASK, model, **SHORT, rng=0)
 
-        class Bar(trainer.TrainingBar):
-            def update(self, done, loss):
+        class Bar(trainer.ProgressBar):
+            def update(self, done, note=""):
                 if done == 17:
                     signal.raise_signal(signal.SIGINT)  # in this thread, not in one of PyTorch
 
         path = tmp_path / "run.npz"
         with monkeypatch.context() as patch:
-            patch.setattr(trainer, "TrainingBar", Bar)
+            patch.setattr(trainer, "ProgressBar", Bar)
             with pytest.raises(KeyboardInterrupt):
                 train_sgd(TASK, model, **SHORT, rng=0, checkpoint=path, every=100)
         with np.load(path) as kept:

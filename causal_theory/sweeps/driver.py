@@ -12,9 +12,9 @@ from typing import Any
 from causal_theory.dask_calls import WorkersDiedError
 from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.foreign import WORKER_TIMEOUT, Caller, Submitter, wrong_result
+from causal_theory.progress import ProgressBar
 from causal_theory.provenance import CodeVersion
 from causal_theory.sweeps.apart import death, evaluate_apart
-from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, WorkerDiedError
 from causal_theory.sweeps.store import WritableStore
@@ -57,7 +57,7 @@ class Driver:
         The code of this process; workers that run other code are refused.
     store : WritableStore
         Where results go.
-    bar : SweepBar
+    bar : ProgressBar
         What shows how far it is.
     """
 
@@ -66,7 +66,7 @@ class Driver:
         study: Study,
         version: CodeVersion,
         store: WritableStore,
-        bar: SweepBar,
+        bar: ProgressBar,
     ) -> None:
         self.done = 0
         self.failed = 0
@@ -262,7 +262,7 @@ class Driver:
             failed = sum(outcome.status == "failed" for outcome in report.outcomes)
             self.failed += failed
             self.done += len(report.outcomes) - failed
-        self._bar.update(self.done + self.failed, self.failed)
+        self._bar.update(self.done + self.failed, f"[red]{self.failed} failed[/red]" if self.failed else "")
 
 
 def _heed(interrupt: DeferredInterrupt) -> None:

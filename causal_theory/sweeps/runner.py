@@ -9,8 +9,8 @@ from pathlib import Path
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import WORKER_TIMEOUT, Submitter, check_executor
 from causal_theory.notebook import block, facts, number
+from causal_theory.progress import ProgressBar
 from causal_theory.provenance import check_unedited, code_version, is_same_code
-from causal_theory.sweeps.bar import SweepBar
 from causal_theory.sweeps.driver import WINDOW, Driver
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
@@ -210,7 +210,7 @@ def sweep(
             if is_same_code(code, version.code, reuse_other_versions=reuse_other_versions)
         }
         missing = [unit for unit in units if unit.key not in ready]
-        bar = stack.enter_context(SweepBar(found.name, len(missing), wanted=progress))
+        bar = stack.enter_context(ProgressBar(found.name, len(missing), wanted=progress))
         driver = Driver(found, version, kept, bar)
         try:
             if executor is None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from causal_theory.errors import FileFormatError, InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.models import TrainableModel
+from causal_theory.progress import ProgressBar
 from causal_theory.provenance import check_same_run
 from causal_theory.tasks import InContextTask
-from causal_theory.training.bar import TrainingBar
 from causal_theory.training.baselines import natural_smoothing, sample_baselines
 from causal_theory.training.checkpoint import check_folder, read_checkpoint, write_checkpoint
 from causal_theory.training.interrupts import DeferredInterrupt
@@ -221,7 +221,7 @@ def train_with_settings(
     trainer = _Trainer(task, model, settings, state)
     save = None if path is None else lambda: _save(path, record, state)
     with (
-        TrainingBar(settings.steps, state.step, trainer.baselines, wanted=progress) as bar,
+        ProgressBar("training", settings.steps, done=state.step, wanted=progress) as bar,
         DeferredInterrupt() as interrupt,
     ):
         diverged_at = trainer.run(bar, interrupt, save, every)
@@ -286,9 +286,10 @@ class _Trainer:
         self._test = (tokens, targets)
         self.baselines = sample_baselines(task.graph, tokens, targets, natural_smoothing(task.prior))
 
-    def run(self, bar: TrainingBar, interrupt: DeferredInterrupt, save: Callable[[], None] | None, every: int) -> int:
+    def run(self, bar: ProgressBar, interrupt: DeferredInterrupt, save: Callable[[], None] | None, every: int) -> int:
         """Go on to the last step; returns the step that diverged, or -1."""
         state, settings = self._state, self._settings
+        compared = "  ".join(f"{name} {self.baselines[name]:.4f}" for name in ("floor", "counts"))
         if state.step == 0:
             self._measure()
         while state.step < settings.steps:
@@ -311,7 +312,7 @@ class _Trainer:
             state.step = step + 1
             if self._snapshot_at(step + 1) > self._snapshot_at(step):
                 self._measure()
-            bar.update(step + 1, loss)
+            bar.update(step + 1, f"loss {loss:.4f}  {compared}")
             due = state.step % every == 0 or state.step == settings.steps or interrupt.pending
             if save is not None and due:
                 save()
