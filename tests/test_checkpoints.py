@@ -45,17 +45,17 @@ from tests.test_checkpoints import MODEL, SETTINGS, TASK
 from causal_theory import train_sgd
 from causal_theory.training import trainer
 
-class Bar(trainer.TrainingBar):
+class Bar(trainer.ProgressBar):
     # Says when the first new checkpoint is written, and goes no further than 130 steps from there.
-    def update(self, done, loss):
+    def update(self, done, note=""):
         self.first = getattr(self, "first", done)
         if done == self.first + 10:
             print("ready", flush=True)
         if done == self.first + 140:
             sys.stdin.read()
-        super().update(done, loss)
+        super().update(done, note)
 
-trainer.TrainingBar = Bar
+trainer.ProgressBar = Bar
 train_sgd(TASK, MODEL, rng=3, checkpoint=sys.argv[1], every=7, resume=True, **(SETTINGS | {"steps": 3000}))
 """
 
@@ -76,18 +76,18 @@ def interrupted(path, after, **changes):
     """Run until ``after`` steps were taken and raise there."""
     from causal_theory.training import trainer
 
-    class Bar(trainer.TrainingBar):
-        def update(self, done, loss):
+    class Bar(trainer.ProgressBar):
+        def update(self, done, note=""):
             if done == after:
                 raise Stop
 
-    original = trainer.TrainingBar
-    trainer.TrainingBar = Bar
+    original = trainer.ProgressBar
+    trainer.ProgressBar = Bar
     try:
         with pytest.raises(Stop):
             train_sgd(TASK, MODEL, rng=3, checkpoint=path, resume=True, **(SETTINGS | changes))
     finally:
-        trainer.TrainingBar = original
+        trainer.ProgressBar = original
 
 
 @pytest.mark.parametrize("after", [1, 7, 8, 23, 39])
@@ -104,13 +104,13 @@ def test_interrupted_runs_keep_the_last_step(tmp_path, monkeypatch):
     """Ctrl-C between two checkpoints: the step is finished and written before the interrupt goes on."""
     from causal_theory.training import trainer
 
-    class Bar(trainer.TrainingBar):
-        def update(self, done, loss):
+    class Bar(trainer.ProgressBar):
+        def update(self, done, note=""):
             if done == 23:
                 os.kill(os.getpid(), signal.SIGINT)
 
     path = tmp_path / "run.npz"
-    monkeypatch.setattr(trainer, "TrainingBar", Bar)
+    monkeypatch.setattr(trainer, "ProgressBar", Bar)
     with pytest.raises(KeyboardInterrupt):
         train_sgd(TASK, MODEL, rng=3, checkpoint=path, every=1000, **SETTINGS)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -544,7 +544,7 @@ def test_checkpoints_of_the_old_format_are_refused_with_the_reason(tmp_path):
 
 
 def test_missing_folder_is_refused_before_any_work(tmp_path):
-    with pytest.raises(OutputError, match="checkpoint must be a file in a folder that exists"):
+    with pytest.raises(OutputError, match="checkpoint must be in a folder that exists"):
         train_sgd(TASK, MODEL, rng=3, checkpoint=tmp_path / "no" / "run.npz", **SETTINGS)
 
 
@@ -556,7 +556,7 @@ def test_failed_writes_keep_the_old_file(tmp_path, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("causal_theory.training.checkpoint.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError, match="No space left on device"):
         write_checkpoint(path, {"a": 2}, {"x": np.zeros(3)})
     assert path.read_bytes() == before

@@ -215,7 +215,7 @@ class TestOutputs:
 
     def test_closed_folder(self, monkeypatch):
         # Permissions do not bind the superuser, who may run this test.
-        monkeypatch.setattr(output.os, "access", lambda path, mode: False)
+        monkeypatch.setattr("os.access", lambda path, mode: False)
         with pytest.raises(OutputError, match=r"csv must be in a folder that exists and can be written, got 'x\.csv'"):
             raise fail(*QUICK, "--csv", "x.csv")
 

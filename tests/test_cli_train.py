@@ -95,12 +95,12 @@ def only(content):
 def interrupt(monkeypatch, after):
     """Press Ctrl-C after some steps of every run."""
 
-    class Bar(trainer.TrainingBar):
-        def update(self, done, loss):
+    class Bar(trainer.ProgressBar):
+        def update(self, done, note=""):
             if done == after:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(trainer, "TrainingBar", Bar)
+    monkeypatch.setattr(trainer, "ProgressBar", Bar)
 
 
 class TestTraining:
@@ -784,7 +784,7 @@ MISTAKES = [
     ((*SHORT, "--every", "5"), "every must not be given without --checkpoint"),
     ((*SHORT, "--resume"), "resume must not be given without --checkpoint"),
     ((*SHORT, "--checkpoint", "c.npz", "--every", "0"), "every must be an integer of at least 1, got 0"),
-    ((*SHORT, "--checkpoint", "no/such/c.npz"), "checkpoint must be a file in a folder that exists"),
+    ((*SHORT, "--checkpoint", "no/such/c.npz"), "checkpoint must be in a folder that exists"),
     ((*SHORT, "--checkpoint", "t.npz"), "checkpoint must be another file than the outputs, got 't.npz'"),
     ((*SHORT, "--length", "1"), "length must be an integer of at least 2, got 1"),
     ((*SHORT, "--root-probability", "0.5"), "root-probability must not be given without --graph random-forest"),

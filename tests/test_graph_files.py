@@ -142,7 +142,7 @@ class TestOutputErrors:
         def full(*_args, **_kwargs):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("pathlib.Path.replace", full)
+        monkeypatch.setattr("os.replace", full)
         with pytest.raises(OutputError, match="No space left on device"):
             write_graph(path, CausalGraph.star(9))
         assert path.read_text() == before

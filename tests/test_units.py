@@ -383,7 +383,7 @@ class TestFiles:
             ("x", InvalidArgumentError, r"out must be a path that ends in \.npy"),
             (7, InvalidArgumentError, r"out must be a path that ends in \.npy, got 7"),
             ("none/x.npy", OutputError, r"out must be in a folder that exists and can be written, got '.*none/x\.npy'"),
-            ("folder.npy", OutputError, r"out must be a plain file, got '.*folder\.npy'"),
+            ("folder.npy", OutputError, r"out must be a plain file, got the folder '.*folder\.npy'"),
         ],
     )
     def test_refused(self, name, error, message, tmp_path):

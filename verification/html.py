@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
-from causal_theory.graphs.files import write_text_atomically
+from causal_theory.files import write_text
 from verification.evidence import OUTSIDE
 from verification.figures import Figure
 from verification.report import ASSUMPTIONS, REACHED, cell_text
@@ -60,7 +60,7 @@ def write_html_report(folder: Path, record: Node, figures: Sequence[Figure]) -> 
         .render(record=record | {"passed_count": passed}, figures=by_claim, reached=REACHED)
     )
     path = folder / FILE_NAME
-    write_text_atomically(path, page + "\n")
+    write_text(path, page + "\n")
     return path
 
 

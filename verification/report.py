@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from causal_theory.graphs.files import write_text_atomically
+from causal_theory.files import write_text
 from verification.figures import Figure
 from verification.text import show
 
@@ -31,7 +31,7 @@ def write_report(folder: Path, record: Node, figures: Sequence[Figure]) -> Path:
         lines += _claim(claim, folder, [figure for figure in figures if figure.claim == claim["name"]])
     lines += _run_details(record)
     path = folder / FILE_NAME
-    write_text_atomically(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
     return path
 
 

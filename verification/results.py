@@ -15,7 +15,7 @@ import jsonschema
 
 import causal_theory
 from causal_theory.errors import OutputError
-from causal_theory.graphs.files import write_text_atomically
+from causal_theory.files import write_text
 from verification.claim import Claim
 from verification.profiles import Profile
 from verification.runner import Outcome, available_processors
@@ -93,7 +93,7 @@ def write_record(folder: Path, record: Record) -> Path:
     """Check a record against the schema and write it, all or nothing."""
     jsonschema.validate(record, json.loads(SCHEMA.read_text(encoding="utf-8")))
     path = folder / FILE_NAME
-    write_text_atomically(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
 

@@ -18,8 +18,9 @@ from causal_theory.certificates.certificate import Certificate, ExactMargin, Giv
 from causal_theory.certificates.form import malformed
 from causal_theory.certificates.rationals import fraction_text
 from causal_theory.errors import CausalTheoryError, FileFormatError, InvalidArgumentError
+from causal_theory.files import write_text
 from causal_theory.graphs import CausalGraph
-from causal_theory.graphs.files import unique_keys, write_text_atomically
+from causal_theory.graphs.files import unique_keys
 
 __all__ = ["certificate_from_dict", "certificate_to_dict", "read_certificate", "write_certificate"]
 
@@ -121,7 +122,7 @@ def write_certificate(certificate: Certificate, path: str | os.PathLike[str]) ->
     OutputError
         If the file cannot be written.
     """
-    write_text_atomically(Path(path), json.dumps(certificate_to_dict(certificate), indent=1) + "\n")
+    write_text(Path(path), json.dumps(certificate_to_dict(certificate), indent=1) + "\n")
 
 
 def read_certificate(path: str | os.PathLike[str]) -> Certificate:

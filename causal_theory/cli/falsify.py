@@ -10,11 +10,12 @@ from rich.console import Console
 
 from causal_theory.certificates import write_certificate
 from causal_theory.cli import options
-from causal_theory.cli.output import check_target, list_table, print_json
+from causal_theory.cli.output import list_table, print_json
 from causal_theory.errors import OutputError
 from causal_theory.falsification import Counterexample, SearchResult, SearchSpace, find_counterexample
 from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.result import margin_text, value_text
+from causal_theory.files import check_target
 
 __all__ = ["EXAMPLES", "FOUND", "command"]
 

@@ -4,11 +4,7 @@ import csv as csv_format
 import io
 import json
 import math
-import os
-import stat
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,13 +17,12 @@ from rich.table import Table
 
 from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
+from causal_theory.files import Writer, check_target, write_files
 
-__all__ = ["Outputs", "check_target", "figure", "list_table", "matrix_csv", "matrix_table", "print_json", "table_csv"]
+__all__ = ["Outputs", "figure", "list_table", "matrix_csv", "matrix_table", "print_json", "table_csv"]
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
-
-Writer = Callable[[IO[bytes]], None]
 
 
 @dataclass(frozen=True)
@@ -77,11 +72,11 @@ class Outputs:
             (self.npz, lambda file: np.savez(file, **arrays)),
             (self.plot, plot),
         ]
-        _write_together([(path, writer) for path, writer in contents if path is not None])
+        write_files("output", [(path, writer) for path, writer in contents if path is not None])
 
     def write_plot(self, plot: Writer) -> None:
         """Write the figure alone, if one was asked for."""
-        _write_together([] if self.plot is None else [(self.plot, plot)])
+        write_files("output", [] if self.plot is None else [(self.plot, plot)])
 
     @property
     def figure_format(self) -> str:
@@ -93,64 +88,6 @@ class Outputs:
         for path in (self.csv, self.parquet, self.npz, self.plot):
             if path is not None:
                 console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
-
-
-def check_target(name: str, path: Path) -> str:
-    """Return the file behind all links, when it can be created or replaced.
-
-    Raises
-    ------
-    OutputError
-        If it is a folder or a device, or its folder is missing or closed.
-    """
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    try:
-        mode = os.stat(target).st_mode
-    except FileNotFoundError:
-        mode = None
-    except OSError as error:
-        raise OutputError(
-            f"{name} must be in a folder that exists and can be written, got {str(path)[:80]!r}: {error.strerror}"
-        ) from error
-    if mode is not None and not stat.S_ISREG(mode):
-        kind = "folder" if stat.S_ISDIR(mode) else "device"
-        raise OutputError(f"{name} must be a plain file, got the {kind} {str(path)!r}")
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{name} must be in a folder that exists and can be written, got {str(path)!r}")
-    return target
-
-
-def _write_together(contents: Iterable[tuple[Path, Writer]]) -> None:
-    """Fill temporary files next to their targets; when all are complete, rename them."""
-    finished: list[tuple[str, str]] = []
-    path = Path()
-    try:
-        for path, writer in contents:
-            target = os.path.realpath(path)
-            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
-            finished.append((temporary, target))
-            with os.fdopen(handle, "wb") as file:
-                writer(file)
-            os.chmod(temporary, _mode(target))
-        for temporary, target in finished:
-            os.replace(temporary, target)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"output must be a file that can be written, got {str(path)!r}: {reason}") from error
-    finally:
-        for temporary, _ in finished:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-
-
-def _mode(target: str) -> int:
-    """Permissions of the file that is replaced, or those of a new one."""
-    with suppress(OSError):
-        return stat.S_IMODE(os.stat(target).st_mode)
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def matrix_csv(matrix: NDArray[Any]) -> Writer:

@@ -23,10 +23,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from causal_theory.errors import FileFormatError, GraphError, OutputError
+from causal_theory.errors import FileFormatError, GraphError
+from causal_theory.files import write_text
 from causal_theory.graphs.graph import CausalGraph, context_entry
 
-__all__ = ["read_graph", "unique_keys", "write_graph", "write_text_atomically"]
+__all__ = ["read_graph", "unique_keys", "write_graph"]
 
 LONGEST = 1_000_000
 """Longest graph that is read from a file, so that a wrong number does not fill the memory."""
@@ -106,31 +107,7 @@ def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
         entries.pop()
     if graph.target_parents != (graph.length - 1,):
         content["target_parents"] = list(graph.target_parents)
-    write_text_atomically(path, json.dumps(content) + "\n")
-
-
-def write_text_atomically(path: str | os.PathLike[str], text: str) -> None:
-    """Write a UTF-8 text file through a temporary file in the same folder; behind a link, its target is replaced.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written, or is a folder or a device; nothing is left behind.
-    """
-    file = Path(path)
-    try:
-        file = Path(os.path.realpath(file))
-        if file.exists() and not file.is_file():
-            raise OSError(f"it is a {'folder' if file.is_dir() else 'device'}")
-        temporary = file.parent / f".{file.name}.{os.getpid()}.tmp"
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(file)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"path must be a file that can be written, got {str(path)!r}: {reason}") from error
+    write_text(path, json.dumps(content) + "\n")
 
 
 def unique_keys(items: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -169,7 +169,11 @@ def _read(path, key):
 
 
 def _write(path, key, payload):
-    """Write a file as a whole."""
+    """Write a file as a whole.
+
+    Not by :mod:`causal_theory.files`: nothing waits for the disk here, since code that was lost fails its checksum and
+    is compiled again, and a failure is no error but a warning.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     try:

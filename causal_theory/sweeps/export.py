@@ -4,10 +4,7 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import OutputError
+from causal_theory.files import write_bytes
 
 __all__ = ["is_scalar", "write_csv", "write_parquet"]
 
@@ -36,7 +34,7 @@ def write_csv(columns: Columns, path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(flat)
     writer.writerows(zip(*flat.values(), strict=True))
-    _write(path, text.getvalue().encode(errors="backslashreplace"))
+    write_bytes("output", path, text.getvalue().encode(errors="backslashreplace"))
 
 
 def write_parquet(columns: Columns, path: Path) -> None:
@@ -55,7 +53,7 @@ def write_parquet(columns: Columns, path: Path) -> None:
     content = {name: _arrow(name, column) for name, column in columns.items()}
     buffer = io.BytesIO()
     parquet.write_table(pyarrow.table(content), buffer)
-    _write(path, buffer.getvalue())
+    write_bytes("output", path, buffer.getvalue())
 
 
 def _arrow(name: str, column: NDArray[Any]) -> Any:
@@ -106,31 +104,3 @@ def _text(value: Any) -> str | None:
 
 def _refuse(value: object) -> str:
     raise TypeError(f"{value!r} of type {type(value).__name__}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one in the same folder."""
-    temporary = None
-    target = Path(os.path.realpath(path))
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, _mode(target))
-        os.replace(temporary, target)
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"output must be a file that can be written, got {str(path)!r}: {reason}") from error
-    finally:
-        if temporary is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-
-
-def _mode(target: Path) -> int:
-    """Permissions of the file that is replaced, or those of a new one."""
-    with suppress(OSError):
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return 0o666 & ~mask

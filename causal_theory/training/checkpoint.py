@@ -8,18 +8,16 @@ for, and ``versions``, the code that computed it, one entry after another where 
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.errors import FileFormatError, OutputError
+from causal_theory.errors import FileFormatError
+from causal_theory.files import check_target, write_bytes
 
 __all__ = ["Arrays", "check_folder", "read_checkpoint", "write_checkpoint"]
 
@@ -30,13 +28,11 @@ Arrays = dict[str, NDArray[np.generic]]
 
 def check_folder(path: Path) -> None:
     """Refuse a checkpoint that could not be written, before any work is done."""
-    folder = path.resolve().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"checkpoint must be a file in a folder that exists and can be written, got {str(path)!r}")
+    check_target("checkpoint", path)
 
 
 def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a checkpoint through a temporary file in the same folder.
+    """Write a checkpoint as a whole.
 
     Raises
     ------
@@ -48,21 +44,7 @@ def write_checkpoint(path: Path, settings: Mapping[str, Any], arrays: Mapping[st
     content["digest"] = _digest(content, FORMAT)
     buffer = io.BytesIO()
     np.savez(buffer, **content)  # before NumPy 2.2, allow_pickle=False would be one more array
-    target = path.resolve()
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"checkpoint must be a file that can be written, got {str(path)!r}: {error}") from error
-    finally:
-        if temporary is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
+    write_bytes("checkpoint", path, buffer.getbuffer())
 
 
 def read_checkpoint(path: Path) -> tuple[Arrays, dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from causal_theory import Certificate
 from causal_theory.certificates import read_certificate, write_certificate
-from causal_theory.graphs.files import write_text_atomically
+from causal_theory.files import write_text
 from verification.certificates.conditions import CONDITIONS, check_conditions
 
 __all__ = ["FOLDER", "Entry", "read_library", "write_library"]
@@ -112,7 +112,7 @@ def write_library(made: Iterable[tuple[str, str, Certificate]], folder: Path = F
             for one in entries
         ],
     }
-    write_text_atomically(folder / INDEX, json.dumps(index, indent=1) + "\n")
+    write_text(folder / INDEX, json.dumps(index, indent=1) + "\n")
     known = {INDEX, *(f"{one.name}.json" for one in entries)}
     for path in folder.glob("*.json"):
         if path.name not in known:
