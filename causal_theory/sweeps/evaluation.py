@@ -1,5 +1,6 @@
 """What runs in a worker: a few units one after another, each on its own generator."""
 
+import platform
 import threading
 import time
 import uuid
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+
+import scipy.linalg  # noqa: F401 (brings a library of its own for linear algebra, limited only once it is loaded)
 
 from causal_theory.floats import default_floats
 from causal_theory.kernels.threads import thread_limit
@@ -110,8 +113,6 @@ class _BlasLimit:
         self._limit = None
 
     def __enter__(self) -> None:
-        # A library is limited once it is loaded: SciPy brings one of its own, and loads it when it is first needed.
-        import scipy.linalg  # noqa: F401
         from threadpoolctl import threadpool_limits
 
         with self._lock:
@@ -139,6 +140,4 @@ def one_blas_thread() -> Iterator[None]:
 @cache
 def host() -> str:
     """Return the name of this machine."""
-    import platform
-
     return platform.node()

@@ -209,7 +209,7 @@ def find_study(study: str | StudyFunction | Study) -> Study:
     if isinstance(study, str):
         if ":" in study:
             return _read_signature(_import_function(study))
-        from causal_theory.sweeps.studies import PROVIDED
+        from causal_theory.sweeps.studies import PROVIDED  # noqa: PLC0415 (they import this module)
 
         named = {function.__name__: function for function in PROVIDED}
         name = study.replace("-", "_")
