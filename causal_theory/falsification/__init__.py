@@ -3,8 +3,9 @@
 from causal_theory.falsification.claims import CLAIMS, FalsifiableClaim
 from causal_theory.falsification.critical import CriticalLength, critical_length
 from causal_theory.falsification.instance import Instance
-from causal_theory.falsification.maps import RecoveryMap, concentration_map, symbols_map, trace_map
+from causal_theory.falsification.maps import concentration_map, symbols_map, trace_map
 from causal_theory.falsification.rational import ExactCheck
+from causal_theory.falsification.recovery_map import RecoveryMap
 from causal_theory.falsification.result import Counterexample, SearchResult
 from causal_theory.falsification.search import find_counterexample
 from causal_theory.falsification.space import FAMILIES, SearchSpace

@@ -1,10 +1,9 @@
-"""Where all parents win, over two parameters: ready to be drawn as a phase diagram."""
+"""Maps of the tasks in which all parents win, over two parameters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,9 @@ from causal_theory.certificates import certify_edge_scores
 from causal_theory.certificates.rationals import Matrix, as_rational, as_rational_transition
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.falsification.critical import GraphFamily, graph_maker, smallest_margin
+from causal_theory.falsification.recovery_map import RecoveryMap, without_unit
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.priors import DirichletPrior, PointPrior
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.progress import track
@@ -23,7 +22,7 @@ from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_positive
 
-__all__ = ["RecoveryMap", "concentration_map", "symbols_map", "trace_map"]
+__all__ = ["concentration_map", "symbols_map", "trace_map"]
 
 Array = NDArray[np.float64]
 Instance = Callable[[int, int], tuple[CausalGraph, Matrix, Fraction]]
@@ -39,88 +38,6 @@ STAY, SHIFT = Fraction(3, 5), Fraction(1, 5)
 
 MARGIN = "smallest margin (dimensionless)"
 LENGTH = "length T (tokens)"
-
-
-@dataclass(frozen=True, eq=False)
-class RecoveryMap:
-    """A number for each pair of two parameters of a task, with what is certain about it.
-
-    Attributes
-    ----------
-    x, y : ndarray, shape (n,) and (m,)
-        Values of the parameters.
-    values, errors : ndarray, shape (m, n)
-        The number in each cell and its error bar: ``values[k, l]`` belongs to ``y[k]`` and ``x[l]``.
-    certified : ndarray of bool, shape (m, n)
-        Cells whose number was computed in rational arithmetic, so that its sign is proved.
-    xlabel, ylabel, label : str
-        What the parameters and the number are, with units.
-    boundary : float
-        The number from which on the prediction is seen.
-    limits : tuple of float, or None
-        The ends of a scale that is known beforehand.
-
-    Examples
-    --------
-    >>> import matplotlib; matplotlib.use("agg")
-    >>> from causal_theory.falsification import trace_map
-    >>> from causal_theory.plotting import plot_phase_diagram
-    >>> found = trace_map("chain", [5, 10], ["1/2", 1, "3/2", 2])
-    >>> ax = plot_phase_diagram(**found.arguments)
-    """
-
-    x: Array
-    y: Array
-    values: Array
-    errors: Array
-    certified: NDArray[np.bool_]
-    xlabel: str
-    ylabel: str
-    label: str
-    boundary: float
-    limits: tuple[float, float] | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What :func:`causal_theory.plotting.plot_phase_diagram` needs, by name."""
-        names = ("x", "y", "values", "errors", "xlabel", "ylabel", "label", "boundary", "limits")
-        found = {name: getattr(self, name) for name in names}
-        return found | {"certified": self.certified if self.certified.any() else None}
-
-    @property
-    @default_floats
-    def recovered(self) -> NDArray[np.bool_]:
-        """Cells whose number is above the boundary, by two error bars where it is not proved (m, n)."""
-        bars = np.where(self.certified, 0.0, ERROR_BARS * self.errors)
-        found: NDArray[np.bool_] = self.values - bars > self.boundary
-        return found
-
-    @default_floats
-    def __repr__(self) -> str:
-        """Return one line: the parameters, and how many cells are above the boundary and how many proved."""
-        return (
-            f"RecoveryMap({_plain(self.label)} over {_plain(self.xlabel)} and {_plain(self.ylabel)}: "
-            f"{int(self.recovered.sum())} of {self.values.size} cells above {self.boundary:g}, "
-            f"{int(self.certified.sum())} certified)"
-        )
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        texts = iter(same_decimals(self.values.ravel().tolist()))
-        largest = float(np.abs(self.values - self.boundary).max()) or 1.0
-        rows = [
-            [
-                f"{y:g}",
-                *(
-                    Cell(next(texts), tint=(value - self.boundary) / largest, strong=bool(proved), right=True)
-                    for value, proved in zip(values, certified, strict=True)
-                ),
-            ]
-            for y, values, certified in zip(self.y, self.values, self.certified, strict=True)
-        ]
-        header = [f"{self.ylabel} / {self.xlabel}", *(f"{x:g}" for x in self.x)]
-        note = f"Boundary at {self.boundary:g}; errors up to {self.errors.max():.2g}; in bold: certified."
-        return block(table(self.label, header, rows), paragraph(note, small=True))
 
 
 @default_floats
@@ -199,7 +116,7 @@ def concentration_map(
         ylabel=LENGTH,
         label="share of draws with all edges"
         if measure == "share"
-        else f"{_plain(MARGIN)} of the mean (dimensionless)",
+        else f"{without_unit(MARGIN)} of the mean (dimensionless)",
         boundary=0.5 if measure == "share" else 0.0,
         limits=(0.0, 1.0) if measure == "share" else None,
     )
@@ -384,11 +301,6 @@ def _share(graph: CausalGraph, prior: DrawnPrior, epsilon: float) -> tuple[float
     count = len(prior.matrices)
     guess = (won + 1.0) / (count + 2.0)
     return won / count, float(np.sqrt(guess * (1.0 - guess) / count))
-
-
-def _plain(label: str) -> str:
-    """Return a label without its unit."""
-    return label.partition(" (")[0]
 
 
 def _lengths(lengths: Sequence[int]) -> list[int]:

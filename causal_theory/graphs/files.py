@@ -25,7 +25,8 @@ from typing import Any
 
 from causal_theory.errors import FileFormatError, GraphError
 from causal_theory.files import write_text
-from causal_theory.graphs.graph import CausalGraph, context_entry
+from causal_theory.graphs.constructors import context_entry
+from causal_theory.graphs.graph import CausalGraph
 
 __all__ = ["read_graph", "unique_keys", "write_graph"]
 

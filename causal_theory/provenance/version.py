@@ -22,17 +22,8 @@ import numpy as np
 
 from causal_theory._version import __version__
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.provenance.loaded import (
-    MAIN,
-    Source,
-    SourceRegistry,
-    compare_with_live,
-    digest_of,
-    edited,
-    is_same_function,
-    plain_function,
-    stale_binding,
-)
+from causal_theory.provenance.live import compare_with_live, is_same_function, plain_function, stale_binding
+from causal_theory.provenance.loaded import MAIN, Source, SourceRegistry, digest_of, edited
 from causal_theory.provenance.source import PACKAGE, find_file, is_own, may_be_own, module_file
 
 __all__ = ["CodeVersion", "check_unedited", "code_version", "note_loaded_modules"]

@@ -17,7 +17,7 @@ from causal_theory.provenance import CodeVersion
 from causal_theory.sweeps.apart import death, evaluate_apart
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, WorkerDiedError
-from causal_theory.sweeps.store import WritableStore
+from causal_theory.sweeps.store_writer import WritableStore
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.training.interrupts import DeferredInterrupt

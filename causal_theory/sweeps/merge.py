@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.sweeps.store import Store, WritableStore
+from causal_theory.sweeps.store import Store
+from causal_theory.sweeps.store_writer import WritableStore
 
 __all__ = ["merge_stores"]
 

@@ -14,7 +14,7 @@ from causal_theory.provenance import check_unedited, code_version, is_same_code
 from causal_theory.sweeps.driver import WINDOW, Driver
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
-from causal_theory.sweeps.store import WritableStore
+from causal_theory.sweeps.store_writer import WritableStore
 from causal_theory.sweeps.study import Study, StudyFunction, find_study
 from causal_theory.sweeps.table import SweepTable, read_store
 from causal_theory.training.interrupts import Terminated

@@ -16,7 +16,7 @@ from causal_theory.sweeps import evaluation as evaluation_module
 from causal_theory.sweeps import runner as runner_module
 from causal_theory.sweeps.evaluation import Parcel, evaluate
 from causal_theory.sweeps.outcome import MOST_ARRAY_BYTES, failure
-from causal_theory.sweeps.store import WritableStore
+from causal_theory.sweeps.store_writer import WritableStore
 from causal_theory.training.interrupts import Terminated
 from tests.helpers import wait_until
 from tests.sweeps import studies_for_tests as studies

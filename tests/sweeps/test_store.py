@@ -14,7 +14,7 @@ import pytest
 from causal_theory.errors import StoreError
 from causal_theory.sweeps import Store, read_store, sweep
 from causal_theory.sweeps.outcome import success
-from causal_theory.sweeps.store import WritableStore
+from causal_theory.sweeps.store_writer import WritableStore
 from tests.sweeps import studies_for_tests as studies
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +190,7 @@ class TestWriters:
 
     def test_in_another_process_are_refused_until_it_dies(self, path):
         code = (
-            "import sys; from causal_theory.sweeps.store import WritableStore; "
+            "import sys; from causal_theory.sweeps.store_writer import WritableStore; "
             "store = WritableStore(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
         )
         words = [sys.executable, "-c", code, path]

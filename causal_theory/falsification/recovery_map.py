@@ -1,0 +1,102 @@
+"""A number over two parameters, with what is certain about it: ready to be drawn as a phase diagram."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.floats import default_floats
+from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
+from causal_theory.recovery import ERROR_BARS
+
+__all__ = ["RecoveryMap", "without_unit"]
+
+Array = NDArray[np.float64]
+
+
+def without_unit(label: str) -> str:
+    """Return a label without its unit."""
+    return label.partition(" (")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class RecoveryMap:
+    """A number for each pair of two parameters of a task, with what is certain about it.
+
+    Attributes
+    ----------
+    x, y : ndarray, shape (n,) and (m,)
+        Values of the parameters.
+    values, errors : ndarray, shape (m, n)
+        The number in each cell and its error bar: ``values[k, l]`` belongs to ``y[k]`` and ``x[l]``.
+    certified : ndarray of bool, shape (m, n)
+        Cells whose number was computed in rational arithmetic, so that its sign is proved.
+    xlabel, ylabel, label : str
+        What the parameters and the number are, with units.
+    boundary : float
+        The number from which on the prediction is seen.
+    limits : tuple of float, or None
+        The ends of a scale that is known beforehand.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory.falsification import trace_map
+    >>> from causal_theory.plotting import plot_phase_diagram
+    >>> found = trace_map("chain", [5, 10], ["1/2", 1, "3/2", 2])
+    >>> ax = plot_phase_diagram(**found.arguments)
+    """
+
+    x: Array
+    y: Array
+    values: Array
+    errors: Array
+    certified: NDArray[np.bool_]
+    xlabel: str
+    ylabel: str
+    label: str
+    boundary: float
+    limits: tuple[float, float] | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What :func:`causal_theory.plotting.plot_phase_diagram` needs, by name."""
+        names = ("x", "y", "values", "errors", "xlabel", "ylabel", "label", "boundary", "limits")
+        found = {name: getattr(self, name) for name in names}
+        return found | {"certified": self.certified if self.certified.any() else None}
+
+    @property
+    @default_floats
+    def recovered(self) -> NDArray[np.bool_]:
+        """Cells whose number is above the boundary, by two error bars where it is not proved (m, n)."""
+        bars = np.where(self.certified, 0.0, ERROR_BARS * self.errors)
+        found: NDArray[np.bool_] = self.values - bars > self.boundary
+        return found
+
+    @default_floats
+    def __repr__(self) -> str:
+        """Return one line: the parameters, and how many cells are above the boundary and how many proved."""
+        return (
+            f"RecoveryMap({without_unit(self.label)} over {without_unit(self.xlabel)} and {without_unit(self.ylabel)}: "
+            f"{int(self.recovered.sum())} of {self.values.size} cells above {self.boundary:g}, "
+            f"{int(self.certified.sum())} certified)"
+        )
+
+    @default_floats
+    def _repr_html_(self) -> str:
+        texts = iter(same_decimals(self.values.ravel().tolist()))
+        largest = float(np.abs(self.values - self.boundary).max()) or 1.0
+        rows = [
+            [
+                f"{y:g}",
+                *(
+                    Cell(next(texts), tint=(value - self.boundary) / largest, strong=bool(proved), right=True)
+                    for value, proved in zip(values, certified, strict=True)
+                ),
+            ]
+            for y, values, certified in zip(self.y, self.values, self.certified, strict=True)
+        ]
+        header = [f"{self.ylabel} / {self.xlabel}", *(f"{x:g}" for x in self.x)]
+        note = f"Boundary at {self.boundary:g}; errors up to {self.errors.max():.2g}; in bold: certified."
+        return block(table(self.label, header, rows), paragraph(note, small=True))

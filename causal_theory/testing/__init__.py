@@ -1,0 +1,25 @@
+"""Hypothesis strategies for property tests of code that works with causal graphs and transition matrices.
+
+The rest of the package imports Hypothesis only to search for counterexamples.
+
+All probabilities drawn here are multiples of a power of two, and rows sum to exactly one in floating point as well as
+in rational arithmetic: ``fractions.Fraction`` gives the same matrix without rounding.
+
+Hypothesis decides every parent and every entry of small objects, and shrinks them. Of what has more than some hundreds
+of these it draws the shape and a seed: such examples stay as large as they are.
+"""
+
+from causal_theory.testing.graphs import causal_graphs, forests
+from causal_theory.testing.matrices import attention_matrices, kernels, transition_matrices
+from causal_theory.testing.tasks import PRIOR_KINDS, kernel_tasks, tasks
+
+__all__ = [
+    "PRIOR_KINDS",
+    "attention_matrices",
+    "causal_graphs",
+    "forests",
+    "kernel_tasks",
+    "kernels",
+    "tasks",
+    "transition_matrices",
+]
