@@ -1,4 +1,4 @@
-"""Calls on the workers of a Dask client, every one of which ends; Dask is never imported here, only recognised."""
+"""Call functions on the workers of a Dask client so that every call ends; Dask is recognised, never imported."""
 
 import asyncio
 import sys

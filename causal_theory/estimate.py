@@ -1,4 +1,4 @@
-"""What every expectation over a task returns: a value, how far it may be off, and how it was obtained."""
+"""The value of an expectation over a task, with its error and the method that found it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -29,7 +29,7 @@ CANCEL_SECONDS = 2.0
 
 
 class Submitter(Protocol):
-    """What is needed of an executor: the method of :class:`concurrent.futures.Executor` that starts a call."""
+    """The one method of :class:`concurrent.futures.Executor` that is needed here: it starts a call."""
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
         """Call a function somewhere, and return the future result."""

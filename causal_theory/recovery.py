@@ -1,4 +1,4 @@
-"""From scores to a graph: the winning key of every row, its margin, and whether it is the parent."""
+"""Read a graph off its scores: the winning key of every row, its margin, and whether it is the parent."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Hypothesis profiles, Ctrl-C, and what changes when kernels run as plain Python.
+"""Hypothesis profiles, Ctrl-C, and warnings of kernels that run as plain Python.
 
 ``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile looks at the clock: the first example of a
 test may compile a kernel, and the machine may be busy with something else.

@@ -384,7 +384,7 @@ def test_refused(name):
 
 
 def test_accepted_counterparts():
-    """What the tables refuse differs in one detail from what works."""
+    """Each refused call of the tables differs in one detail from one that works."""
     assert edge_scores(TASK, epsilon=1e-300).method == "exact"
     assert limit_edge_scores(TASK, epsilon=0).value.shape == (4, 4)
     assert pairwise_information(NO_QUERY).value.shape == (4, 4)

@@ -46,7 +46,7 @@ def scores(executor=None, **options):
 
 
 def at_once(count, call):
-    """What several threads return that call the same function together."""
+    """Results of several threads that call the same function together."""
     start = threading.Barrier(count)
 
     def called(number):

@@ -94,7 +94,7 @@ def layer(request):
 
 
 def answer_of_a_child():
-    """What a forked process says, and a process forked from that one."""
+    """Words of a forked process, and of a process forked from that one."""
     return """
 def said():
     try:

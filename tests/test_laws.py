@@ -69,7 +69,7 @@ class TestNormalised:
 
     @given(row=rows(3e-16))
     def test_laws_stay_to_the_last_bit(self, row):
-        """What the exact sum says decides, however NumPy adds the row up."""
+        """The exact sum decides, however NumPy adds the row up."""
         given = np.array([row])
         assert (normalised(given) is given) == (math.fsum(row) == 1.0)
 

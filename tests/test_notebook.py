@@ -1,4 +1,4 @@
-"""What notebooks show of every object, also of those in odd states: short text, and markup that can stand anywhere."""
+"""Displays of every object in notebooks, odd states included: short text, and markup that can stand anywhere."""
 
 import math
 import re

@@ -277,7 +277,7 @@ class TestCommandLine:
 
 
 class TestWhatIsNoNumber:
-    """What is not a number, in types whose comparisons raise; and settings that only floats were accepted for."""
+    """Values that are no numbers, in types whose comparisons raise; and settings that only floats were accepted for."""
 
     @pytest.mark.parametrize("nan", [Decimal("NaN"), sympy.nan, np.longdouble("nan")])
     def test_nan_of_other_kinds(self, nan):

@@ -93,7 +93,7 @@ class TestImport:
         assert run_python("-c", code).strip() == "[]"
 
     def test_second_process_finds_the_kernels_on_disk(self, tmp_path):
-        """What one process compiles, the next one loads."""
+        """Kernels that one process compiles are loaded by the next one."""
         code = (
             "import causal_theory; causal_theory.stationary_distribution([[0.5, 0.5], [0.25, 0.75]]);"
             "import sys; from numba.core.dispatcher import Dispatcher;"
@@ -135,7 +135,7 @@ def requirements_of_the_project() -> set[str]:
 
 
 class TestVersionsPromised:
-    """What ``make versions`` tries is what classifiers and README promise."""
+    """``make versions`` tries the versions that classifiers and README promise."""
 
     def test_pythons(self):
         tried = versions.pythons()

@@ -22,7 +22,7 @@ that rounds differently: one level in a quarter of all pixels. A changed number 
 
 
 def difference(name, folder, *, changed=False):
-    """What is wrong with a picture, with the paths of the new one and of the difference, or None."""
+    """Fault of a picture in words, with the paths of the new one and of the difference, or None."""
     path = folder / f"{name}.png"
     save(name, path, changed=changed)
     return compare_images(str(FOLDER / path.name), str(path), TOLERANCE)

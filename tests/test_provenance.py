@@ -370,7 +370,7 @@ class TestReloads:
 
 
 def run(folder, *arguments, path=PACKAGE.parent):
-    """What a new interpreter prints in a folder, and the last line of its complaint."""
+    """Output of a new interpreter in a folder, and the last line of its complaint."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,

@@ -126,7 +126,7 @@ def small_pieces():
 
 @pytest.mark.usefixtures("small_pieces")
 class TestSeparators:
-    """What long sequences go through, on sequences short enough to enumerate."""
+    """The path of long sequences, on sequences short enough to enumerate."""
 
     @given(task=tasks(max_length=8, max_size=2), epsilon=st.sampled_from(EPSILONS))
     def test_two_symbols(self, task, epsilon):

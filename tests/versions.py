@@ -55,7 +55,7 @@ def pythons() -> list[Version]:
 
 
 def requirements(names: Sequence[str] = (), extras: Sequence[str] = ()) -> Iterator[Requirement]:
-    """What the package, its extras and the tools named need, each as ``pyproject.toml`` has it."""
+    """Requirements of the package, its extras and the tools named, each as ``pyproject.toml`` has it."""
     optional = PROJECT["optional-dependencies"]
     for text in [*PROJECT["dependencies"], *(text for extra in extras for text in optional[extra])]:
         requirement = Requirement(text)

@@ -1,4 +1,4 @@
-"""What every certificate looks like, whether or not its numbers are true."""
+"""The form of a certificate, checked before its numbers are."""
 
 from collections.abc import Iterator
 from fractions import Fraction

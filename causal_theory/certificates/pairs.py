@@ -1,4 +1,4 @@
-"""Joint laws of two tokens in rational arithmetic, and what follows from them: limit scores and informations."""
+"""Joint laws of two tokens in rational arithmetic, with their limit scores and informations."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction

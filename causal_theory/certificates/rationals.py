@@ -1,4 +1,4 @@
-"""Rational input: what is accepted, how floats are rounded, and the exact stationary law."""
+"""Read rational numbers and matrices, round floats to them, and solve for the exact stationary law."""
 
 import operator
 import re
@@ -57,7 +57,7 @@ class Rounded:
 
     @property
     def moved(self) -> Fraction | None:
-        """How far a value is from the float that was given, ``None`` when all were rational."""
+        """Distance of a value from the float that was given, ``None`` when all were rational."""
         if self.given is None:
             return None
         if isinstance(self.given, Fraction):

@@ -29,7 +29,7 @@ Route = Literal["enumeration", "evaluation"]
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of checking a certificate.
+    """The outcome of checking a certificate.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Where statements of the theory stop: a search for counterexamples, each proved in rational arithmetic."""
+"""Search for counterexamples to statements of the theory, each proved in rational arithmetic."""
 
 from causal_theory.falsification.claims import CLAIMS, FalsifiableClaim
 from causal_theory.falsification.critical import CriticalLength, critical_length

@@ -1,4 +1,4 @@
-"""A number over two parameters, with what is certain about it: ready to be drawn as a phase diagram."""
+"""A number over two parameters, with its errors and proofs: ready to be drawn as a phase diagram."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ def without_unit(label: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RecoveryMap:
-    """A number for each pair of two parameters of a task, with what is certain about it.
+    """A number for each pair of two parameters of a task, with its error, and whether it is proved.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class RecoveryMap:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What :func:`causal_theory.plotting.plot_phase_diagram` needs, by name."""
+        """The arguments of :func:`causal_theory.plotting.plot_phase_diagram`, by name."""
         names = ("x", "y", "values", "errors", "xlabel", "ylabel", "label", "boundary", "limits")
         found = {name: getattr(self, name) for name in names}
         return found | {"certified": self.certified if self.certified.any() else None}

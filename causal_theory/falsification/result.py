@@ -1,4 +1,4 @@
-"""What a search returns: a counterexample with its certificate, or how far it looked."""
+"""The result of a search: a counterexample with its certificate, or the extent of what was searched."""
 
 from dataclasses import dataclass
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Where a search looks: graphs, sizes, epsilons, and which assumptions every matrix must satisfy."""
+"""The space of a search: graphs, sizes, epsilons, and the assumptions that every matrix must satisfy."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -238,7 +238,7 @@ class SearchSpace:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many values each number of a choice has."""
+        """The number of values of each number of a choice."""
         (low, high), (fewest, most) = self.lengths, self.symbols
         seeds = FOREST_SEEDS if RANDOM_FOREST in self.families else 1
         return high - low + 1, most - fewest + 1, len(self.families), len(self.epsilon_values(high)), seeds

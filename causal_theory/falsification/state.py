@@ -1,4 +1,4 @@
-"""The state of a search: what was tried, what failed, and how one choice is searched and certified."""
+"""The state of a search: its attempts and failures, and the search and certificate of one choice."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Causal graphs: which earlier tokens each token depends on."""
+"""Causal graphs: the earlier tokens that each token depends on."""
 
 from causal_theory.graphs.files import read_graph, write_graph
 from causal_theory.graphs.graph import CausalGraph

@@ -1,4 +1,4 @@
-"""What must be remembered when tokens are visited from left to right: the frontier.
+"""The frontier of a graph: the tokens to remember when all are visited from left to right.
 
 Before position i the frontier holds the earlier positions whose tokens are still needed: as parents of i or of a later
 position, or because they are asked for at the end. A sum over all sequences is then a product of transfers between the
@@ -36,7 +36,7 @@ class FrontierStep:
 
     @property
     def kind(self) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
-        """What the transfer depends on apart from the law of the token: steps of one kind share their tables."""
+        """The data of a transfer apart from the law of the token: steps of one kind share their tables."""
         return self.parents, len(self.before), self.keep
 
 

@@ -1,4 +1,4 @@
-"""The causal graph: an immutable list of parents, and what follows from it."""
+"""The causal graph: an immutable list of parents, with conversions and properties."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one place where compilation is configured.
+"""Configure compilation, here and nowhere else.
 
 Every kernel is compiled lazily on first use and cached on disk between processes. Two floating-point
 liberties are granted, both harmless here: multiply and add may fuse (``contract``), and a sum may be split

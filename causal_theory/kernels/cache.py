@@ -87,7 +87,7 @@ class KernelCache:
 
     @property
     def cache_path(self):
-        """Where numba's statistics say that code is kept."""
+        """The folder that numba's statistics name."""
         return str(self._folder) if isinstance(self._folder, Path) else None
 
     @cached_property

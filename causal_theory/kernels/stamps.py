@@ -1,4 +1,4 @@
-"""What the machine code of a kernel depends on, as a text that changes whenever the code may.
+"""Digests of everything that the machine code of a kernel depends on.
 
 It is taken from what is loaded: the bytecode of the kernel and of every kernel that it calls, the constants that they
 refer to, and the options of the compiler. Times and sizes of files say nothing about that, and neither do the files

@@ -1,4 +1,4 @@
-"""How many threads the parallel kernels use, for callers that share the processors out."""
+"""Set the number of threads of parallel kernels, for callers that share the processors out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""When a kernel with threads of its own may run: in which thread, and in which process.
+"""Let kernels with threads of their own run one at a time where they must, and refuse forked processes that cannot.
 
 numba runs them on OpenMP, TBB or, where it has neither, on a work queue of its own. That queue serves one caller at a
 time and ends the interpreter when a second one comes, so there kernels called from several Python threads take turns.
@@ -28,7 +28,7 @@ __all__ = ["launched_layer", "taking_turns"]
 
 
 class _Process:
-    """What this process knows about the threads of its kernels."""
+    """The state of this process: which of its threads runs kernels, and whether it was forked."""
 
     def __init__(self):
         self.fork_survives = True

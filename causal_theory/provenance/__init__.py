@@ -1,4 +1,4 @@
-"""Whether two computations are the same: by what was asked for, and by the code that ran.
+"""Decide whether two computations are the same: by their parameters, and by the code that ran.
 
 Checkpoints of training and stores of sweeps ask here, and nowhere else.
 """

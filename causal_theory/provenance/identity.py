@@ -1,4 +1,4 @@
-"""The same run or another one: compares what was asked for, and names the first difference."""
+"""Compare two runs by their parameters, and name the first difference."""
 
 import hashlib
 from collections.abc import Mapping

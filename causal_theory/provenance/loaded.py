@@ -70,7 +70,7 @@ class Source:
 
     @property
     def package(self) -> str:
-        """What relative imports in it are relative to."""
+        """The package that relative imports in it start from."""
         spec = getattr(self.module, "__spec__", None)
         if spec is not None and self.name in MAIN:
             return str(spec.parent)
@@ -80,7 +80,7 @@ class Source:
 
     @property
     def facts(self) -> SourceFacts:
-        """What it says about itself."""
+        """Its imports and the names that it binds."""
         return read_facts(self.content, self.package)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a source file says about itself: the modules it imports, and what its top level binds."""
+"""Read a source file without running it: the modules it imports, and the names its top level binds."""
 
 import ast
 import importlib.util
@@ -46,7 +46,7 @@ class Binding:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What is known of a module without running it.
+    """The imports and names of a module, read without running it.
 
     Attributes
     ----------

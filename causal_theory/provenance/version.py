@@ -1,4 +1,4 @@
-"""Which code computes a result: a digest of the sources that this process has loaded, and the versions of the rest.
+"""The version of the code that computes a result: a digest of the loaded sources, and the versions of the rest.
 
 The sources of this package are all covered, loaded or not. Of the user's modules those are that the computation
 imports, directly or through others.
@@ -34,7 +34,7 @@ ROOT = __name__.partition(".")[0]
 
 @dataclass(frozen=True)
 class CodeVersion:
-    """What a result was computed with.
+    """The versions of the code that computed a result.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Studies on grids of settings: every result is kept, none depends on how the work was done.
+"""Evaluate studies on grids of settings: every result is kept, and none depends on the order or place of the work.
 
 >>> import tempfile
 >>> from pathlib import Path

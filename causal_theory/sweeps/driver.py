@@ -1,4 +1,4 @@
-"""The loop of a sweep: hands units out in small parcels, collects what comes back, and stores it."""
+"""The loop of a sweep: hand units out in small parcels, collect their results, and store them."""
 
 import queue
 import time

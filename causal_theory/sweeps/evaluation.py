@@ -1,4 +1,4 @@
-"""What runs in a worker: a few units one after another, each on its own generator."""
+"""Evaluate units in a worker, one after another, each on its own generator."""
 
 import platform
 import threading
@@ -50,7 +50,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker sends back.
+    """The outcomes of a parcel, as a worker sends them back.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Where units are evaluated: in this process, or in processes of this machine that may die without harm."""
+"""Executors of units: this process, or processes of this machine that may die without harm."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Tables as files, which appear whole or not at all."""
+"""Write tables as CSV or Parquet."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What a unit leaves behind: its result in the form that is stored, or the text of its error."""
+"""The outcome of a unit: its result in the form that is stored, or the text of its error."""
 
 import io
 import json

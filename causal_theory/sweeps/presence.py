@@ -1,4 +1,4 @@
-"""Whether the files of a store are still those that were opened.
+"""Check that the files of a store are still those that were opened.
 
 SQLite goes on with a file that nobody can find any more: what is written is in a file without a name, and is gone when
 the last process closes it.

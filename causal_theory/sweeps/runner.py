@@ -29,7 +29,7 @@ class SweepInterrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a sweep did.
+    """The numbers of units that a sweep evaluated, skipped and failed, with the keys of all.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The SQLite file of a store: what it looks like, how it is opened, and how its errors are told."""
+"""The SQLite file of a store: its tables, connections to it, and its errors in words."""
 
 import os
 import sqlite3
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from causal_theory.errors import StoreError
 
-__all__ = ["connect_reader", "connect_writer", "told_contents", "told_errors"]
+__all__ = ["connect_reader", "connect_writer", "content_errors", "store_errors"]
 
 APPLICATION_ID = 0x43545357  # "CTSW"
 FORMAT = 1
@@ -49,7 +49,7 @@ CREATE TABLE arrays (
 
 
 @contextmanager
-def told_errors(path: Path) -> Iterator[None]:
+def store_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite into ones that name the file and say what is left."""
     try:
         yield
@@ -65,7 +65,7 @@ def told_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def told_contents(path: Path) -> Iterator[None]:
+def content_errors(path: Path) -> Iterator[None]:
     """Turn errors in what a store holds into one that names the file."""
     try:
         yield
@@ -81,12 +81,12 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     StoreError
         If there is none, or it has another format.
     """
-    with told_errors(path):
+    with store_errors(path):
         if not path.is_file():
             raise StoreError(f"store must be a file that exists, got {str(path)!r}")
     # On a read-only medium the files of the write-ahead log cannot be made, and nobody can be writing.
     frozen = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-    with told_errors(path):
+    with store_errors(path):
         address = f"{path.resolve().as_uri()}?{'immutable=1' if frozen else 'mode=ro'}"
         connection = sqlite3.connect(address, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)
         with _closed_on_error(connection):
@@ -103,7 +103,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     StoreError
         If the file is no store, has another format, or cannot be written.
     """
-    with told_errors(path):
+    with store_errors(path):
         if path.exists() and not path.is_file():
             raise StoreError(f"store must be a plain file, got {str(path)!r}")
         connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)

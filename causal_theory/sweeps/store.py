@@ -1,4 +1,4 @@
-"""Where the results of sweeps are kept: one SQLite file that one sweep writes and anybody reads meanwhile."""
+"""Read the results of sweeps from their store: one SQLite file that one sweep writes and anybody reads meanwhile."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.sweeps.presence import Presence
-from causal_theory.sweeps.schema import connect_reader, told_contents, told_errors
+from causal_theory.sweeps.schema import connect_reader, content_errors, store_errors
 from causal_theory.sweeps.study import Scalar
 
 __all__ = ["UNIT_COLUMNS", "Store", "StoredUnit", "StudyStatus"]
@@ -72,7 +72,7 @@ class StoredUnit:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """What a store holds of one study.
+    """Numbers of units that a store holds of one study, with their versions.
 
     Attributes
     ----------
@@ -196,7 +196,7 @@ class Store:
             Those with a result and those that failed.
         """
         order = self.parameters()
-        with told_errors(self.path):
+        with store_errors(self.path):
             # Both tables are read from one state of the file, which a sweep may be writing to.
             self._connection.execute("BEGIN")
             try:
@@ -205,12 +205,12 @@ class Store:
                 for key, name, npy in self._connection.execute(
                     f"SELECT key, name, npy FROM arrays JOIN units USING (key) {where} ORDER BY key, position", given
                 ):
-                    with told_contents(self.path):
+                    with content_errors(self.path):
                         arrays.setdefault(key, {})[name] = np.load(io.BytesIO(npy), allow_pickle=False)
                 rows = self._connection.execute(f"SELECT {UNIT_COLUMNS} FROM units {where}", given).fetchall()
             finally:
                 self._connection.execute("COMMIT")
-        with told_contents(self.path):
+        with content_errors(self.path):
             units = [_read_unit(row, arrays.get(row[0], {}), order) for row in rows]
         self._presence.check()
         return sorted(units, key=_position)
@@ -244,7 +244,7 @@ class Store:
         return total.hexdigest()
 
     def _rows(self, statement: str, given: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with told_errors(self.path):
+        with store_errors(self.path):
             rows = self._connection.execute(statement, given).fetchall()
         self._presence.check()
         return rows

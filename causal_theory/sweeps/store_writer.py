@@ -12,7 +12,7 @@ from types import TracebackType
 from causal_theory.errors import StoreError
 from causal_theory.sweeps.evaluation import Report
 from causal_theory.sweeps.lock import lock_store
-from causal_theory.sweeps.schema import connect_writer, told_errors
+from causal_theory.sweeps.schema import connect_writer, store_errors
 from causal_theory.sweeps.store import UNIT_COLUMNS, Store
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit, canonical_json
@@ -78,7 +78,7 @@ class WritableStore(Store):
         """Look at the store as anybody else would who opens it now."""
         ((stored,),) = self._rows("SELECT count(*) FROM units")
         address = f"{self._presence.place.as_uri()}?mode=rw"
-        with told_errors(self.path), closing(sqlite3.connect(address, uri=True)) as seen:
+        with store_errors(self.path), closing(sqlite3.connect(address, uri=True)) as seen:
             ((found,),) = seen.execute("SELECT count(*) FROM units").fetchall()
         if found != stored:
             raise StoreError(
@@ -88,7 +88,7 @@ class WritableStore(Store):
         self._presence.check()
 
     def _connect(self) -> sqlite3.Connection:
-        with told_errors(self.path):
+        with store_errors(self.path):
             if not self.path.absolute().parent.is_dir():
                 raise StoreError(f"store must be in a folder that exists, got {str(self.path)!r}")
         self._lock = lock_store(self.path)
@@ -101,7 +101,7 @@ class WritableStore(Store):
     def close(self) -> None:
         """Close the file and let another sweep have it; what was not committed is lost."""
         try:
-            with told_errors(self.path):
+            with store_errors(self.path):
                 super().close()
         finally:
             self._lock.release()
@@ -149,7 +149,7 @@ class WritableStore(Store):
             If the other store holds another study of the same name, or another result of the same unit by the same
             code; then nothing is copied.
         """
-        with told_errors(path):
+        with store_errors(path):
             self._connection.execute("ATTACH ? AS part", (str(path.resolve()),))
         try:
             for name, source in self._rows("SELECT name, source FROM part.studies"):
@@ -169,7 +169,7 @@ class WritableStore(Store):
     def _write(self, statements: Iterable[tuple[str, tuple[object, ...]]]) -> None:
         """Execute statements in one transaction."""
         self._presence.check()
-        with told_errors(self.path):
+        with store_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement, values in statements:

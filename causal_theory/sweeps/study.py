@@ -1,4 +1,4 @@
-"""What a sweep repeats: a plain function whose parameters are read from its signature."""
+"""A study: a plain function that a sweep repeats, with parameters read from its signature."""
 
 import importlib
 import inspect
@@ -113,7 +113,7 @@ class Study:
 
     @property
     def source(self) -> str:
-        """Where the function is defined: ``module:name``."""
+        """The place of the function, ``module:name``."""
         return f"{self.function.__module__}:{self.function.__qualname__}"
 
     def complete(self, settings: Mapping[str, object]) -> dict[str, Scalar]:

@@ -72,7 +72,7 @@ class TwoSymbols:
 
     @property
     def constant(self) -> sp.Expr:
-        """What multiplies the power of the eigenvalue in the limit score; positive."""
+        """The factor of the power of the eigenvalue in the limit score; positive."""
         m = self.stationary
         return m[0] * m[1] / 2 * (1 / (m[0] + self.epsilon) + 1 / (m[1] + self.epsilon))
 

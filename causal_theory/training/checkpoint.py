@@ -1,4 +1,4 @@
-"""Checkpoints: a NumPy archive without pickled objects, replaced as a whole or not at all.
+"""Write and read checkpoints: NumPy archives without pickled objects.
 
 Besides the arrays of the state the archive holds ``settings``, a JSON text with ``run``, all that the run was asked
 for, and ``versions``, the code that computed it, one entry after another where it was changed in between; and

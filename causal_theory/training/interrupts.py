@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM between two steps, not within one."""
+"""Hold back Ctrl-C and SIGTERM until a step is finished."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""Everything a run in progress consists of, and nothing else: what a checkpoint has to hold."""
+"""The state of a run in progress: everything that a checkpoint has to hold, and nothing else."""
 
 from dataclasses import dataclass
 

@@ -190,7 +190,7 @@ def training_rows(budget: float) -> list[Row]:
 
 
 def start_rows(budget: float) -> list[Row]:
-    """What a user waits for before anything is computed: fresh processes."""
+    """Seconds that a user waits before anything is computed, in fresh processes."""
     code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
     works = [("import causal_theory", ("-c", "import causal_theory")), ("causal-theory --help", ("-c", code, "--help"))]
     return [
@@ -200,7 +200,7 @@ def start_rows(budget: float) -> list[Row]:
 
 
 def sweep_rows(budget: float) -> list[Row]:
-    """What a unit of a sweep costs beside its study: units that do nothing, on two processes that are there."""
+    """Cost of a unit of a sweep beside its study: units that do nothing, on two processes that are there."""
     units = 2000
     with ProcessPool(2) as pool, tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "a.sqlite")

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.scale``: what a unit costs, in seconds and in bytes, and what two workers make of it.
+"""``python -m tests.benchmarks.scale``: seconds and bytes of a unit, alone and with two workers.
 
 The numbers of the page on scale, which predicts from them what many workers would do.
 """

@@ -1,4 +1,4 @@
-"""What is looked for on a page. Every check returns a list of what is wrong, and ``test_checks.py`` makes it find some.
+"""Checks of a page, each of which returns a list of faults; ``test_checks.py`` makes it find some.
 
 The page's own scripts are never asked: each check measures what the browser has laid out.
 """
@@ -40,7 +40,7 @@ class Visit:
 
 
 def too_wide(page: "Page", *, boxes: str = ":not(*)") -> list[str]:
-    """What is wider than its room: elements that reach beyond the window, and boxes that scroll sideways or cut text.
+    """Elements wider than their room: those that reach beyond the window, and boxes that scroll sideways or cut text.
 
     ``boxes`` selects the boxes that are meant to scroll; what they hold may have any width.
     """
@@ -73,7 +73,7 @@ def too_wide(page: "Page", *, boxes: str = ":not(*)") -> list[str]:
 
 
 def barriers(page: "Page", *, without: Sequence[str] = (), ignored: Sequence[str] = ()) -> list[str]:
-    """What axe finds, outside of the elements that ``without`` selects and by all but the ``ignored`` rules."""
+    """Findings of axe, outside of the elements that ``without`` selects and by all but the ``ignored`` rules."""
     from axe_playwright_python.sync_playwright import Axe
 
     options = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in ignored}}

@@ -48,7 +48,7 @@ size divides 120, so that cells end where pixels do, and no version of matplotli
 
 @dataclass(frozen=True)
 class Picture:
-    """What one figure shows, and the same with one number changed.
+    """One figure, and the same with one number changed.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What several tests of sweeps need: clusters of two workers, a clock, calls that hang, and contents of stores."""
+"""Helpers of the tests of sweeps: clusters of two workers, a clock, calls that hang, and contents of stores."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What may happen to a sweep of many hours does happen here: afterwards nothing is lost, doubled or wrong."""
+"""Faults that a sweep of many hours may meet: afterwards nothing is lost, doubled or wrong."""
 
 import json
 import multiprocessing
@@ -117,7 +117,7 @@ class TestKilledProcess:
 
 
 class TestApart:
-    """What becomes of units under suspicion."""
+    """Units under suspicion are evaluated apart from others."""
 
     def parcel(self, function, settings, units):
         study = find_study(function)

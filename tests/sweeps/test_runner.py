@@ -77,7 +77,7 @@ class TestResume:
 
 class TestCodeVersion:
     def other(self, monkeypatch):
-        """What runs from here on is another version."""
+        """Another version runs from here on."""
         version = code_version(studies.cheap)
         changed = CodeVersion("99", "f" * 64, version.numpy, version.numba, version.python)
         for module in ("causal_theory.sweeps.runner", "causal_theory.sweeps.evaluation"):

@@ -1,4 +1,4 @@
-"""What the claims on tokens with several parents are built from."""
+"""Parts of the claims on tokens with several parents."""
 
 from dataclasses import replace
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""What the claims on the two stages of training are built from."""
+"""Parts of the claims on the two stages of training."""
 
 from dataclasses import replace
 
