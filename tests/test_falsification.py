@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from causal_theory import CausalGraph, OrbitPrior, check_assumptions, verify_certificate
 from causal_theory.chains import chi2_matrix, mixing_decay
 from causal_theory.errors import GraphError, InvalidArgumentError, TaskError, TransitionError
-from causal_theory.falsification import CLAIMS, FalsifiableClaim, Instance, SearchSpace, find_counterexample
+from causal_theory.falsification import STATEMENTS, Instance, SearchSpace, Statement, find_counterexample
 from causal_theory.falsification.matrices import coordinates, matrix_at
 from causal_theory.falsification.rational import exact_checks, fractions_near
 from causal_theory.testing import forests, transition_matrices
@@ -56,8 +56,8 @@ class TestWhatIsFound:
         assert found.margin < 0
         assert verify_certificate(found.certificate).valid
         assert found.certificate == found.instance.certificate
-        assert found.margin == CLAIMS[name].certified_margin(found.instance)
-        assert_close(CLAIMS[name].margin(found.instance), float(found.margin), rtol=0.0, atol=1e-12)
+        assert found.margin == STATEMENTS[name].certified_margin(found.instance)
+        assert_close(STATEMENTS[name].margin(found.instance), float(found.margin), rtol=0.0, atol=1e-12)
 
     def test_the_code_certifies_it_again(self):
         found = find_counterexample(TOP, SearchSpace(lower_bound=0.1), 500, 0).counterexample
@@ -136,7 +136,7 @@ class TestWhatIsNotFound:
         assert not result.found
         assert (result.evaluations, result.budget) == (800, 800)
         assert 0.0 < result.smallest_margin < 0.2
-        assert_close(CLAIMS[TOP].margin(result.closest), result.smallest_margin, rtol=0.0)
+        assert_close(STATEMENTS[TOP].margin(result.closest), result.smallest_margin, rtol=0.0)
 
     def test_graphs_without_edges_end_the_search(self):
         result = find_counterexample(TOP, SearchSpace(lengths=(2, 2)), 100, 0)
@@ -153,8 +153,8 @@ class TestBudget:
             calls.append(instance)
             return 1.0
 
-        claim = FalsifiableClaim("always", "nothing fails", margin, lambda instance: Fraction(1))
-        result = find_counterexample(claim, SearchSpace(), budget, 0)
+        statement = Statement("always", "nothing fails", margin, lambda instance: Fraction(1))
+        result = find_counterexample(statement, SearchSpace(), budget, 0)
         assert len(calls) == result.evaluations == budget
 
     def test_points_without_a_matrix_count(self):
@@ -165,7 +165,7 @@ class TestBudget:
         assert result.closest is None
 
     def test_one_evaluation_can_be_enough(self):
-        never = FalsifiableClaim("never", "all fails", lambda instance: -1.0, lambda instance: Fraction(-1))
+        never = Statement("never", "all fails", lambda instance: -1.0, lambda instance: Fraction(-1))
         result = find_counterexample(never, SearchSpace(lengths=(3, 30)), 1, 0)
         assert result.evaluations == 1
         assert result.counterexample.instance.graph.length == 3
@@ -206,7 +206,7 @@ class TestDeterminism:
         assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["constants.py"]
 
 
-class TestYourOwnClaim:
+class TestYourOwnStatement:
     def test_shrinks_to_the_first_length_that_fails(self):
         """Fails from nine tokens on, for four symbols, on binary trees: the least of each is found."""
 
@@ -214,15 +214,15 @@ class TestYourOwnClaim:
             worse = instance.graph == CausalGraph.binary_tree(instance.graph.length)
             return -1.0 if instance.graph.length >= 9 and len(instance.transition) >= 4 and worse else 1.0
 
-        claim = FalsifiableClaim("mine", "made up", margin, lambda instance: Fraction(margin(instance)))
+        statement = Statement("mine", "made up", margin, lambda instance: Fraction(margin(instance)))
         space = SearchSpace(families=("chain", "star", "binary-tree"), lengths=(3, 14), symbols=(2, 6))
-        found = find_counterexample(claim, space, 20_000, 0).counterexample
+        found = find_counterexample(statement, space, 20_000, 0).counterexample
         assert (found.instance.graph.length, len(found.instance.transition), found.family) == (9, 4, "binary-tree")
 
     def test_floats_alone_are_no_counterexample(self):
         """A margin that is negative in floats and positive in fractions is an artefact."""
-        claim = FalsifiableClaim("mine", "made up", lambda instance: -1.0, lambda instance: Fraction(1))
-        result = find_counterexample(claim, SearchSpace(lengths=(3, 4)), 500, 0)
+        statement = Statement("mine", "made up", lambda instance: -1.0, lambda instance: Fraction(1))
+        result = find_counterexample(statement, SearchSpace(lengths=(3, 4)), 500, 0)
         assert not result.found
         assert result.evaluations == 500
 
@@ -230,9 +230,9 @@ class TestYourOwnClaim:
         def broken(instance):
             raise ZeroDivisionError("mine")
 
-        claim = FalsifiableClaim("mine", "made up", broken, lambda instance: Fraction(1))
+        statement = Statement("mine", "made up", broken, lambda instance: Fraction(1))
         with pytest.raises(ZeroDivisionError, match="mine"):
-            find_counterexample(claim, SearchSpace(), 10, 0)
+            find_counterexample(statement, SearchSpace(), 10, 0)
 
     @pytest.mark.parametrize(
         ("margin", "certified", "message"),
@@ -243,21 +243,21 @@ class TestYourOwnClaim:
     )
     def test_margins_must_be_margins(self, margin, certified, message):
         with pytest.raises(InvalidArgumentError, match=message):
-            find_counterexample(FalsifiableClaim("mine", "made up", margin, certified), SearchSpace(), 500, 0)
+            find_counterexample(Statement("mine", "made up", margin, certified), SearchSpace(), 500, 0)
 
 
-class TestClaims:
-    @pytest.mark.parametrize("name", CLAIMS)
+class TestStatements:
+    @pytest.mark.parametrize("name", STATEMENTS)
     @settings(max_examples=15)
     @given(graph=forests(min_length=3, max_length=6), matrix=transition_matrices(max_size=3, near_deterministic=False))
     def test_floats_and_fractions_agree(self, name, graph, matrix):
         rows = tuple(tuple(Fraction(float(entry)) for entry in row) for row in matrix)
         instance = Instance(graph, rows, Fraction(1, 10))
-        margin = CLAIMS[name].margin(instance)
+        margin = STATEMENTS[name].margin(instance)
         if np.isfinite(margin):
-            assert_close(margin, float(CLAIMS[name].certified_margin(instance)), rtol=1e-10, atol=1e-10)
+            assert_close(margin, float(STATEMENTS[name].certified_margin(instance)), rtol=1e-10, atol=1e-10)
         else:
-            assert CLAIMS[name].certified_margin(instance) == 1
+            assert STATEMENTS[name].certified_margin(instance) == 1
 
     def test_uniform_roots_have_no_limit(self):
         with pytest.raises(TaskError, match="root_law"):
@@ -369,7 +369,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("no_such_claim", SearchSpace(), 10, 0), "claim must be one of 'top_scores_are_edges'"),
+            (("no_such_claim", SearchSpace(), 10, 0), "statement must be one of 'top_scores_are_edges'"),
             ((TOP, {"lengths": (3, 4)}, 10, 0), "search_space must be a SearchSpace, got dict"),
             ((TOP, SearchSpace(), 0, 0), "budget must be an integer of at least 1, got 0"),
             ((TOP, SearchSpace(), -3, 0), "budget must be an integer of at least 1, got -3"),
@@ -390,9 +390,9 @@ class TestBadInput:
             ("error", 0, "error must be a finite number greater than 0, got 0"),
         ],
     )
-    def test_claims(self, field, value, message):
+    def test_statements(self, field, value, message):
         with pytest.raises(InvalidArgumentError, match=message):
-            replace(CLAIMS[TOP], **{field: value})
+            replace(STATEMENTS[TOP], **{field: value})
 
     def test_instances(self):
         good = third()
@@ -431,7 +431,7 @@ class TestShown:
         result = find_counterexample(TOP, SearchSpace(lower_bound=0.1), 500, 0)
         assert repr(result).startswith("SearchResult(top_scores_are_edges: Counterexample(chain, length=3, symbols=2,")
         assert "\n" not in repr(result)
-        assert repr(CLAIMS[TOP]).startswith("FalsifiableClaim(top_scores_are_edges: in every child row")
+        assert repr(STATEMENTS[TOP]).startswith("Statement(top_scores_are_edges: in every child row")
 
     def test_notebook(self):
         result = find_counterexample(TOP, SearchSpace(lower_bound=0.1), 500, 0)

@@ -142,7 +142,7 @@ def _show(result: SearchResult, space: SearchSpace, out: Path | None) -> None:
     console = Console()
     found = result.counterexample
     lines = {
-        "claim": result.claim.statement,
+        "claim": result.statement.sentence,
         "assumptions kept": ", ".join(("symmetry", *space.kept)),
         "evaluations": f"{result.evaluations} of {result.budget}, {result.rejected} outside the assumptions",
         "smallest margin seen": f"{result.smallest_margin:.6g}",
@@ -180,8 +180,8 @@ def _lines(found: Counterexample) -> dict[str, str]:
 def _describe(result: SearchResult, space: SearchSpace, seed: int) -> dict[str, Any]:
     found = result.counterexample
     return {
-        "claim": result.claim.name,
-        "statement": result.claim.statement,
+        "claim": result.statement.name,
+        "statement": result.statement.sentence,
         "kept": ["symmetry", *space.kept],
         "seed": seed,
         "budget": result.budget,

@@ -1,6 +1,5 @@
 """Search for counterexamples to statements of the theory, each proved in rational arithmetic."""
 
-from causal_theory.falsification.claims import CLAIMS, FalsifiableClaim
 from causal_theory.falsification.critical import CriticalLength, critical_length
 from causal_theory.falsification.instance import Instance
 from causal_theory.falsification.maps import concentration_map, symbols_map, trace_map
@@ -9,18 +8,19 @@ from causal_theory.falsification.recovery_map import RecoveryMap
 from causal_theory.falsification.result import Counterexample, SearchResult
 from causal_theory.falsification.search import find_counterexample
 from causal_theory.falsification.space import FAMILIES, SearchSpace
+from causal_theory.falsification.statements import STATEMENTS, Statement
 
 __all__ = [
-    "CLAIMS",
     "FAMILIES",
+    "STATEMENTS",
     "Counterexample",
     "CriticalLength",
     "ExactCheck",
-    "FalsifiableClaim",
     "Instance",
     "RecoveryMap",
     "SearchResult",
     "SearchSpace",
+    "Statement",
     "concentration_map",
     "critical_length",
     "find_counterexample",

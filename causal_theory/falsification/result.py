@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from causal_theory.certificates import Certificate
-from causal_theory.falsification.claims import FalsifiableClaim
 from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.rational import ExactCheck
+from causal_theory.falsification.statements import Statement
 from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, facts, paragraph, table
 
@@ -18,7 +18,7 @@ LONG = 24
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An instance on which a claim fails, proved in rational arithmetic.
+    """An instance on which a statement fails, proved in rational arithmetic.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class SearchResult:
 
     Attributes
     ----------
-    claim : FalsifiableClaim
+    statement : Statement
         What was to be falsified.
     counterexample : Counterexample or None
         The smallest one found; ``None`` when none was found within the budget, which proves nothing.
@@ -106,7 +106,7 @@ class SearchResult:
         Where it was seen.
     """
 
-    claim: FalsifiableClaim
+    statement: Statement
     counterexample: Counterexample | None
     evaluations: int
     rejected: int
@@ -123,14 +123,14 @@ class SearchResult:
         """Return one line with the outcome."""
         outcome = "none found" if self.counterexample is None else repr(self.counterexample)
         return (
-            f"SearchResult({self.claim.name}: {outcome}; evaluations={self.evaluations} of {self.budget}, "
+            f"SearchResult({self.statement.name}: {outcome}; evaluations={self.evaluations} of {self.budget}, "
             f"smallest_margin={self.smallest_margin:.4g})"
         )
 
     @default_floats
     def _repr_html_(self) -> str:
         summary: dict[str, object] = {
-            "claim": self.claim.statement,
+            "statement": self.statement.sentence,
             "evaluations": f"{self.evaluations} of {self.budget}, {self.rejected} outside the assumptions",
             "smallest margin": f"{self.smallest_margin:.4g}",
         }

@@ -5,10 +5,10 @@ from contextlib import closing, suppress
 from random import Random
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.falsification.claims import FalsifiableClaim, as_claim
 from causal_theory.falsification.result import Counterexample, SearchResult
 from causal_theory.falsification.space import SearchSpace
 from causal_theory.falsification.state import BudgetSpent, MarginError, Search
+from causal_theory.falsification.statements import Statement, as_statement
 from causal_theory.floats import default_floats
 from causal_theory.progress import track
 from causal_theory.validation import SeedLike, as_generator, check_integer
@@ -21,9 +21,9 @@ CHOICES_PER_ROUND = 60
 
 @default_floats
 def find_counterexample(
-    claim: str | FalsifiableClaim, search_space: SearchSpace, budget: int, rng: SeedLike, *, progress: bool = True
+    statement: str | Statement, search_space: SearchSpace, budget: int, rng: SeedLike, *, progress: bool = True
 ) -> SearchResult:
-    r"""Search for an instance on which a claim fails, make it small, and prove it.
+    r"""Search for an instance on which a statement fails, make it small, and prove it.
 
     Hypothesis draws what is discrete: the length T, the number of symbols S, the family, epsilon, and the seed of a
     random forest. For each choice differential evolution minimises the margin over transition matrices, which satisfy
@@ -35,7 +35,7 @@ def find_counterexample(
 
     Parameters
     ----------
-    claim : str or FalsifiableClaim
+    statement : str or Statement
         ``"top_scores_are_edges"``, ``"limit_scores_are_edges"``, ``"limit_bounded_by_information"``,
         ``"information_fades"``, or your own.
     search_space : SearchSpace
@@ -57,7 +57,7 @@ def find_counterexample(
     Raises
     ------
     InvalidArgumentError
-        If the claim is unknown, ``search_space`` is not a SearchSpace, or ``budget`` is not a positive integer.
+        If the statement is unknown, ``search_space`` is not a SearchSpace, or ``budget`` is not a positive integer.
     TooLargeError
         If the certificate of what was found would take hours: search shorter sequences.
 
@@ -85,19 +85,19 @@ def find_counterexample(
     >>> result.counterexample.certificate.holds
     False
     """
-    statement = as_claim(claim)
+    checked = as_statement(statement)
     if not isinstance(search_space, SearchSpace):
         raise InvalidArgumentError(f"search_space must be a SearchSpace, got {type(search_space).__name__}")
     most = check_integer("budget", budget, 1)
     seed = int(as_generator(rng).integers(2**63))
-    with closing(_ticks(most, f"counterexamples to {statement.name}" if progress else None)) as ticks:
-        search = Search(statement, search_space, most, seed, ticks)
+    with closing(_ticks(most, f"counterexamples to {checked.name}" if progress else None)) as ticks:
+        search = Search(checked, search_space, most, seed, ticks)
         try:
             counterexample = _rounds(search)
         except MarginError as failure:
             raise failure.__cause__ from None  # type: ignore[misc]
     return SearchResult(
-        statement, counterexample, search.evaluations, search.rejected, most, search.smallest, search.closest
+        checked, counterexample, search.evaluations, search.rejected, most, search.smallest, search.closest
     )
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from causal_theory.certificates.rationals import common_denominator
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.falsification.claims import FalsifiableClaim
 from causal_theory.falsification.instance import Instance
 from causal_theory.falsification.matrices import coordinates, matrix_at
 from causal_theory.falsification.rational import exact_checks, fractions_near
 from causal_theory.falsification.result import Counterexample
 from causal_theory.falsification.space import Choice, SearchSpace
+from causal_theory.falsification.statements import Statement
 from causal_theory.graphs import CausalGraph
 
 __all__ = ["BudgetSpent", "MarginError", "Search"]
@@ -68,7 +68,7 @@ class Failure:
 class Search:
     """The state of one search."""
 
-    claim: FalsifiableClaim
+    statement: Statement
     space: SearchSpace
     budget: int
     seed: int
@@ -130,18 +130,18 @@ class Search:
         if choice.symbols not in self.best or margin < self.best[choice.symbols][0]:
             self.best[choice.symbols] = margin, point.copy()
         failures = self.failing.get(choice, [])
-        if margin < (failures[-1].margin if failures else -self.claim.error):
+        if margin < (failures[-1].margin if failures else -self.statement.error):
             self.failing[choice] = [*failures, Failure(margin, matrix, point.copy())]
         return margin
 
     def _margin(self, instance: Instance) -> float:
         try:
-            margin = float(self.claim.margin(instance))
+            margin = float(self.statement.margin(instance))
         except Exception as error:
             raise MarginError from error
         if np.isnan(margin):
             raise MarginError from InvalidArgumentError(
-                f"margin of {self.claim.name} must be a number, got nan at {instance!r}"
+                f"margin of {self.statement.name} must be a number, got nan at {instance!r}"
             )
         return margin
 
@@ -164,8 +164,8 @@ class Search:
         graph, epsilon = self.space.graph(choice), self.space.epsilon_values(choice.length)[choice.epsilon]
         for rational in fractions_near(matrix, self.space):
             instance = Instance(graph, rational, epsilon, self.space.root_law)
-            # A tie would falsify some statements as well, but every claim ties on matrices without information.
-            if self._margin(instance) >= -self.claim.error:
+            # A tie would falsify some statements as well, but every statement ties on matrices without information.
+            if self._margin(instance) >= -self.statement.error:
                 continue
             certified = self._certified_margin(instance)
             if certified < 0:
@@ -175,9 +175,11 @@ class Search:
         return None
 
     def _certified_margin(self, instance: Instance) -> Fraction:
-        certified = self.claim.certified_margin(instance)
+        certified = self.statement.certified_margin(instance)
         if not isinstance(certified, Rational):
-            raise InvalidArgumentError(f"certified_margin of {self.claim.name} must be a Fraction, got {certified!r}")
+            raise InvalidArgumentError(
+                f"certified_margin of {self.statement.name} must be a Fraction, got {certified!r}"
+            )
         return Fraction(certified)
 
 

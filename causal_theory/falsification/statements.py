@@ -16,22 +16,22 @@ from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import edge_scores
 from causal_theory.validation import check_choice, check_positive
 
-__all__ = ["CLAIMS", "FalsifiableClaim", "as_claim"]
+__all__ = ["STATEMENTS", "Statement", "as_statement"]
 
 Array = NDArray[np.float64]
 INFINITE = float("inf")
 
 
 @dataclass(frozen=True)
-class FalsifiableClaim:
+class Statement:
     """A statement about single instances, with a margin that says how far it is from failing.
 
     Parameters
     ----------
     name : str
         Identifier.
-    statement : str
-        What is claimed, in words.
+    sentence : str
+        The statement in words.
     margin : callable
         ``margin(instance) -> float`` from the float engines: positive where the statement holds, infinite where it is
         empty. It decides where the search goes, never whether a counterexample is one.
@@ -52,21 +52,21 @@ class FalsifiableClaim:
 
     >>> from fractions import Fraction
     >>> from causal_theory import CausalGraph, edge_scores
-    >>> from causal_theory.falsification import FalsifiableClaim, Instance
+    >>> from causal_theory.falsification import Statement, Instance
     >>> def margin(instance):
     ...     scores = edge_scores(instance.task, epsilon=instance.epsilon).value
     ...     return scores[1, 0] - scores[1, 1]
     >>> def certified(instance):
     ...     row = instance.certificate.scores[1]
     ...     return row[0] - row[1]
-    >>> claim = FalsifiableClaim("first_edge", "G_10 > G_11 when 0 is the parent of 1", margin, certified)
+    >>> statement = Statement("first_edge", "G_10 > G_11 when 0 is the parent of 1", margin, certified)
     >>> p = Fraction(1, 4)
-    >>> claim.certified_margin(Instance(CausalGraph.chain(3), ((p, 1 - p), (1 - p, p)), Fraction(1, 10)))
+    >>> statement.certified_margin(Instance(CausalGraph.chain(3), ((p, 1 - p), (1 - p, p)), Fraction(1, 10)))
     Fraction(315, 598)
     """
 
     name: str
-    statement: str
+    sentence: str
     margin: Callable[[Instance], float]
     certified_margin: Callable[[Instance], Fraction]
     error: float = 1e-9
@@ -81,15 +81,15 @@ class FalsifiableClaim:
         check_positive("error", self.error)
 
     def __repr__(self) -> str:
-        """Return the name and the statement."""
-        return f"FalsifiableClaim({self.name}: {self.statement})"
+        """Return the name and the sentence."""
+        return f"Statement({self.name}: {self.sentence})"
 
 
-def as_claim(claim: object) -> FalsifiableClaim:
-    """Return a claim itself, or the one of that name."""
-    if isinstance(claim, FalsifiableClaim):
-        return claim
-    return CLAIMS[check_choice("claim", claim, CLAIMS)]
+def as_statement(statement: object) -> Statement:
+    """Return a statement itself, or the one of that name."""
+    if isinstance(statement, Statement):
+        return statement
+    return STATEMENTS[check_choice("statement", statement, STATEMENTS)]
 
 
 def _smallest_lead(instance: Instance, scores: Array) -> float:
@@ -169,28 +169,28 @@ def _rows(instance: Instance) -> Iterator[tuple[int, int, int]]:
     return _rivals(instance.parents, diagonal=False)
 
 
-CLAIMS = {
-    claim.name: claim
-    for claim in (
-        FalsifiableClaim(
+STATEMENTS = {
+    one.name: one
+    for one in (
+        Statement(
             "top_scores_are_edges",
             "in every child row the parent has the strictly largest edge score, the diagonal included",
             _score_margin,
             _certified_score_margin,
         ),
-        FalsifiableClaim(
+        Statement(
             "limit_scores_are_edges",
             "in every child row the parent has the strictly largest limit score at eps = 0, the diagonal included",
             _limit_margin,
             _certified_limit_margin,
         ),
-        FalsifiableClaim(
+        Statement(
             "limit_bounded_by_information",
             "limit_ij <= I_{i,p(i)}/S for every child i and every j < i (a theorem)",
             _bound_margin,
             _certified_bound_margin,
         ),
-        FalsifiableClaim(
+        Statement(
             "information_fades",
             "I_ij <= I_{i,p(i)} for every child i and every j < i (the data-processing inequality)",
             _fading_margin,
@@ -198,4 +198,4 @@ CLAIMS = {
         ),
     )
 }
-"""The claims that the package knows, by name."""
+"""The statements that the package knows, by name."""
