@@ -14,6 +14,9 @@ other languages      a file, named by its first line ``# name`` or as ``{code-bl
 ===================  ==========================================================================================
 
 Everything else is a problem: a block without a language, an indented one, an unknown directive.
+
+Markdown is read by markdown-it, examples are run by doctest. Sybil (10.1 was tried) would replace neither well: it does
+not see indented blocks and text beside examples, and loses options of a figure that go on for several lines.
 """
 
 import contextlib

@@ -39,9 +39,9 @@ def definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | ast.FunctionDef
 
 
 def repeats(node: ast.AST) -> bool:
-    """Whether this is an overload or the setter of a property, which is documented once."""
+    """Whether this is documented elsewhere: an overload, the setter of a property, a method of a base class."""
     words = {ast.unparse(decorator).rpartition(".")[2] for decorator in getattr(node, "decorator_list", [])}
-    return bool(words & {"overload", "setter", "deleter"})
+    return bool(words & {"overload", "setter", "deleter", "override"})
 
 
 def missing(tree: ast.Module, module: str) -> list[str]:
@@ -59,6 +59,14 @@ def is_public(path: Path) -> bool:
 def test_public_names_are_documented(path):
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     assert missing(ast.parse(path.read_text(encoding="utf-8")), module) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_overriding_methods_leave_their_text_to_the_base_class(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    methods = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    marked = [one for one in methods if any("override" in ast.unparse(word) for word in one.decorator_list)]
+    assert [one.name for one in marked if ast.get_docstring(one)] == []
 
 
 def test_finds_what_is_missing():

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from typing_extensions import override
+
 from causal_theory.errors import StoreError
 from causal_theory.sweeps.evaluation import Report
 from causal_theory.sweeps.lock import lock_store
@@ -64,10 +66,11 @@ class WritableStore(Store):
 
     companions = ("-wal", "-shm", ".lock")
 
+    @override
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file; it is an error when what was stored is not to be found there."""
+        # It is an error when what was stored is not to be found there.
         try:
             if error is None:
                 self._check_stored()
@@ -87,6 +90,7 @@ class WritableStore(Store):
             )
         self._presence.check()
 
+    @override
     def _connect(self) -> sqlite3.Connection:
         with store_errors(self.path):
             if not self.path.absolute().parent.is_dir():
@@ -98,8 +102,9 @@ class WritableStore(Store):
             self._lock.release()
             raise
 
+    @override
     def close(self) -> None:
-        """Close the file and let another sweep have it; what was not committed is lost."""
+        # Another sweep may have the store now; what was not committed is lost.
         try:
             with store_errors(self.path):
                 super().close()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+from typing_extensions import override
+
 __all__ = ["DeferredInterrupt", "Terminated"]
 
 
@@ -23,8 +25,8 @@ class Terminated(SystemExit):
         super().__init__(128 + signal.SIGTERM)
         self.message = message
 
+    @override
     def __str__(self) -> str:
-        """Return the message."""
         return self.message
 
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.training.settings import TrainingSettings
 
@@ -29,8 +30,8 @@ class Sgd(Optimizer):
         self.state = {}
         self._decay = weight_decay
 
+    @override
     def step(self, parameters: Array, gradient: Array, rate: float, part: slice) -> None:
-        """Take one step on a part of the parameters."""
         own = parameters[part]
         if self._decay:
             own *= 1.0 - rate * self._decay
@@ -52,8 +53,8 @@ class AdamW(Optimizer):
         self.state = {"mean": np.zeros(size), "square": np.zeros(size), "counts": np.zeros(size)}
         self._settings = settings
 
+    @override
     def step(self, parameters: Array, gradient: Array, rate: float, part: slice) -> None:
-        """Take one step on a part of the parameters."""
         own, slope = parameters[part], gradient[part]
         mean, square, counts = (self.state[name][part] for name in ("mean", "square", "counts"))
         beta1, beta2 = self._settings.beta1, self._settings.beta2
