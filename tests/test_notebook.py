@@ -33,14 +33,14 @@ from causal_theory import (
     check_assumptions,
 )
 from causal_theory.dynamics import FlowTimes, Generalisation, Stage1Run, Stage2Run
-from causal_theory.graphs.drawing import LONGEST, SHOWN, draw_graph
-from causal_theory.notebook import Cell, array_block, facts, heat_map, number, sparkline, svg, table, with_error
-from causal_theory.notebook.numbers import TIMES
+from causal_theory.notebook import Cell, array_block, facts, heat_map, sparkline, svg, table
+from causal_theory.notebook.graphs import LONGEST, SHOWN, draw_graph
 from causal_theory.notebook.svg import MOST_CELLS, NEGATIVE, POSITIVE, block_size
 from causal_theory.priors import AssumptionCheck, Prior
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.testing import forests
 from causal_theory.training import PRESETS
+from causal_theory.wording import TIMES, number, with_error
 
 SVG = "{http://www.w3.org/2000/svg}"
 HTML_CHILDREN = {
