@@ -11,7 +11,7 @@ from causal_theory.models.reduced import (
     key_scores,
 )
 from causal_theory.models.standard import StandardTransformer
-from causal_theory.models.views import Axis, MatrixView, block_axis
+from causal_theory.models.views import Axis, MatrixView
 
 __all__ = [
     "SEQUENCES_PER_SUM",
@@ -22,7 +22,6 @@ __all__ = [
     "ReducedTransformer",
     "StandardTransformer",
     "TrainableModel",
-    "block_axis",
     "causal_softmax",
     "check_attention_matrix",
     "check_model",

@@ -21,7 +21,7 @@ from causal_theory.kernels._jit import get_num_threads
 from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
-from causal_theory.models.views import MatrixView, block_axis
+from causal_theory.models.views import MatrixView, layer_view
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_memory, check_positive
 
 __all__ = ["DisentangledTransformer"]
@@ -184,11 +184,9 @@ class DisentangledTransformer(TrainableModel):
     def views(self) -> Sequence[MatrixView]:
         found = []
         for k, layer in enumerate(self.layers):
-            blocks = int(self._blocks[k])
-            rows, columns = (block_axis(side, self._length, self._size, blocks) for side in ("query", "key"))
             for h, matrix in enumerate(layer):
                 title = f"matrix of layer {k + 1}" + (f", head {h + 1}" if len(layer) > 1 else "")
-                found.append(MatrixView(title, matrix, rows, columns, "logit (dimensionless)"))
+                found.append(layer_view(title, matrix, self._length, self._size))
         return found
 
     @override

@@ -23,7 +23,7 @@ from causal_theory.floats import default_floats
 from causal_theory.kernels.reduced import reduced_batch
 from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
-from causal_theory.models.views import Axis, MatrixView
+from causal_theory.models.views import MatrixView, second_matrix_view
 from causal_theory.validation import check_epsilon, check_matrix, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
@@ -179,8 +179,7 @@ class ReducedTransformer(TrainableModel):
 
     @override
     def views(self) -> Sequence[MatrixView]:
-        rows, columns = Axis("key symbol a"), Axis("query symbol q")
-        return [MatrixView("second attention matrix", self.A2, rows, columns, "logit (dimensionless)")]
+        return [second_matrix_view(self.A2)]
 
     @override
     def tables(self) -> Mapping[str, Array]:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "MatrixView", "block_axis"]
+__all__ = ["Axis", "MatrixView", "layer_view", "second_matrix_view"]
+
+LOGIT = "logit (dimensionless)"
 
 NAMED_BLOCKS = 3
 """Up to this many blocks tokens and positions of each are named; of more, the numbers of the blocks are."""
@@ -57,30 +59,36 @@ class MatrixView:
     label: str = "parameter (dimensionless)"
 
 
-def block_axis(label: str, length: int, vocab_size: int, blocks: int) -> Axis:
-    """Describe vectors of blocks, each of ``vocab_size`` entries for tokens and ``length`` entries for positions.
+def second_matrix_view(A2: NDArray[np.float64]) -> MatrixView:
+    """Describe the second attention matrix of the theory, ``A2[key symbol, query symbol]``."""
+    return MatrixView("second attention matrix", A2, Axis("key symbol a"), Axis("query symbol q"), LOGIT)
+
+
+def layer_view(title: str, matrix: NDArray[np.float64], length: int, vocab_size: int) -> MatrixView:
+    """Describe an attention matrix of a disentangled transformer: query in rows, key in columns, both by block.
 
     Parameters
     ----------
-    label : str
-        What the vectors belong to.
+    title : str
+        What the matrix is.
+    matrix : ndarray, shape (d, d)
+        With d a multiple of ``vocab_size + length``.
     length, vocab_size : int
         T and S.
-    blocks : int
-        Number of blocks.
 
     Returns
     -------
-    Axis
+    MatrixView
         Blocks are told apart by borders, tokens from positions by minor ones; names stand in the middle of each part,
         of more than three blocks their numbers in the middle of each block.
 
     Examples
     --------
-    >>> block_axis("key", 4, 2, 1).names
+    >>> layer_view("layer 1", np.eye(6), 4, 2).rows.names
     [(0.5, 'tokens'), (3.5, 'positions')]
     """
     width = vocab_size + length
+    blocks = len(matrix) // width
     starts = width * np.arange(blocks)
     if blocks <= NAMED_BLOCKS:
         words = [("tokens", "positions")] if blocks == 1 else [(f"tok {k}", f"pos {k}") for k in range(blocks)]
@@ -92,9 +100,9 @@ def block_axis(label: str, length: int, vocab_size: int, blocks: int) -> Axis:
         ]
     else:
         names = [(start + (width - 1) / 2, str(k)) for k, start in enumerate(starts.tolist())]
-    return Axis(
-        label=label if blocks == 1 else f"{label}, by block",
-        names=names,
-        borders=(starts[1:] - 0.5).tolist(),
-        minor_borders=(starts + vocab_size - 0.5).tolist(),
+    suffix = "" if blocks == 1 else ", by block"
+    rows, columns = (
+        Axis(side + suffix, names, (starts[1:] - 0.5).tolist(), (starts + vocab_size - 0.5).tolist())
+        for side in ("query", "key")
     )
+    return MatrixView(title, matrix, rows, columns, LOGIT)

@@ -18,14 +18,14 @@ from matplotlib.ticker import NullFormatter
 from causal_theory import CausalGraph, ReducedTransformer
 from causal_theory.plotting import (
     plot_attention,
-    plot_attention_on_parents,
+    plot_attention_by_step,
     plot_graph,
     plot_information,
     plot_layer,
     plot_losses,
     plot_margins,
     plot_matrix,
-    plot_parent_attention,
+    plot_attention_by_position,
     plot_phase_diagram,
     plot_recovery,
     plot_root_rows,
@@ -200,10 +200,10 @@ PICTURES = {
         0.2,
     ),
     "attention_on_parents": Picture(
-        plot_attention_on_parents, lambda ax, n: plot_attention_on_parents(first_stage(rows(n, 5)), ax=ax), 0.4, 0.5
+        plot_attention_by_step, lambda ax, n: plot_attention_by_step(first_stage(rows(n, 5)), ax=ax), 0.4, 0.5
     ),
     "attention_on_parents_many": Picture(
-        plot_attention_on_parents, lambda ax, n: plot_attention_on_parents(first_stage(rows(n, 7)), ax=ax), 0.4, 0.3
+        plot_attention_by_step, lambda ax, n: plot_attention_by_step(first_stage(rows(n, 7)), ax=ax), 0.4, 0.3
     ),
     "root_rows": Picture(
         plot_root_rows,
@@ -229,11 +229,11 @@ PICTURES = {
     ),
     "layer": Picture(plot_layer, lambda ax, n: plot_layer(BLOCKS + n * np.eye(12), 4, 2, ax=ax), 1.0, 0.5),
     "parent_attention": Picture(
-        plot_parent_attention, lambda ax, n: plot_parent_attention(training_run((0.7, n)), ax=ax), 0.2, 0.3
+        plot_attention_by_position, lambda ax, n: plot_attention_by_position(training_run((0.7, n)), ax=ax), 0.2, 0.3
     ),
     "parent_attention_runs": Picture(
-        plot_parent_attention,
-        lambda ax, n: plot_parent_attention([training_run((w,)) for w in (0.7, 0.8, n)], ax=ax),
+        plot_attention_by_position,
+        lambda ax, n: plot_attention_by_position([training_run((w,)) for w in (0.7, 0.8, n)], ax=ax),
         0.2,
         0.3,
     ),
