@@ -381,7 +381,7 @@ class TestWhatIsSaid:
         """For the largest of m independent normal variables: 1 - (1 - p)^m with p the two-sided tail."""
         found = OBJECTS["agreement"]
         tail = 0.002699796063260189  # 2 (1 - Phi(3)), from tables
-        assert found._chance == pytest.approx(1.0 - (1.0 - tail) ** 2, rel=1e-12)
+        assert found.chance == pytest.approx(1.0 - (1.0 - tail) ** 2, rel=1e-12)
         assert "A2[0, <1>] -3 A1[1, 0] 0.5" in words(found._repr_html_())
 
     def test_assumptions(self):

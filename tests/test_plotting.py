@@ -21,6 +21,7 @@ from causal_theory.dynamics import Stage1, Stage2, run_stage1, run_stage2
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting import (
     plot_attention,
+    plot_attention_by_position,
     plot_attention_by_step,
     plot_graph,
     plot_information,
@@ -28,7 +29,6 @@ from causal_theory.plotting import (
     plot_losses,
     plot_margins,
     plot_matrix,
-    plot_attention_by_position,
     plot_root_rows,
     plot_scores,
     plot_second_matrix,
