@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.floats import default_floats
-from causal_theory.notebook import array_block, block, facts, number, with_error
+from causal_theory.wording import with_error
 
 __all__ = ["Estimate", "Gradient", "Method"]
 
@@ -19,15 +20,9 @@ Method = Literal["exact", "quadrature", "monte_carlo"]
 ``"monte_carlo"``: independent draws, error = one standard error.
 """
 
-_MEANINGS: dict[str, str] = {
-    "exact": "a bound on roundoff",
-    "quadrature": "truncation and roundoff",
-    "monte_carlo": "one standard error",
-}
-
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Estimate(Shown):
     """A number or array with its error bar.
 
     Parameters
@@ -68,37 +63,31 @@ class Estimate:
         if self.value.ndim == 0:
             return f"Estimate({float(self.value):.12g} +- {float(self.error):.1e}, {self.method})"
         shape = "x".join(map(str, self.value.shape))
-        return f"Estimate({shape} array, error <= {self._largest_error:.1e}, {self.method})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        return block(self._markup("Estimate"))
+        return f"Estimate({shape} array, error <= {self.largest_error:.1e}, {self.method})"
 
     @property
-    def _largest_error(self) -> float:
+    def largest_error(self) -> float:
+        """The largest error of an entry; 0 of an empty array."""
         return float(np.max(self.error)) if self.error.size else 0.0
 
-    def _markup(self, caption: str) -> str:
-        """Return a table, for another representation to contain."""
-        meaning = _MEANINGS.get(self.method, "")
-        if self.value.ndim == 0:
-            value, error = number(float(self.value), 12), number(float(self.error), 2)
-            return facts(caption, {"value": value, "error": f"{error} ({meaning})", "method": _words(self.method)})
-        least = "at most " if np.isfinite(self._largest_error) else ""
-        note = f", {_words(self.method)}, error {least}{number(self._largest_error, 2)} ({meaning})"
-        return array_block(caption, self.value, note)
+    def text(self, sign: str = "±") -> str:
+        """Return a scalar to the digits that its error leaves, with the error.
 
-    def _text(self, sign: str = "±") -> str:
-        """Return a scalar with its error."""
+        Parameters
+        ----------
+        sign : str
+            What stands between the two.
+
+        Returns
+        -------
+        str
+            For example ``"0.50 ± 0.02"``.
+        """
         return with_error(float(self.value), float(self.error)).replace("±", sign)
 
 
-def _words(method: str) -> str:
-    return method.replace("monte_carlo", "Monte Carlo")
-
-
 @dataclass(frozen=True, eq=False)
-class Gradient:
+class Gradient(Shown):
     """The gradient of the population loss of the reduced transformer, and the loss itself.
 
     Attributes
@@ -118,15 +107,7 @@ class Gradient:
     def __repr__(self) -> str:
         """Return one line: the loss, and the largest entry of each derivative."""
         largest = (f"max |d{name}| = {_largest(part):.3g}" for name, part in (("A1", self.A1), ("A2", self.A2)))
-        return f"Gradient(loss {self.loss._text('+-')}, {', '.join(largest)}, {self.loss.method})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        return block(
-            self.loss._markup("Gradient: the loss, in nats"),
-            self.A1._markup("Derivative by A1"),
-            self.A2._markup("Derivative by A2"),
-        )
+        return f"Gradient(loss {self.loss.text('+-')}, {', '.join(largest)}, {self.loss.method})"
 
 
 def _largest(part: Estimate) -> float:

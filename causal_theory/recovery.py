@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.graphs.drawing import draw_graph
-from causal_theory.notebook import block, count, facts, figure, paragraph, table, with_error
 from causal_theory.validation import check_matrix, check_threshold
 
-__all__ = ["ROOT", "EdgeReport", "recover_graph"]
+__all__ = ["ROOT", "EdgeCounts", "EdgeReport", "recover_graph"]
 
 ROOT = -1
 """Marks a position without a parent."""
@@ -99,8 +99,16 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
     return parents
 
 
+class EdgeCounts(NamedTuple):
+    """How many edges are predicted and true, are predicted, and are in the graph."""
+
+    correct: int
+    predicted: int
+    edges: int
+
+
 @dataclass(frozen=True, eq=False)
-class EdgeReport:
+class EdgeReport(Shown):
     """Compare scores with the graph, row by row.
 
     Parameters
@@ -215,24 +223,25 @@ class EdgeReport:
         return bool((self.best_key[children] == self.true[children]).all())
 
     @property
-    def _counts(self) -> tuple[int, int, int]:
+    def counts(self) -> EdgeCounts:
+        """Numbers of edges: correct ones, predicted ones, and those of the graph."""
         positions = np.arange(len(self.true))
         claimed = (self.predicted >= 0) & (self.predicted < positions)
         correct = claimed & (self.predicted == self.true)
-        return int(correct.sum()), int(claimed.sum()), int((self.true >= 0).sum())
+        return EdgeCounts(int(correct.sum()), int(claimed.sum()), int((self.true >= 0).sum()))
 
     @property
     @default_floats
     def precision(self) -> float:
         """Share of predicted edges that are edges; 1 when none is predicted."""
-        correct, claimed, _ = self._counts
+        correct, claimed, _ = self.counts
         return correct / claimed if claimed else 1.0
 
     @property
     @default_floats
     def recall(self) -> float:
         """Share of edges that are predicted; 1 for a graph without edges."""
-        correct, _, edges = self._counts
+        correct, _, edges = self.counts
         return correct / edges if edges else 1.0
 
     @property
@@ -247,58 +256,3 @@ class EdgeReport:
             f"EdgeReport(length={len(self.true)}, precision={self.precision:.3f}, recall={self.recall:.3f}, "
             f"smallest_margin={self.smallest_margin:.3g}, exact_match={self.exact_match})"
         )
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        correct, claimed, edges = self._counts
-        wrong = [i for i in range(len(self.true)) if self.predicted[i] != self.true[i]]
-        undecided = int((~self.significant & (self.true >= 0)).sum())
-        summary: dict[str, object] = {
-            "recall": f"{self.recall:.3f} ({correct} of {count(edges, 'edge')})" if edges else "no edges",
-            "precision": f"{self.precision:.3f} ({correct} of {claimed} predicted)" if claimed else "none predicted",
-        }
-        if edges:
-            least = int(np.nanargmin(self.margin))
-            text = with_error(self.margin[least], self.margin_error[least], 4)
-            summary["smallest margin"] = f"{text}, at position {least}"
-            children = self.true >= 0
-            best = int((self.best_key[children] == self.true[children]).sum())
-            summary["best key is the parent"] = f"in {best} of {count(edges, 'row')}"
-        if undecided:
-            summary["margins within two error bars"] = f"{undecided}, undecided"
-        whole = facts(f"Edge report: {self._verdict}", summary)
-        return block(whole, *([self._drawing(), self._wrong_rows(wrong)] if wrong else []))
-
-    @property
-    def _verdict(self) -> str:
-        correct, claimed, edges = self._counts
-        if self.exact_match:
-            return f"the graph is recovered ({count(edges, 'edge')})" if edges else "no edge, and none is predicted"
-        return f"{edges - correct} of {count(edges, 'edge')} lost, {claimed - correct} false ones"
-
-    def _wrong_rows(self, wrong: list[int]) -> str:
-        names = {ROOT: "none"}
-        rows = []
-        for i in wrong:
-            true, predicted = int(self.true[i]), int(self.predicted[i])
-            found = "itself" if predicted == i else names.get(predicted, str(predicted))
-            rival, margin = "", ""
-            if true >= 0:
-                rival = "itself" if self.best_rival[i] == i else str(self.best_rival[i])
-                margin = with_error(self.margin[i], self.margin_error[i], 4)
-            rows.append([i, names.get(true, str(true)), found, rival, margin])
-        header = ["position", "parent", "predicted", "best rival", "margin over it"]
-        note = "A positive margin beside the prediction none: the score of the edge is below the threshold."
-        below = any(self.predicted[i] == ROOT and self.margin[i] > 0.0 for i in wrong)
-        return table("Positions that are not as in the graph", header, rows) + (paragraph(note) if below else "")
-
-    def _drawing(self) -> str:
-        missed = [(int(self.true[i]), i) for i in np.flatnonzero(self.true >= 0).tolist() if not self._found(i)]
-        false = [
-            (int(parent), i) for i, parent in enumerate(self.predicted) if 0 <= parent < i and parent != self.true[i]
-        ]
-        drawing = draw_graph(self.graph, missed=missed, false=false)
-        return figure(drawing.markup, drawing.legend, width=drawing.width)
-
-    def _found(self, i: int) -> bool:
-        return bool(self.predicted[i] == self.true[i])

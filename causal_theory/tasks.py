@@ -7,22 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.chains import closed_classes, stationary_distribution, stationary_distributions
+from causal_theory.display import Shown, show
 from causal_theory.errors import TaskError, TransitionError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.notebook import block, count, facts, table
 from causal_theory.priors import PointPrior, Prior
 from causal_theory.priors.base import MatrixPrior, draw_laws
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
+from causal_theory.wording import count
 
 __all__ = ["InContextTask", "RootLaw", "Sample"]
 
 RootLaw = Literal["stationary", "uniform"]
 """The law of a root: the stationary law of the drawn transition matrix, or uniform."""
-
-
-SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
-"""Sequences, tokens and symbols that a notebook shows of a sample."""
 
 
 SEVERAL_PARENTS = (
@@ -56,18 +53,11 @@ class Sample(NamedTuple):
         return f"Sample({sequences} of {self.tokens.shape[1]} tokens over {self.targets.shape[1]} symbols)"
 
     def _repr_html_(self) -> str:
-        more = ", …" if self.targets.shape[1] > SHOWN_SYMBOLS else ""
-        shown = [
-            [i, _join(tokens[:-1]), int(tokens[-1]), ", ".join(f"{p:.3f}" for p in target[:SHOWN_SYMBOLS]) + more]
-            for i, (tokens, target) in enumerate(zip(self.tokens[:SHOWN], self.targets, strict=False))
-        ]
-        header = ["", "context", "query", "law of the next token"]
-        first = f", the first {SHOWN}" if len(self.tokens) > SHOWN else ""
-        return block(table(f"{self!r}{first}", header, shown))
+        return show(self)
 
 
 @dataclass(frozen=True)
-class InContextTask:
+class InContextTask(Shown):
     """Sequences of tokens that follow a causal graph, with a transition matrix drawn anew for each sequence.
 
     Draw ``pi`` from the prior. A root is drawn from the stationary law of ``pi`` or uniformly, a child from
@@ -144,23 +134,6 @@ class InContextTask:
                     'root_law must be "uniform" for a matrix without a unique stationary law, got "stationary" '
                     f"and {len(classes)} closed classes of symbols: {', '.join(map(str, classes))}"
                 )
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        roots = "uniform" if self.root_law == "uniform" else "stationary law of the transition matrix"
-        query = "independent and uniform" if self.graph.has_query else "none"
-        if not self.is_single_parent:
-            query = f"the tokens at {', '.join(map(str, self.graph.target_parents))}, which the target follows"
-        whole = facts(
-            "In-context task",
-            {
-                "tokens T": self.length,
-                "symbols S": self.vocab_size,
-                "roots": roots,
-                "query": query,
-            },
-        )
-        return block(whole, self.graph._repr_html_(), self.prior._repr_html_())
 
     @property
     def length(self) -> int:
@@ -313,12 +286,6 @@ class InContextTask:
             count = len(next(iter(kernels.values())))
             return np.full((count, self.vocab_size), 1.0 / self.vocab_size)
         return stationary_distributions(kernels[1])
-
-
-def _join(tokens: NDArray[np.int64]) -> str:
-    """Return the tokens of a context, a long one by its end."""
-    dots = "… " if len(tokens) > SHOWN_TOKENS else ""
-    return dots + " ".join(map(str, tokens[-SHOWN_TOKENS:].tolist()))
 
 
 def _cumulative(laws: NDArray[np.float64]) -> NDArray[np.float64]:

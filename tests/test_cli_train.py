@@ -29,12 +29,12 @@ from causal_theory import (
 )
 from causal_theory.cli import app, train
 from causal_theory.cli.train_config import Choices, make_plan
-from causal_theory.cli.train_report import rank_correlation
 from causal_theory.errors import CausalTheoryError, FileFormatError, InvalidArgumentError, OutputError
 from causal_theory.graphs.files import write_graph
 from causal_theory.provenance import code_version
 from causal_theory.training import PRESETS, TrainingSettings, trainer
 from causal_theory.training.interrupts import Terminated
+from causal_theory.training.outcome import rank_correlation
 
 from .helpers import PATIENCE, assert_close, wait_until
 

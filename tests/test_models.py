@@ -139,7 +139,7 @@ class TestBatch:
         tokens, targets = make_batch(5, 20, 4, 3)
         generator = np.random.default_rng(6)
         parameters = [generator.normal(size=(4, 4)), generator.normal(size=(3, 3))]
-        gradients = ReducedTransformer(*parameters, 0.1).gradient(tokens, targets)
+        gradients = list(ReducedTransformer(*parameters, 0.1).gradient(tokens, targets))
         step = 1e-5
         for which, size in ((0, 4), (1, 3)):
             slopes = np.zeros((size, size))

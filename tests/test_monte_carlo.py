@@ -104,8 +104,8 @@ class TestMechanics:
         model = ReducedTransformer(A1, A2, 0.05)
         parts = [model.gradient(sample.tokens[n : n + 1], sample.targets[n : n + 1]) for n in range(300)]
         drawn = population_gradient(task, A1, A2, epsilon=0.05, method="monte_carlo", samples=300, rng=3)
-        for which, estimate in enumerate((drawn.A1, drawn.A2)):
-            table = np.array([part[which] for part in parts])
+        for name, estimate in (("A1", drawn.A1), ("A2", drawn.A2)):
+            table = np.array([part[name] for part in parts])
             assert_close(estimate, table.mean(axis=0), rtol=1e-12, atol=1e-16)
             # The variance is a difference of two sums of squares: half the digits of a small entry may go.
             assert_close(estimate.error, table.std(axis=0, ddof=1) / np.sqrt(300), rtol=1e-8, atol=1e-12)

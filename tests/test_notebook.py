@@ -33,14 +33,14 @@ from causal_theory import (
     check_assumptions,
 )
 from causal_theory.dynamics import FlowTimes, Generalisation, Stage1Run, Stage2Run
-from causal_theory.graphs.drawing import LONGEST, SHOWN, draw_graph
-from causal_theory.notebook import Cell, array_block, facts, heat_map, number, sparkline, svg, table, with_error
-from causal_theory.notebook.numbers import TIMES
+from causal_theory.notebook import Cell, array_block, facts, heat_map, sparkline, svg, table
+from causal_theory.notebook.graphs import LONGEST, SHOWN, draw_graph
 from causal_theory.notebook.svg import MOST_CELLS, NEGATIVE, POSITIVE, block_size
 from causal_theory.priors import AssumptionCheck, Prior
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.testing import forests
 from causal_theory.training import PRESETS
+from causal_theory.wording import TIMES, number, with_error
 
 SVG = "{http://www.w3.org/2000/svg}"
 HTML_CHILDREN = {
@@ -381,7 +381,7 @@ class TestWhatIsSaid:
         """For the largest of m independent normal variables: 1 - (1 - p)^m with p the two-sided tail."""
         found = OBJECTS["agreement"]
         tail = 0.002699796063260189  # 2 (1 - Phi(3)), from tables
-        assert found._chance == pytest.approx(1.0 - (1.0 - tail) ** 2, rel=1e-12)
+        assert found.chance == pytest.approx(1.0 - (1.0 - tail) ** 2, rel=1e-12)
         assert "A2[0, <1>] -3 A1[1, 0] 0.5" in words(found._repr_html_())
 
     def test_assumptions(self):

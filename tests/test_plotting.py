@@ -21,14 +21,14 @@ from causal_theory.dynamics import Stage1, Stage2, run_stage1, run_stage2
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting import (
     plot_attention,
-    plot_attention_on_parents,
+    plot_attention_by_position,
+    plot_attention_by_step,
     plot_graph,
     plot_information,
     plot_layer,
     plot_losses,
     plot_margins,
     plot_matrix,
-    plot_parent_attention,
     plot_root_rows,
     plot_scores,
     plot_second_matrix,
@@ -217,7 +217,7 @@ RISING = [np.array([0.1, 0.2 + 0.1 * k, 0.3 + 0.1 * k, 0.4 + 0.1 * k]) for k in 
 
 
 class TestRows:
-    @pytest.mark.parametrize("plot", [plot_attention_on_parents, plot_root_rows])
+    @pytest.mark.parametrize("plot", [plot_attention_by_step, plot_root_rows])
     def test_draws_on_the_given_axes_with_units(self, plot):
         ax = pyplot.figure().subplots()
         assert plot(first_stage(RISING[:1], RISING[:1]), ax=ax) is ax
@@ -225,7 +225,7 @@ class TestRows:
         assert ax.get_ylabel().endswith("(weight, 0 to 1)")
 
     def test_few_child_rows_have_a_line_each(self):
-        ax = plot_attention_on_parents(first_stage(RISING[:5], RISING[5:]))
+        ax = plot_attention_by_step(first_stage(RISING[:5], RISING[5:]))
         curves = curves_of(ax)
         assert list(curves) == [f"row {k}" for k in (1, 2, 3, 4, 5)]
         assert np.array_equal(list(curves.values()), RISING[:5])
@@ -233,7 +233,7 @@ class TestRows:
 
     def test_goal(self):
         """T = 7 with five children, a root besides position 0, and the query."""
-        ax = plot_attention_on_parents(first_stage(RISING[:4], RISING[5:]))
+        ax = plot_attention_by_step(first_stage(RISING[:4], RISING[5:]))
         (goal,) = [line for line in ax.get_lines() if "goal" in line.get_label()]
         assert set(goal.get_ydata()) == {1.0 - 1.0 / 7}
         assert "goal 1 - 1/T = 0.8571" in legend_of(ax)
@@ -241,7 +241,7 @@ class TestRows:
     @pytest.mark.parametrize(
         ("plot", "run", "label", "extreme"),
         [
-            (plot_attention_on_parents, first_stage(RISING), "lowest at the end: row 1", RISING[0]),
+            (plot_attention_by_step, first_stage(RISING), "lowest at the end: row 1", RISING[0]),
             (plot_root_rows, first_stage(roots=RISING), "farthest at the end: row 6", RISING[5]),
         ],
     )
@@ -259,7 +259,7 @@ class TestRows:
         assert legend_of(ax)[0] == "all 6 rows"
 
     def test_lines_differ_without_colour(self):
-        ax = plot_attention_on_parents(first_stage(RISING[:5]))
+        ax = plot_attention_by_step(first_stage(RISING[:5]))
         lines = [line for line in ax.get_lines() if line.get_label().startswith("row")]
         assert len({line.get_marker() for line in lines}) == len({str(line._dash_pattern) for line in lines}) == 5
 
@@ -269,7 +269,7 @@ class TestRows:
         assert np.array_equal(curves["query (row 4)"], np.linspace(0.0, 0.9, 4))
 
     def test_missing_rows_are_told(self):
-        assert "no child rows" in legend_of(plot_attention_on_parents(first_stage(roots=RISING[:1])))
+        assert "no child rows" in legend_of(plot_attention_by_step(first_stage(roots=RISING[:1])))
         assert "no root rows besides position 0" in legend_of(plot_root_rows(first_stage(RISING[:1])))
 
     @pytest.mark.parametrize(("step", "drawn"), [(-1, None), (12, True), (31, False)])
@@ -280,7 +280,7 @@ class TestRows:
         upright = [line for line in ax.get_lines() if list(line.get_xdata()) == [step, step]]
         assert len(upright) == (drawn is True)
 
-    @pytest.mark.parametrize("plot", [plot_attention_on_parents, plot_root_rows])
+    @pytest.mark.parametrize("plot", [plot_attention_by_step, plot_root_rows])
     def test_divergence_is_marked(self, plot):
         ax = plot(first_stage(RISING[:1], RISING[1:2], status="diverged", diverged_at=33))
         assert "diverged at step 33" in legend_of(ax)
@@ -288,7 +288,7 @@ class TestRows:
 
     def test_curves_of_a_real_run(self, task):
         run = run_stage1(task, Stage1(steps=200), epsilon=0.1)
-        ax = plot_attention_on_parents(run)
+        ax = plot_attention_by_step(run)
         median = next(line for line in ax.get_lines() if line.get_label() == "median")
         children = task.graph.parent_array >= 0
         assert np.array_equal(median.get_xdata(), run.steps)
@@ -563,7 +563,7 @@ class TestLayer:
 class TestParentAttention:
     def test_child_rows_of_one_run(self):
         ax = pyplot.figure().subplots()
-        assert plot_parent_attention(training_run(parents=(-1, 0, -1, 2)), ax=ax) is ax
+        assert plot_attention_by_position(training_run(parents=(-1, 0, -1, 2)), ax=ax) is ax
         rows = lines_of(ax)["child rows"]
         assert rows.get_xdata().tolist() == [1, 3]
         assert_close(rows.get_ydata(), [0.7, 0.7], rtol=1e-14)
@@ -571,7 +571,7 @@ class TestParentAttention:
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("position", "weight (0 to 1)")
 
     def test_heads_stand_side_by_side_and_differ_without_colour(self):
-        lines = lines_of(plot_parent_attention(training_run((0.7, 0.2))))
+        lines = lines_of(plot_attention_by_position(training_run((0.7, 0.2))))
         one, two = lines["head 1"], lines["head 2"]
         assert_close([one.get_ydata(), two.get_ydata()], [[0.7] * 3, [0.2] * 3], rtol=1e-14)
         assert (one.get_xdata() < two.get_xdata()).all()
@@ -585,7 +585,7 @@ class TestParentAttention:
             training_run((0.8, 0.1), (-1, 0, 1, -1)),
             training_run((0.3, 0.2), (-1, 0, -1, 1)),
         ]
-        ax = plot_parent_attention(runs)
+        ax = plot_attention_by_position(runs)
         lines = lines_of(ax)
         mean = lines["mean over runs"]
         assert mean.get_xdata().tolist() == [1, 2, 3]
@@ -600,7 +600,7 @@ class TestParentAttention:
     def test_no_child_rows(self):
         run = training_run(parents=(-1, -1, -1, -1))
         for runs in (run, [run, run]):
-            assert "no child rows" in legend_of(plot_parent_attention(runs))
+            assert "no child rows" in legend_of(plot_attention_by_position(runs))
 
     @pytest.mark.parametrize(
         ("runs", "message"),
@@ -616,7 +616,7 @@ class TestParentAttention:
     )
     def test_bad_input(self, runs, message):
         with pytest.raises(InvalidArgumentError, match=message):
-            plot_parent_attention(runs)
+            plot_attention_by_position(runs)
 
 
 class TestMargins:

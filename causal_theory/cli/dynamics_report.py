@@ -169,14 +169,14 @@ class DynamicsReport:
     def draw(self, rows: "Axes", roots: "Axes", losses: "Axes", matrix: "Axes") -> None:
         """Draw both stages on four axes."""
         from causal_theory.plotting import (
-            plot_attention_on_parents,
+            plot_attention_by_step,
             plot_losses,
             plot_root_rows,
             plot_second_matrix,
         )
 
         baselines = {NAMES[name]: float(self.losses[name]) for name in BASELINES}
-        plot_attention_on_parents(self.run.stage1, ax=rows)
+        plot_attention_by_step(self.run.stage1, ax=rows)
         plot_root_rows(self.run.stage1, ax=roots)
         plot_losses(self.run.stage2, baselines=baselines, epsilon=self.epsilon, ax=losses)
         plot_second_matrix(self.run.stage2.A2, ax=matrix)

@@ -273,7 +273,7 @@ def command(
     outputs.write(
         csv=report.csv(),
         npz=report.arrays(),
-        plot=figure(report.draw, outputs, lambda: report.figure_size, report.grid),
+        plot=figure(report.figure.draw, outputs, lambda: report.figure.size, report.figure.grid),
     )
     if json:
         print_json(report.content())

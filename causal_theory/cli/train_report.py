@@ -1,11 +1,10 @@
-"""What ``causal-theory train`` says about its runs: tables, CSV, arrays, JSON and the figure."""
+"""Report the runs of ``causal-theory train``: tables, CSV, arrays and JSON."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,105 +13,21 @@ from rich.table import Table
 
 from causal_theory.cli import options
 from causal_theory.cli.output import Writer, list_table, table_csv
-from causal_theory.cli.train_config import RESIDUAL, ModelName, Plan
-from causal_theory.models import DisentangledTransformer, ReducedTransformer, StandardTransformer, TrainableModel
-from causal_theory.population.scores import edge_scores
-from causal_theory.recovery import EdgeReport
-from causal_theory.tasks import InContextTask
+from causal_theory.cli.train_config import RESIDUAL, Plan
+from causal_theory.cli.train_figure import TrainFigure
 from causal_theory.training import TrainingRun
 from causal_theory.training.baselines import short_baseline_name
-from causal_theory.training.run import best_attention
+from causal_theory.training.outcome import LOW, TrainingOutcome, compare_with_scores, pool, summarise
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["TrainReport", "rank_correlation"]
+__all__ = ["TrainReport"]
 
 Array = NDArray[np.float64]
-
-LOW = 0.25
-"""Attention below which an edge counts as not learned, as published."""
 
 PUBLISHED = {"mean_attention": 0.8366, "standard_deviation": 0.0540, "edges": 182, "below": 6}
 """What the 20 graphs of paper-many-graphs gave."""
 
 MEASUREMENTS = ("test_size", "records", "snapshots")
 """Settings that do not change what is learned, and that nothing was published about."""
-
-LEAST_ROWS = 3
-"""Rows from which a rank correlation says anything."""
-
-PANEL = (4.5, 3.8)
-"""Inches of one panel."""
-
-
-def rank_correlation(x: Array, y: Array) -> tuple[float | None, float | None]:
-    """Return Spearman's rank correlation and its p-value over entries where both are finite, None where undefined."""
-    seen = np.isfinite(x) & np.isfinite(y)
-    x, y = x[seen], y[seen]
-    if len(x) < LEAST_ROWS or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
-        return None, None
-    from scipy.stats import spearmanr  # takes long to load
-
-    found = spearmanr(x, y)
-    return float(found.statistic), float(found.pvalue)
-
-
-def matrices(model: TrainableModel) -> dict[str, Array]:
-    """Return the matrices of a model by name."""
-    if isinstance(model, ReducedTransformer):
-        return {"A1": model.A1, "A2": model.A2}
-    if isinstance(model, StandardTransformer):
-        parts = {
-            f"layer{k + 1}_{name}": part
-            for k, layer in enumerate(model.layers)
-            for name, part in layer._asdict().items()
-        }
-        embeddings = {"token_embedding": model.token_embedding, "position_embedding": model.position_embedding}
-        return embeddings | parts | {"output": model.output}
-    assert isinstance(model, DisentangledTransformer)
-    layers = {f"layer{k + 1}": heads for k, heads in enumerate(model.layers)}
-    return layers | {"output": model.output}
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """One run with the edge scores of its task; ``scores`` is None for a task that has none.
-
-    It has them when it is a forest with an independent query.
-    """
-
-    task: InContextTask
-    run: TrainingRun
-    checkpoint: Path | None
-    scores: EdgeReport | None
-
-    @property
-    def attention(self) -> Array:
-        """Attention on each parent (k, T), NaN where a position has fewer."""
-        return best_attention(self.run)
-
-    @property
-    def weights(self) -> Array:
-        """The same, one number for each edge."""
-        attention = self.attention
-        return attention[~np.isnan(attention)]
-
-    @property
-    def margin(self) -> Array:
-        """Margin of the edge scores (T,), NaN where unknown."""
-        return np.full(self.task.length, np.nan) if self.scores is None else self.scores.margin
-
-    @property
-    def correlation(self) -> tuple[float | None, float | None]:
-        """Rank correlation of margin and attention with its p-value."""
-        return rank_correlation(*self.pairs)
-
-    @property
-    def pairs(self) -> tuple[Array, Array]:
-        """Margin and attention, flat, one number for each position and parent."""
-        attention = self.attention
-        return np.broadcast_to(self.margin, attention.shape).ravel(), attention.ravel()
 
 
 class TrainReport:
@@ -130,15 +45,11 @@ class TrainReport:
 
     def __init__(self, plan: Plan, runs: Sequence[TrainingRun], checkpoints: Sequence[Path | None]) -> None:
         self.plan = plan
-        self.outcomes = []
-        for task, run, path in zip(plan.tasks, runs, checkpoints, strict=True):
-            scores = None
-            if task.is_single_parent and task.graph.has_query:
-                scores = EdgeReport(edge_scores(task, epsilon=1.0 / task.length, rng=plan.rng), task.graph)
-            self.outcomes.append(Outcome(task, run, path, scores))
+        self.checkpoints = checkpoints
+        self.outcomes = [compare_with_scores(task, run, plan.rng) for task, run in zip(plan.tasks, runs, strict=True)]
+        self.summary = summarise(self.outcomes)
         model = runs[0].model
-        self.reduced = isinstance(model, ReducedTransformer)
-        self.shift = math.log1p(model.vocab_size * model.epsilon) if isinstance(model, ReducedTransformer) else 0.0
+        self.offset = model.loss_offset
         self.model = model.describe() | {"start": plan.model.start, "parameters": len(model.parameters)}
 
     @property
@@ -163,32 +74,6 @@ class TrainReport:
         names = [name for name in published if name not in MEASUREMENTS]
         return {name: (own[name], published[name]) for name in names if own[name] != published[name]}
 
-    def summary(self) -> dict[str, Any]:
-        """Return attention on the parents over all runs; the spread is that of the means of the graphs."""
-        weights = [outcome.weights for outcome in self.outcomes if len(outcome.weights)]
-        whole = np.concatenate(weights) if weights else np.zeros(0)
-        means = np.array([part.mean() for part in weights])
-        spread = float(means.std(ddof=1)) if len(means) > 1 else None
-        correlations = [value for value, _ in (outcome.correlation for outcome in self.outcomes) if value is not None]
-        pooled, _ = rank_correlation(*self._pooled())
-        return {
-            "graphs": len(self.outcomes),
-            "edges": len(whole),
-            "mean_attention": float(whole.mean()) if len(whole) else None,
-            "mean_over_graphs": float(means.mean()) if len(means) else None,
-            "standard_deviation": spread,
-            "standard_error": None if spread is None else spread / math.sqrt(len(means)),
-            "below": int((whole < LOW).sum()),
-            "below_what": LOW,
-            "mean_rank_correlation": float(np.mean(correlations)) if correlations else None,
-            "pooled_rank_correlation": pooled,
-        }
-
-    def _pooled(self) -> tuple[Array, Array]:
-        """Return margins and attention of all rows of all graphs."""
-        margins, attention = zip(*(outcome.pairs for outcome in self.outcomes), strict=True)
-        return np.concatenate(margins), np.concatenate(attention)
-
     @property
     def _baselines(self) -> list[str]:
         """Names of the baselines, which are the same for all graphs."""
@@ -208,25 +93,25 @@ class TrainReport:
             "model": self.model,
             "settings": asdict(plan.settings),
             "changed_settings": {name: list(values) for name, values in self.changed.items()},
-            "summary": self.summary(),
+            "summary": self.summary,
             "published": PUBLISHED if len(self.outcomes) > 1 else None,
-            "runs": [self._describe(outcome) for outcome in self.outcomes],
+            "runs": list(map(self._describe, self.outcomes, self.checkpoints)),
         }
 
-    def _describe(self, outcome: Outcome) -> dict[str, Any]:
+    def _describe(self, outcome: TrainingOutcome, checkpoint: Path | None) -> dict[str, Any]:
         run, (correlation, p_value) = outcome.run, outcome.correlation
         unknown = np.full(outcome.task.length, np.nan)
         return {
             "task": options.describe(outcome.task),
-            "checkpoint": None if outcome.checkpoint is None else str(outcome.checkpoint),
+            "checkpoint": None if checkpoint is None else str(checkpoint),
             "versions": run.versions,
             "status": run.status,
             "diverged_at": run.diverged_at if run.diverged_at >= 0 else None,
             "last_step": last_step(run),
             "test_loss": run.test_loss,
-            "test_loss_normalised": float(run.test_loss) + self.shift,
+            "test_loss_normalised": float(run.test_loss) + self.offset,
             "excess": run.excess,
-            "excess_normalised": run.excess + self.shift,
+            "excess_normalised": run.excess + self.offset,
             "baselines": run.baselines,
             "steps": run.steps,
             "losses": run.losses,
@@ -255,9 +140,8 @@ class TrainReport:
             found[name] = _stack([getattr(run, name) for run in runs])
         for name in self._baselines:
             found[f"loss_{name}"] = np.array([run.baselines[name] for run in runs])
-        for name in matrices(runs[0].model):
-            found[name] = np.array([matrices(run.model)[name] for run in runs])
-        return found
+        matrices = [run.model.matrices() for run in runs]
+        return found | {name: np.array([own[name] for own in matrices]) for name in matrices[0]}
 
     def csv(self) -> Writer:
         """Return a writer of the losses, one window of steps a line."""
@@ -274,73 +158,11 @@ class TrainReport:
         means = [outcome.weights.mean() if len(outcome.weights) else -1.0 for outcome in self.outcomes]
         return int(np.argsort(means, kind="stable")[len(means) // 2])
 
-    def _matrix_panels(self) -> list[Callable[["Axes"], None]]:
-        """Return what draws the graph, the attention of each head and the matrices of each layer."""
-        from causal_theory.plotting import plot_attention, plot_layer, plot_matrix, plot_second_matrix
-
-        run = self.outcomes[self._shown].run
-        several = f", graph {self._shown}" if len(self.outcomes) > 1 else ""
-        heads = len(run.attention[-1])
-
-        def titled(ax: "Axes", draw: Callable[..., object], title: str) -> None:
-            draw(ax=ax)
-            ax.set_title(title + several)
-
-        def head(number: int, of: int) -> str:
-            return f", head {number + 1}" if of > 1 else ""
-
-        adjacency = partial(plot_matrix, run.graph.adjacency, label="edge (0 or 1)", inset=True)
-        panels: list[Callable[[Axes], None]] = [partial(titled, draw=adjacency, title="true graph")]
-        for h in range(heads):
-            attention = partial(plot_attention, run.attention[-1, h], graph=run.graph)
-            panels.append(partial(titled, draw=attention, title=f"attention of layer 1{head(h, heads)}"))
-        if isinstance(run.model, DisentangledTransformer):
-            for k, layer in enumerate(run.model.layers):
-                for h, matrix in enumerate(layer):
-                    draw = partial(plot_layer, matrix, run.model.length, run.model.vocab_size)
-                    panels.append(partial(titled, draw=draw, title=f"matrix of layer {k + 1}{head(h, len(layer))}"))
-        elif isinstance(run.model, ReducedTransformer):
-            second = partial(plot_second_matrix, run.model.A2)
-            panels.append(partial(titled, draw=second, title="second attention matrix"))
-        return panels
-
     @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of the figure: matrices first, then three panels of curves in a row of their own."""
-        heads = len(self.outcomes[0].run.attention[-1])
-        model = self.outcomes[0].run.model
-        count = 1 + heads + (1 if isinstance(model, ReducedTransformer) else 0)
-        if isinstance(model, DisentangledTransformer):
-            count += sum(model.heads)
-        columns = min((4, 3), key=lambda wide: -count % wide + -3 % wide)
-        return -(-count // columns) + 1, columns
-
-    @property
-    def figure_size(self) -> tuple[float, float]:
-        """Inches."""
-        rows, columns = self.grid
-        return PANEL[0] * columns, PANEL[1] * rows
-
-    def draw(self, *axes: "Axes") -> None:
-        """Draw everything on the axes of the grid."""
-        from causal_theory.plotting import plot_margins, plot_parent_attention, plot_training
-
-        rows, columns = self.grid
-        panels = self._matrix_panels()
-        for panel, ax in zip(panels, axes, strict=False):
-            panel(ax)
-        last = (rows - 1) * columns
-        runs = [outcome.run for outcome in self.outcomes]
-        plot_training(runs[self._shown], ax=axes[last])
-        if len(runs) > 1:
-            axes[last].set_title(f"loss, graph {self._shown}")
-        plot_parent_attention(runs, ax=axes[last + 1])
-        used = last + 2
-        if self._slots == 1:
-            plot_margins(*self._pooled(), ax=axes[used])
-            used += 1
-        for ax in (*axes[len(panels) : last], *axes[used:]):
-            ax.set_axis_off()
+    def figure(self) -> TrainFigure:
+        """What is drawn of them; margins where positions have one parent at most."""
+        margins = pool(self.outcomes) if self._slots == 1 else None
+        return TrainFigure([outcome.run for outcome in self.outcomes], self._shown, margins)
 
     def show(self, console: Console) -> None:
         """Print tables, and what went wrong."""
@@ -350,9 +172,10 @@ class TrainReport:
         else:
             console.print(self._single())
             console.print(self._losses())
-        if self.reduced:
+        if self.offset:
             console.print(
-                f"normalised: f + eps sums to 1 + S eps; divided by it, the loss is {self.shift:.4g} higher",
+                f"normalised: predictions sum to {math.exp(self.offset):.4g}; divided by it, the loss is "
+                f"{self.offset:.4g} higher",
                 highlight=False,
             )
         if self.changed:
@@ -372,17 +195,16 @@ class TrainReport:
                 )
 
     def _title(self) -> str:
-        settings, model = self.plan.settings, self.plan.model
-        kind = str(model.kind)
-        if model.kind is not ModelName.REDUCED:
-            kind += f", heads {','.join(map(str, model.heads))}"
-        if model.kind is ModelName.STANDARD:
-            kind += f", residual {model.residual}"
-        return f"training ({kind}; {settings.optimizer}, learning rate {settings.learning_rate:g}, {settings.schedule})"
+        settings = self.plan.settings
+        model = self.outcomes[0].run.model.describe()
+        options = {name: value for name, value in model.items() if name not in ("kind", "length", "vocab_size")}
+        words = [f"{name} {str(value).strip('[]')}" for name, value in options.items()]
+        told = ", ".join([model["kind"], *words])
+        return f"training ({told}; {settings.optimizer}, learning rate {settings.learning_rate:g}, {settings.schedule})"
 
     def _single(self) -> Table:
         (outcome,) = self.outcomes
-        summary = self.summary()
+        summary = self.summary
         lowest = f"{outcome.weights.min():.4f} ({_place(outcome.attention)})" if summary["edges"] else ""
         rows = {
             "status": _status(outcome.run),
@@ -410,9 +232,9 @@ class TrainReport:
             table.add_column(heading, justify="right")
         error = f"{float(run.test_loss.error):.1e}"
         table.add_row("trained model", f"{float(run.test_loss):.4f}", error, f"{run.excess:.4f}")
-        if self.reduced:
-            normalised = float(run.test_loss) + self.shift
-            table.add_row("the same, normalised", f"{normalised:.4f}", error, f"{run.excess + self.shift:.4f}")
+        if self.offset:
+            normalised = float(run.test_loss) + self.offset
+            table.add_row("the same, normalised", f"{normalised:.4f}", error, f"{run.excess + self.offset:.4f}")
         for name, loss in run.baselines.items():
             excess = "" if name == "floor" else f"{loss - run.baselines['floor']:.4f}"
             table.add_row(short_baseline_name(name), f"{loss:.4f}", "", excess)
@@ -428,8 +250,8 @@ class TrainReport:
             table.add_row(
                 str(number),
                 str(len(weights)),
-                f"{float(outcome.run.test_loss) + self.shift:.4f}",
-                f"{outcome.run.excess + self.shift:.4f}",
+                f"{float(outcome.run.test_loss) + self.offset:.4f}",
+                f"{outcome.run.excess + self.offset:.4f}",
                 *found,
                 str(int((weights < LOW).sum())),
                 "" if outcome.correlation[0] is None else f"{outcome.correlation[0]:.2f}",
@@ -438,7 +260,7 @@ class TrainReport:
         return table
 
     def _comparison(self) -> Table:
-        summary = self.summary()
+        summary = self.summary
         table = Table(title="attention on the parents")
         table.add_column("")
         table.add_column("here", justify="right")
@@ -471,11 +293,8 @@ def _place(attention: Array) -> str:
 
 def _by_parent(run: TrainingRun) -> dict[str, str]:
     """Return mean attention on each of several parents, and which head gives it."""
-    found = {}
-    for slot, (head, weights) in enumerate(zip(run.matched_heads, run.matched_attention, strict=True)):
-        who = f"head {head + 1}" if head >= 0 else "no head left"
-        found[f"parent {slot + 1} ({who})"] = f"{np.nanmean(weights):.4f}"
-    return found
+    means = [f"{np.nanmean(weights):.4f}" for weights in run.matched_attention]
+    return {f"parent {k + 1} ({who})": mean for k, (who, mean) in enumerate(zip(run.matched_names, means, strict=True))}
 
 
 def _stack(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from causal_theory.averaging import DEFAULT_DRAWS
+from causal_theory.display import Shown
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.notebook import block, facts
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.excess import excess_loss
 from causal_theory.population.loss import population_loss
@@ -20,7 +20,7 @@ __all__ = ["Generalisation", "generalisation"]
 
 
 @dataclass(frozen=True, eq=False)
-class Generalisation:
+class Generalisation(Shown):
     """How a model does on a task.
 
     Attributes
@@ -47,18 +47,8 @@ class Generalisation:
     def __repr__(self) -> str:
         """Return one line: losses beside the floor, and the error of prediction."""
         named = {"loss": self.loss, "floor": self.floor, "excess": self.excess, "actual loss": self.actual_loss}
-        losses = ", ".join(f"{name} {estimate._text('+-')}" for name, estimate in named.items())
-        return f"Generalisation({losses}, mean error of prediction {self.error.mean._text('+-')})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        rows: dict[str, object] = {
-            "loss, attending to the parents": self.loss._text(),
-            "entropy floor": self.floor._text(),
-            "excess": self.excess._text(),
-            "loss of the matrices as they are": self.actual_loss._text(),
-        }
-        return block(facts("Generalisation, losses in nats", rows), self.error._repr_html_())
+        losses = ", ".join(f"{name} {estimate.text('+-')}" for name, estimate in named.items())
+        return f"Generalisation({losses}, mean error of prediction {self.error.mean.text('+-')})"
 
 
 @default_floats

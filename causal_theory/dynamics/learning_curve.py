@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
+from causal_theory.display import Shown
 from causal_theory.dynamics.minimum import Point, smallest_on
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import along_multiples, heads_ignore_labels, is_forest_task
 from causal_theory.population.several_parents.moments import prepare_sweep
@@ -29,7 +29,7 @@ LARGEST = 40.0
 
 
 @dataclass(frozen=True, eq=False)
-class LearningCurve:
+class LearningCurve(Shown):
     """Best losses against length.
 
     Attributes
@@ -63,27 +63,12 @@ class LearningCurve:
         first, last = self.normalised_excess[[0, -1]]
         return (
             f"LearningCurve(T = {self.lengths[0]} to {self.lengths[-1]}, normalised excess {first:.4g} to {last:.4g} "
-            f"nats, exponent {self._slope_text})"
+            f"nats, exponent {self.exponent_text})"
         )
 
-    @default_floats
-    def _repr_html_(self) -> str:
-        columns = [
-            same_decimals(column.tolist())
-            for column in (self.epsilons, self.losses, self.floors, self.excess, self.normalised_excess, self.multiples)
-        ]
-        header = ["T", "epsilon", "best loss", "floor", "excess", "normalised excess", "A2 = b I at b ="]
-        for i in np.flatnonzero(self.at_end):
-            columns[-1][i] += " (end of the range)"
-        rows = [
-            [length, *(Cell(column[i], right=True) for column in columns)]
-            for i, length in enumerate(self.lengths.tolist())
-        ]
-        exponent = f"Exponent of the normalised excess against T: {self._slope_text.replace('+-', '±')}"
-        return block(table("Learning curve, losses in nats", header, rows), paragraph(exponent))
-
     @property
-    def _slope_text(self) -> str:
+    def exponent_text(self) -> str:
+        """The exponent with its standard error, in words when there is none."""
         if np.isnan(self.exponent):
             return "undefined"
         bar = "" if np.isnan(self.exponent_error) else f" +- {self.exponent_error:.2g}"

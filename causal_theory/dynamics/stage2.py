@@ -6,13 +6,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import array_block, block, count, facts, figure, number, settings_table, sparkline
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_number
+from causal_theory.wording import count
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 
@@ -24,7 +25,7 @@ OVERFLOW = 600.0
 
 
 @dataclass(frozen=True)
-class Stage2:
+class Stage2(Shown):
     """Settings of stage 2.
 
     Parameters
@@ -58,12 +59,9 @@ class Stage2:
         object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
         check_choice("path", self.path, get_args(Path))
 
-    def _repr_html_(self) -> str:
-        return block(settings_table("Settings of stage 2", self))
-
 
 @dataclass(frozen=True, eq=False)
-class Stage2Run:
+class Stage2Run(Shown):
     """The course of stage 2.
 
     Attributes
@@ -89,27 +87,24 @@ class Stage2Run:
 
     def __repr__(self) -> str:
         """Return one line: how it ended, losses and the strength of copying."""
-        found = ", ".join(f"{name} {fact}" for name, fact in self._facts().items())
-        return f"Stage2Run({self._ending}, {found})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        parts = [facts(f"Stage 2: {self._ending}", self._facts())]
-        drawn = sparkline(self.losses, "Loss against steps")
-        if drawn:
-            words = f"Loss from {number(self.losses[0])} to {number(self.losses[-1])} nats"
-            parts.append(figure(drawn, f"{words}, over {count(len(self.losses) - 1, 'step')}."))
-        return block(
-            *parts, array_block("Second attention matrix A2: key symbols in rows, query symbols in columns", self.A2)
-        )
+        found = ", ".join(f"{name} {fact}" for name, fact in self.facts().items())
+        return f"Stage2Run({self.ending}, {found})"
 
     @property
-    def _ending(self) -> str:
+    def ending(self) -> str:
+        """How the run ended, and after how many steps, in words."""
         if self.status == "diverged":
             return f"diverged at step {self.diverged_at}"
         return f"{self.status} after {count(max(len(self.losses) - 1, 0), 'step')}"
 
-    def _facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, object]:
+        """Return what a notebook and the representation tell of it.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
         if not len(self.losses):
             return {"symbols": len(self.A2), "loss": "none recorded"}
         return {

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from causal_theory.display import Shown
 from causal_theory.dynamics.stage1 import Stage1, Stage1Run, run_stage1
 from causal_theory.dynamics.stage2 import Stage2, Stage2Run, run_stage2
 from causal_theory.floats import default_floats
-from causal_theory.notebook import block
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_epsilon
 
@@ -13,7 +13,7 @@ __all__ = ["PopulationRun", "train_population"]
 
 
 @dataclass(frozen=True, eq=False)
-class PopulationRun:
+class PopulationRun(Shown):
     """Both stages of a run with exact gradients.
 
     Attributes
@@ -30,10 +30,6 @@ class PopulationRun:
     def __repr__(self) -> str:
         """Return one line for each stage."""
         return f"PopulationRun(\n  {self.stage1!r},\n  {self.stage2!r})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        return block(self.stage1._repr_html_(), self.stage2._repr_html_())
 
 
 @default_floats

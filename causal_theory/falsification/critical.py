@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS
+from causal_theory.display import Shown
 from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Method
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.notebook import Cell, block, facts, figure, sparkline, table, with_error
 from causal_theory.population.scores import edge_scores
 from causal_theory.priors import DirichletPrior, PointPrior, Prior
 from causal_theory.priors.drawn import DrawnPrior
@@ -40,7 +40,7 @@ LENGTHS = range(3, 65)
 
 
 @dataclass(frozen=True, eq=False)
-class CriticalLength:
+class CriticalLength(Shown):
     """The smallest margin of the edges at every length, and from which length on all parents win.
 
     Attributes
@@ -101,28 +101,6 @@ class CriticalLength:
             f"CriticalLength(first={self.first}, stays={self.stays}, T = {self.lengths[0]} to {self.lengths[-1]}, "
             f"{self.method}{unsure})"
         )
-
-    def _repr_html_(self) -> str:
-        never = "at no length looked at"
-        summary: dict[str, object] = {
-            "all parents win from T =": never if self.first is None else self.first,
-            "and at every longer one from T =": "not at the largest length" if self.stays is None else self.stays,
-            "lengths looked at": f"{len(self.lengths)}, T = {self.lengths[0]} to {self.lengths[-1]}",
-            "method": self.method.replace("_", " "),
-        }
-        if self.undecided:
-            summary["undecided, within two error bars"] = ", ".join(map(str, self.undecided))
-        title = "Smallest margin against the length; dashed: zero"
-        drawing = sparkline(self.margins, title, lines=(0.0,))
-        rows = [
-            [length, Cell("yes" if won else "no" if sure else "undecided"), with_error(margin, error, 4)]
-            for length, won, sure, margin, error in zip(
-                self.lengths.tolist(), self.recovered, self.decided, self.margins, self.errors, strict=True
-            )
-        ]
-        header = ["T", "all parents win", "smallest margin"]
-        shown = figure(drawing, title) if drawing else ""
-        return block(facts("Critical length", summary), shown, table("By length", header, rows))
 
 
 @default_floats

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.floats import default_floats
-from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.recovery import ERROR_BARS
 
 __all__ = ["RecoveryMap", "without_unit"]
@@ -21,7 +21,7 @@ def without_unit(label: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class RecoveryMap:
+class RecoveryMap(Shown):
     """A number for each pair of two parameters of a task, with its error, and whether it is proved.
 
     Attributes
@@ -82,21 +82,3 @@ class RecoveryMap:
             f"{int(self.recovered.sum())} of {self.values.size} cells above {self.boundary:g}, "
             f"{int(self.certified.sum())} certified)"
         )
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        texts = iter(same_decimals(self.values.ravel().tolist()))
-        largest = float(np.abs(self.values - self.boundary).max()) or 1.0
-        rows = [
-            [
-                f"{y:g}",
-                *(
-                    Cell(next(texts), tint=(value - self.boundary) / largest, strong=bool(proved), right=True)
-                    for value, proved in zip(values, certified, strict=True)
-                ),
-            ]
-            for y, values, certified in zip(self.y, self.values, self.certified, strict=True)
-        ]
-        header = [f"{self.ylabel} / {self.xlabel}", *(f"{x:g}" for x in self.x)]
-        note = f"Boundary at {self.boundary:g}; errors up to {self.errors.max():.2g}; in bold: certified."
-        return block(table(self.label, header, rows), paragraph(note, small=True))

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from causal_theory.certificates import Certificate
+from causal_theory.display import Shown
 from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.rational import ExactCheck
 from causal_theory.falsification.statements import Statement
-from causal_theory.floats import default_floats
-from causal_theory.notebook import Cell, block, facts, paragraph, table
 
 __all__ = ["Counterexample", "SearchResult"]
 
@@ -17,7 +16,7 @@ LONG = 24
 
 
 @dataclass(frozen=True)
-class Counterexample:
+class Counterexample(Shown):
     """An instance on which a statement fails, proved in rational arithmetic.
 
     Attributes
@@ -54,38 +53,9 @@ class Counterexample:
             f"margin={margin_text(self.margin)})"
         )
 
-    @default_floats
-    def _repr_html_(self) -> str:
-        return block(*self._parts())
-
-    def _parts(self) -> list[str]:
-        instance = self.instance
-        size = len(instance.transition)
-        summary: dict[str, object] = {
-            "graph": f"{self.family}, T = {instance.graph.length}, parents {instance.parents}",
-            "epsilon": number_text(instance.epsilon),
-            "certified margin": margin_text(self.margin),
-            "again": instance.code,
-        }
-        rows = [[a, *(Cell(number_text(p), right=True) for p in row)] for a, row in enumerate(instance.transition)]
-        checks = [
-            [
-                check.name.replace("_", " "),
-                Cell("holds" if check.holds else "fails", strong=not check.holds),
-                f"{check.quantity} {check.required}",
-                value_text(check.value),
-            ]
-            for check in self.assumptions
-        ]
-        return [
-            facts("Counterexample", summary),
-            table("Transition matrix", ["parent", *map(str, range(size))], rows),
-            table("Assumptions on its orbit", ["assumption", "verdict", "requirement", "value"], checks),
-        ]
-
 
 @dataclass(frozen=True)
-class SearchResult:
+class SearchResult(Shown):
     """The outcome of a search.
 
     Attributes
@@ -126,18 +96,6 @@ class SearchResult:
             f"SearchResult({self.statement.name}: {outcome}; evaluations={self.evaluations} of {self.budget}, "
             f"smallest_margin={self.smallest_margin:.4g})"
         )
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        summary: dict[str, object] = {
-            "statement": self.statement.sentence,
-            "evaluations": f"{self.evaluations} of {self.budget}, {self.rejected} outside the assumptions",
-            "smallest margin": f"{self.smallest_margin:.4g}",
-        }
-        head = facts(f"Search for a counterexample: {'found' if self.found else 'none found'}", summary)
-        if self.counterexample is None:
-            return block(head, paragraph("Nothing found within a budget is no proof.", small=True))
-        return block(head, *self.counterexample._parts())
 
 
 def margin_text(margin: Fraction) -> str:

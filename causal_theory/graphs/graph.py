@@ -8,12 +8,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.display import Drawn
 from causal_theory.errors import GraphError
 from causal_theory.graphs import convert, families
 from causal_theory.graphs.constructors import GraphConstructors
-from causal_theory.graphs.drawing import draw_graph
 from causal_theory.graphs.forest import ForestProperties, read_only
-from causal_theory.notebook import block, count, figure, paragraph
 
 __all__ = ["CausalGraph"]
 
@@ -37,7 +36,7 @@ def _as_positions(values: object, where: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class CausalGraph(GraphConstructors, ForestProperties):
+class CausalGraph(GraphConstructors, ForestProperties, Drawn):
     """An immutable causal graph over T token positions.
 
     Every position has a tuple of parents, all of them earlier. The last position is normally the *query*: a root
@@ -104,15 +103,6 @@ class CausalGraph(GraphConstructors, ForestProperties):
         edges = sum(map(len, self.parents))
         targets = "" if self.target_parents == (self.length - 1,) else f", target_parents={self.target_parents}"
         return f"CausalGraph(length={self.length}, edges={edges}, roots={len(self.roots)}{targets})"
-
-    def _repr_svg_(self) -> str:
-        return draw_graph(self).markup
-
-    def _repr_html_(self) -> str:
-        drawing = draw_graph(self)
-        edges, trees = sum(map(len, self.parents)), len(self.roots)
-        words = f"Causal graph: {self.length} positions, {count(edges, 'edge')}, {count(trees, 'root')}"
-        return block(paragraph(words, strong=True), figure(drawing.markup, drawing.legend, width=drawing.width))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the definition only: what is derived from it is computed again."""

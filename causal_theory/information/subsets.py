@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.information.lost import lost_symbols
 from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
 from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
-from causal_theory.notebook import block, number, table
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.subsets import laws_with_subsets
 from causal_theory.validation import SeedLike, check_choice, check_integer
@@ -43,7 +43,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class SubsetInformations:
+class SubsetInformations(Shown):
     """The information between a position and every set of a given size of earlier positions.
 
     Attributes
@@ -112,20 +112,6 @@ class SubsetInformations:
             f"SubsetInformations({len(self.subsets)} sets for position {self.position}, {self.measure}, "
             f"best {self.best} by {self.margin:.3g})"
         )
-
-    def _repr_html_(self) -> str:
-        rows = [
-            [
-                ", ".join(map(str, self.subsets[k].tolist())),
-                number(self.informations.value[k]),
-                number(self.informations.error[k], 2),
-            ]
-            for k in self.order[:SHOWN].tolist()
-        ]
-        caption = (
-            f"Information between position {self.position} and sets of earlier ones ({self.measure}), largest first"
-        )
-        return block(table(caption, ["set", "information", "error"], rows))
 
 
 @default_floats

@@ -1,44 +1,40 @@
-"""What a model that can be trained offers, whatever its shape: parameters in one flat vector, and a batch gradient."""
+"""Define what a model that can be trained offers: parameters in one flat vector, a gradient, and what is told of it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import block, count, facts
+from causal_theory.models.gradient import BatchGradient
+from causal_theory.models.views import MatrixView
 from causal_theory.validation import check_matrix
+from causal_theory.wording import count
 
-__all__ = ["TrainableModel"]
+if TYPE_CHECKING:
+    from causal_theory.models.reduced import ReducedTransformer
+
+__all__ = ["TrainableModel", "check_model"]
 
 Array = NDArray[np.float64]
 
 
-class TrainableModel(ABC):
-    """A transformer on sequences of ``length`` tokens over ``vocab_size`` symbols."""
+class TrainableModel(Shown, ABC):
+    """A model of sequences of ``length`` tokens over ``vocab_size`` symbols.
 
-    def __repr__(self) -> str:
-        """Return one line with the shape."""
-        shape = ", ".join(f"{name}={_as_given(value)!r}" for name, value in self.describe().items() if name != "kind")
-        return f"{type(self).__name__}({shape}, {count(len(self.parameters), 'parameter')})"
+    A model of your own is trained, kept in checkpoints, drawn, reported and shown in notebooks like those of the
+    package. It must have ``length``, ``vocab_size``, ``parameters``, ``with_parameters``, ``forward`` and
+    ``gradient_at``; all else has a default. ``shapes`` gives the parameters names, ``describe`` adds options to what a
+    checkpoint compares, ``first_attention`` lets training measure the attention on the parents.
+    """
 
-    @default_floats
-    def _repr_html_(self) -> str:
-        flat = self.parameters
-        parts = (f"{name}: {part.stop - part.start}" for name, part in self.groups.items())
-        rows: dict[str, object] = {
-            **{name: str(_as_given(value)) for name, value in self.describe().items() if name != "kind"},
-            "parameters": f"{len(flat)} ({', '.join(parts)})",
-            "largest absolute value": float(np.abs(flat).max(initial=0.0)),
-        }
-        return block(facts(type(self).__name__, rows), *self._matrices())
-
-    def _matrices(self) -> Sequence[str]:
-        """Return markup of the matrices that a notebook shows."""
-        return ()
+    # What every model must have.
 
     @property
     @abstractmethod
@@ -53,12 +49,7 @@ class TrainableModel(ABC):
     @property
     @abstractmethod
     def parameters(self) -> Array:
-        """All parameters, one after the other, read-only."""
-
-    @property
-    @abstractmethod
-    def groups(self) -> Mapping[str, slice]:
-        """Named parts of the parameters that can be trained by themselves."""
+        """All parameters, one after the other, shape (P,), read-only."""
 
     @abstractmethod
     def with_parameters(self, parameters: ArrayLike) -> Self:
@@ -81,13 +72,23 @@ class TrainableModel(ABC):
         """
 
     @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Return kind and shape: two models that agree in them can exchange parameters.
+    def forward(self, tokens: ArrayLike) -> Array:
+        """Return the predictions for a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
 
         Returns
         -------
-        dict
-            In terms of JSON.
+        ndarray, shape (n, S)
+            Predicted laws of the next token, one row for each sequence.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the tokens do not fit the model.
         """
 
     @abstractmethod
@@ -111,46 +112,46 @@ class TrainableModel(ABC):
             Gradient of their mean.
         """
 
-    @abstractmethod
-    def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the loss of each sequence; nothing is checked.
+    # What a model may say better.
 
-        Parameters
-        ----------
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Names and shapes of the matrices, in the order in which ``parameters`` holds their entries row by row."""
+        return {"parameters": self.parameters.shape}
+
+    @property
+    def groups(self) -> Mapping[str, slice]:
+        """Named parts of the parameters, by default the matrices; with two of them they can be trained in stages."""
+        return self._slices()
+
+    @property
+    def loss_offset(self) -> float:
+        r"""How far the loss lies below that of the normalised prediction, in nats; 0 where predictions sum to one.
+
+        .. math:: \log \sum_b p_b
+
+        for a loss :math:`-\sum_b y_b \log p_b` of numbers :math:`p_b` with the same sum for every sequence.
+        """
+        return 0.0
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions besides NumPy and numba whose version decides about the last bits of a gradient."""
+        return ()
+
+    def describe(self) -> dict[str, Any]:
+        """Return kind and shape: two models of a class that agree in them can exchange parameters.
 
         Returns
         -------
-        ndarray, shape (n,)
-            Losses in nats.
+        dict
+            In terms of JSON. The representation shows all entries but ``"kind"``, a checkpoint compares all.
         """
+        return {"kind": type(self).__name__, "length": self.length, "vocab_size": self.vocab_size}
 
-    @abstractmethod
-    def forward(self, tokens: ArrayLike) -> Array:
-        """Return the predictions for a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (n, S)
-            Predictions, one row for each sequence.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model.
-        """
-
-    @abstractmethod
+    @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, averaged over a batch.
+        """Return the attention of the first layer, averaged over a batch; by default that of no head.
 
         Parameters
         ----------
@@ -167,6 +168,108 @@ class TrainableModel(ABC):
         InvalidArgumentError
             If the tokens do not fit the model.
         """
+        self.check_tokens(tokens)
+        return np.zeros((0, self.length, self.length))
+
+    def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
+        """Return the loss of each sequence; nothing is checked.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (n, T)
+            Checked tokens.
+        targets : ndarray, shape (n, S)
+            Laws of the next token.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Losses in nats.
+        """
+        return self.batch_gradient(tokens, targets)[0]
+
+    def views(self) -> Sequence[MatrixView]:
+        """Return the matrices that a figure shows: by default all, of several heads one after the other.
+
+        Returns
+        -------
+        sequence of MatrixView
+            With titles and descriptions of rows and columns.
+        """
+        found = []
+        for name, values in self.matrices().items():
+            if values.ndim == 2:
+                found.append(MatrixView(name, values))
+            elif values.ndim == 3:
+                found += [MatrixView(f"{name}, head {h + 1}", head) for h, head in enumerate(values)]
+        return found
+
+    def tables(self) -> Mapping[str, Array]:
+        """Return the arrays that a notebook shows.
+
+        Returns
+        -------
+        mapping of str to ndarray
+            By their captions.
+        """
+        return self.matrices()
+
+    def as_reduced(self) -> "ReducedTransformer":
+        """Return the model as a point (A1, A2, epsilon) of the theory, at which gradients are known exactly.
+
+        Returns
+        -------
+        ReducedTransformer
+            With the same parameters in the same order.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the model is none.
+        """
+        raise InvalidArgumentError(f"model must be a ReducedTransformer, got {type(self).__name__}")
+
+    # What follows from the rest.
+
+    def __repr__(self) -> str:
+        """Return one line with the shape."""
+        shape = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({shape}, {count(len(self.parameters), 'parameter')})"
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What ``describe`` says but the kind, as it was given."""
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.describe().items()
+            if name != "kind"
+        }
+
+    @default_floats
+    def matrices(self) -> dict[str, Array]:
+        """Return all parameters by name.
+
+        Returns
+        -------
+        dict of str to ndarray
+            In the shapes of ``shapes``.
+
+        Examples
+        --------
+        >>> from causal_theory import DisentangledTransformer
+        >>> {name: matrix.shape for name, matrix in DisentangledTransformer(4, 2).matrices().items()}
+        {'layer1': (1, 6, 6), 'layer2': (1, 12, 12), 'output': (24, 2)}
+        """
+        return self._split(self.parameters)
+
+    def _slices(self) -> dict[str, slice]:
+        ends = list(accumulate(map(math.prod, self.shapes.values())))
+        return {name: slice(start, end) for name, start, end in zip(self.shapes, [0, *ends], ends, strict=False)}
+
+    def _split(self, flat: Array) -> dict[str, Array]:
+        """Return views of a flat vector by name."""
+        shapes = self.shapes
+        return {name: flat[part].reshape(shapes[name]) for name, part in self._slices().items()}
 
     def batch_gradient(self, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
         """Return losses, and the gradient of their mean by the parameters; nothing is checked.
@@ -186,6 +289,30 @@ class TrainableModel(ABC):
             Gradient of their mean.
         """
         return self.gradient_at(self.parameters, tokens, targets)
+
+    @default_floats
+    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> BatchGradient:
+        """Return the gradient of the mean loss of a batch.
+
+        Parameters
+        ----------
+        tokens : array_like of int, shape (n, T)
+            Symbols 0..S-1.
+        targets : array_like, shape (n, S)
+            Law of the next token.
+
+        Returns
+        -------
+        BatchGradient
+            Derivatives by name, in the shapes of ``matrices()``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument has the wrong shape or values.
+        """
+        slopes = self.batch_gradient(*self._check_batch(tokens, targets))[1]
+        return BatchGradient(slopes, self._split(slopes))
 
     @default_floats
     def loss(self, tokens: ArrayLike, targets: ArrayLike) -> float:
@@ -208,8 +335,11 @@ class TrainableModel(ABC):
         InvalidArgumentError
             If an argument has the wrong shape or values.
         """
+        return float(self.batch_losses(*self._check_batch(tokens, targets)).mean())
+
+    def _check_batch(self, tokens: ArrayLike, targets: ArrayLike) -> tuple[NDArray[np.int64], Array]:
         batch = self.check_tokens(tokens)
-        return float(self.batch_losses(batch, check_matrix("targets", targets, (len(batch), self.vocab_size))).mean())
+        return batch, check_matrix("targets", targets, (len(batch), self.vocab_size))
 
     @default_floats
     def check_tokens(self, tokens: ArrayLike) -> NDArray[np.int64]:
@@ -240,6 +370,16 @@ class TrainableModel(ABC):
         return np.ascontiguousarray(batch, dtype=np.int64)
 
 
-def _as_given(value: object) -> object:
-    """Return what became a list on its way to JSON as the tuple that it was."""
-    return tuple(value) if isinstance(value, list) else value
+def check_model(model: object) -> TrainableModel:
+    """Return a model that can be trained.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is something else.
+    """
+    if not isinstance(model, TrainableModel):
+        raise InvalidArgumentError(
+            f"model must be a ReducedTransformer or another TrainableModel, got {type(model).__name__}"
+        )
+    return model

@@ -8,10 +8,12 @@ so that its width grows by the factor ``1 + H``. The prediction is ``softmax(W^T
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
@@ -19,7 +21,7 @@ from causal_theory.kernels._jit import get_num_threads
 from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
-from causal_theory.notebook import array_block
+from causal_theory.models.views import MatrixView, layer_view
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_memory, check_positive
 
 __all__ = ["DisentangledTransformer"]
@@ -115,13 +117,13 @@ class DisentangledTransformer(TrainableModel):
         self._columns: Array | None = None
 
     @property
+    @override
     def length(self) -> int:
-        """T, the number of tokens of a sequence."""
         return self._length
 
     @property
+    @override
     def vocab_size(self) -> int:
-        """S, the number of symbols."""
         return self._size
 
     @property
@@ -130,27 +132,24 @@ class DisentangledTransformer(TrainableModel):
         return self._heads
 
     @property
+    @override
     def parameters(self) -> Array:
-        """All parameters, read-only: the matrices of each layer, then the output matrix."""
         return self._flat
 
     @property
-    def groups(self) -> Mapping[str, slice]:
-        """``"layer1"``, ``"layer2"``, ... and ``"output"``."""
-        starts = self._starts.tolist()
-        parts = {f"layer{k + 1}": slice(starts[k], starts[k + 1]) for k in range(len(self._heads))}
-        return parts | {"output": slice(starts[-1], len(self._flat))}
+    @override
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        width = self._length + self._size
+        *sides, last = (self._blocks * width).tolist()
+        layers = {f"layer{k + 1}": (heads, sides[k], sides[k]) for k, heads in enumerate(self._heads)}
+        return layers | {"output": (last, self._size)}
 
     @property
     @default_floats
     def layers(self) -> tuple[Array, ...]:
         """Attention matrices of each layer, views of shape (H, d, d)."""
-        width = self._length + self._size
-        sides = (self._blocks[:-1] * width).tolist()
-        return tuple(
-            self._flat[self._starts[k] : self._starts[k + 1]].reshape(count, sides[k], sides[k])
-            for k, count in enumerate(self._heads)
-        )
+        *layers, _ = self.matrices().values()
+        return tuple(layers)
 
     @property
     def output(self) -> Array:
@@ -164,39 +163,16 @@ class DisentangledTransformer(TrainableModel):
         blocks = self.layers[0][:, self._size :, self._size :]
         return np.array([causal_softmax(block) for block in blocks])
 
+    @override
     @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "DisentangledTransformer":
-        """Return a model of the same shape with other parameters.
-
-        Parameters
-        ----------
-        parameters : array_like, shape (P,)
-            All parameters, in the order of ``parameters``.
-
-        Returns
-        -------
-        DisentangledTransformer
-            A new model; this one is not changed.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If an argument has the wrong shape or values.
-        """
         flat = check_matrix("parameters", np.atleast_2d(parameters), (1, len(self._flat)))[0].copy()
-        other = DisentangledTransformer.__new__(DisentangledTransformer)
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other._adopt(flat)
         return other
 
+    @override
     def describe(self) -> dict[str, Any]:
-        """Return kind and shape.
-
-        Returns
-        -------
-        dict
-            In terms of JSON.
-        """
         return {
             "kind": "disentangled",
             "length": self._length,
@@ -204,113 +180,41 @@ class DisentangledTransformer(TrainableModel):
             "heads": list(self._heads),
         }
 
+    @override
+    def views(self) -> Sequence[MatrixView]:
+        found = []
+        for k, layer in enumerate(self.layers):
+            for h, matrix in enumerate(layer):
+                title = f"matrix of layer {k + 1}" + (f", head {h + 1}" if len(layer) > 1 else "")
+                found.append(layer_view(title, matrix, self._length, self._size))
+        return found
+
+    @override
+    def tables(self) -> Mapping[str, Array]:
+        caption = "Layer 1, head {}: causal softmax of the position-position block"
+        return {caption.format(h + 1): head for h, head in enumerate(self.position_attention)}
+
+    @override
     @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
-        """Return the predictions for a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (n, S)
-            Predicted laws of the next token.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model.
-        """
         batch = self.check_tokens(tokens)
         return self._run(batch, np.zeros((len(batch), self._size)), predictions=True)[1]
 
+    @override
     @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, averaged over a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (H, T, T)
-            Rows are query positions; one matrix for each head.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model, or it has a single layer, which attends from the last position only.
-        """
         batch = self.check_tokens(tokens)
-        if len(self._heads) == 1:
+        if len(self._heads) == 1:  # which attends from the last position only
             raise InvalidArgumentError(f"heads must have at least two layers for an inner attention, got {self._heads}")
         attended = self._run(batch, np.zeros((len(batch), self._size)), attention=True)[2]
         return attended[: self._heads[0]] / len(batch)
 
-    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> "DisentangledTransformer":
-        """Return the gradient of the mean loss of a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-        targets : array_like, shape (n, S)
-            Law of the next token.
-
-        Returns
-        -------
-        DisentangledTransformer
-            Derivatives, in the shape of the model.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If an argument has the wrong shape or values.
-        """
-        batch = self.check_tokens(tokens)
-        labels = check_matrix("targets", targets, (len(batch), self._size))
-        return self.with_parameters(self.batch_gradient(batch, labels)[1])
-
+    @override
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the loss of each sequence; nothing is checked.
-
-        Parameters
-        ----------
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Losses in nats.
-        """
         return self._run(tokens, targets)[0]
 
+    @override
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
-
-        Parameters
-        ----------
-        parameters : ndarray, shape (P,)
-            Flat parameters.
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Losses in nats.
-        ndarray, shape (P,)
-            Gradient of their mean.
-        """
         columns = transpose_layers(parameters, self._counts, self._length + self._size)
         losses, _, _, gradient = run_batch(
             tokens, targets, parameters, columns, self._counts, get_num_threads(), True, False, False
@@ -332,7 +236,3 @@ class DisentangledTransformer(TrainableModel):
             tokens, targets, self._flat, self._columns, self._counts, get_num_threads(), False, predictions, attention
         )
         return losses, predicted, attended
-
-    def _matrices(self) -> Sequence[str]:
-        caption = "Layer 1, head {}: causal softmax of the position-position block"
-        return [array_block(caption.format(h + 1), head) for h, head in enumerate(self.position_attention)]

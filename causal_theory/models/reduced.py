@@ -9,19 +9,21 @@ For tokens ``s_0 .. s_{T-1}`` with the query ``q = s_{T-1}``::
     loss = -sum_b y_b log(f_b + eps)
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.kernels.reduced import reduced_batch
 from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
-from causal_theory.notebook import array_block
+from causal_theory.models.views import MatrixView, second_matrix_view
 from causal_theory.validation import check_epsilon, check_matrix, check_real
 
 __all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
@@ -122,71 +124,43 @@ class ReducedTransformer(TrainableModel):
         object.__setattr__(self, "A2", check_matrix("A2", self.A2, (second[0], second[0])))
         object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
 
-    def _matrices(self) -> Sequence[str]:
-        return (
-            array_block("Attention of layer 1: query positions in rows, key positions in columns", self.attention),
-            array_block("A2: key symbols in rows, query symbols in columns", self.A2),
-        )
-
     @property
     def attention(self) -> Array:
         """Attention of layer 1, (T, T), rows sum to one."""
         return causal_softmax(self.A1)
 
     @property
+    @override
     def length(self) -> int:
-        """T, the number of tokens of a sequence."""
         return len(self.A1)
 
     @property
+    @override
     def vocab_size(self) -> int:
-        """S, the number of symbols."""
         return len(self.A2)
 
     @property
+    @override
     @default_floats
     def parameters(self) -> Array:
-        """``A1`` and ``A2``, row by row."""
         flat = np.concatenate([self.A1.ravel(), self.A2.ravel()])
         flat.setflags(write=False)
         return flat
 
     @property
-    def groups(self) -> Mapping[str, slice]:
-        """``"A1"`` and ``"A2"``."""
-        return {"A1": slice(0, self.A1.size), "A2": slice(self.A1.size, self.A1.size + self.A2.size)}
+    @override
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        return {"A1": self.A1.shape, "A2": self.A2.shape}
 
+    @override
     @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "ReducedTransformer":
-        """Return a model of the same shape with other parameters.
-
-        Parameters
-        ----------
-        parameters : array_like, shape (P,)
-            All parameters, in the order of ``parameters``.
-
-        Returns
-        -------
-        ReducedTransformer
-            A new model; this one is not changed.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If an argument has the wrong shape or values.
-        """
         flat = check_matrix("parameters", np.atleast_2d(parameters), (1, self.A1.size + self.A2.size))[0]
         A1, A2 = flat[: self.A1.size], flat[self.A1.size :]
-        return ReducedTransformer(A1.reshape(self.A1.shape), A2.reshape(self.A2.shape), self.epsilon)
+        return replace(self, A1=A1.reshape(self.A1.shape), A2=A2.reshape(self.A2.shape))
 
+    @override
     def describe(self) -> dict[str, Any]:
-        """Return kind, shape and epsilon.
-
-        Returns
-        -------
-        dict
-            In terms of JSON.
-        """
         return {
             "kind": "reduced",
             "length": self.length,
@@ -194,115 +168,46 @@ class ReducedTransformer(TrainableModel):
             "epsilon": self.epsilon,
         }
 
+    @property
+    @override
+    def loss_offset(self) -> float:
+        return math.log1p(self.vocab_size * self.epsilon)
+
+    @override
+    def as_reduced(self) -> "ReducedTransformer":
+        return self
+
+    @override
+    def views(self) -> Sequence[MatrixView]:
+        return [second_matrix_view(self.A2)]
+
+    @override
+    def tables(self) -> Mapping[str, Array]:
+        return {
+            "Attention of layer 1: query positions in rows, key positions in columns": self.attention,
+            "A2: key symbols in rows, query symbols in columns": self.A2,
+        }
+
+    @override
     @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
-        """Return the predictions for a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (n, S)
-            Attended frequencies ``f``, which sum to one.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model.
-        """
         return np.asarray(batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2)))
 
+    @override
     @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, which does not depend on the tokens.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (1, T, T)
-            Rows are query positions.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model.
-        """
-        self.check_tokens(tokens)
+        self.check_tokens(tokens)  # on which the attention does not depend
         return self.attention[np.newaxis]
 
-    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> tuple[Array, Array]:
-        """Return the gradients of the mean loss of a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-        targets : array_like, shape (n, S)
-            Law of the next token.
-
-        Returns
-        -------
-        ndarray, shape (T, T)
-            By ``A1``.
-        ndarray, shape (S, S)
-            By ``A2``.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If an argument has the wrong shape or values.
-        """
-        batch = self.check_tokens(tokens)
-        labels = check_matrix("targets", targets, (len(batch), len(self.A2)))
-        slopes = self.batch_gradient(batch, labels)[1]
-        return slopes[: self.A1.size].reshape(self.A1.shape), slopes[self.A1.size :].reshape(self.A2.shape)
-
+    @override
     @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the loss of each sequence; nothing is checked.
-
-        Parameters
-        ----------
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Losses in nats.
-        """
         found = reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
         return np.asarray(found[0])
 
+    @override
     @default_floats
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
-
-        Parameters
-        ----------
-        parameters : ndarray, shape (P,)
-            Flat parameters.
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Losses in nats.
-        ndarray, shape (P,)
-            Gradient of their mean.
-        """
         cut = self.A1.size
         attention = causal_softmax(parameters[:cut].reshape(self.A1.shape))
         scores = key_scores(parameters[cut:].reshape(self.A2.shape))

@@ -9,19 +9,25 @@ Token ``s_i`` and position ``i`` enter as ``x_i = E[s_i] + P[i]`` of width ``d =
     x_i -> x_i + N(r_i)                    residual="joint", as in the published experiment
     x_i -> u_i + N(u_i),  u_i = x_i + r_i  residual="each"
 
-The prediction is ``softmax(W^T x_last)`` at the last position. PyTorch differentiates; it is loaded by the first model.
+The prediction is ``softmax(W^T x_last)`` at the last position. PyTorch computes and differentiates
+(:mod:`causal_theory.models._standard_torch`); it is loaded by the first model.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from copy import copy
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
+from causal_theory.models import _standard_torch as network
+from causal_theory.models._standard_torch import StandardLayer, StandardParts, require_torch
 from causal_theory.models.base import TrainableModel
+from causal_theory.models.views import MatrixView
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_matrix, check_positive
 
 __all__ = ["Precision", "Residual", "StandardLayer", "StandardTransformer", "require_torch"]
@@ -30,57 +36,6 @@ Array = NDArray[np.float64]
 Precision = Literal["float64", "float32"]
 Residual = Literal["joint", "each"]
 MAX_PARAMETERS = 50_000_000
-BLOCK = 1024
-"""Sequences that are held in memory together; fixed, so that sums do not depend on the memory of a machine."""
-
-
-def require_torch() -> Any:
-    """Return the module ``torch``.
-
-    Raises
-    ------
-    ImportError
-        If PyTorch is not installed; the message says how to install it.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError(
-            "PyTorch is needed for the standard transformer: pip install 'causal-theory[torch]'"
-        ) from error
-    return torch
-
-
-class StandardLayer(NamedTuple):
-    """The parameters of one layer with H heads.
-
-    Attributes
-    ----------
-    attention : ndarray, shape (H, d, d)
-        A of each head.
-    values : ndarray, shape (H, d, d)
-        V of each head.
-    first, first_bias : ndarray, shape (d, d) and (d,)
-        M1 and b1 of the network.
-    second, second_bias : ndarray, shape (d, d) and (d,)
-        M2 and b2 of the network.
-    """
-
-    attention: Any
-    values: Any
-    first: Any
-    first_bias: Any
-    second: Any
-    second_bias: Any
-
-
-class _Parts(NamedTuple):
-    """All parameters as arrays of their shapes, of NumPy or of PyTorch."""
-
-    tokens: Any
-    positions: Any
-    layers: tuple[StandardLayer, ...]
-    output: Any
 
 
 class StandardTransformer(TrainableModel):
@@ -219,7 +174,7 @@ class StandardTransformer(TrainableModel):
         flat.setflags(write=False)
         self._flat = flat
 
-    def _split(self, flat: Any) -> _Parts:
+    def _split(self, flat: Any) -> StandardParts:
         """Return views of a flat vector, of NumPy or of PyTorch."""
         width = self._length + self._size
         starts = self._starts
@@ -231,7 +186,7 @@ class StandardTransformer(TrainableModel):
             layers.append(
                 StandardLayer._make(flat[ends[k] : ends[k + 1]].reshape(shape) for k, shape in enumerate(shapes))
             )
-        return _Parts(
+        return StandardParts(
             tokens=flat[: self._size * width].reshape(self._size, width),
             positions=flat[self._size * width : starts[1]].reshape(self._length, width),
             layers=tuple(layers),
@@ -239,13 +194,13 @@ class StandardTransformer(TrainableModel):
         )
 
     @property
+    @override
     def length(self) -> int:
-        """T, the number of tokens of a sequence."""
         return self._length
 
     @property
+    @override
     def vocab_size(self) -> int:
-        """S, the number of symbols."""
         return self._size
 
     @property
@@ -264,28 +219,35 @@ class StandardTransformer(TrainableModel):
         return self._precision
 
     @property
+    @override
     def parameters(self) -> Array:
-        """All parameters, read-only: both embeddings, the parameters of each layer, then the output matrix."""
         return self._flat
 
     @property
+    @override
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        parts = self._split(self._flat)
+        named = {"token_embedding": parts.tokens, "position_embedding": parts.positions}
+        for k, layer in enumerate(parts.layers):
+            named |= {f"layer{k + 1}_{name}": part for name, part in layer._asdict().items()}
+        return {name: part.shape for name, part in (named | {"output": parts.output}).items()}
+
+    @property
+    @override
     @default_floats
     def groups(self) -> Mapping[str, slice]:
-        """``"embedding"``, ``"layer1"``, ``"layer2"``, ... and ``"output"``."""
         names = ("embedding", *(f"layer{k + 1}" for k in range(len(self._heads))), "output")
         return {name: slice(self._starts[k], self._starts[k + 1]) for k, name in enumerate(names)}
 
     @property
     def token_embedding(self) -> Array:
         """E, a view of shape (S, d)."""
-        embedding: Array = self._split(self._flat).tokens
-        return embedding
+        return self.matrices()["token_embedding"]
 
     @property
     def position_embedding(self) -> Array:
         """P, a view of shape (T, d)."""
-        embedding: Array = self._split(self._flat).positions
-        return embedding
+        return self.matrices()["position_embedding"]
 
     @property
     def layers(self) -> tuple[StandardLayer, ...]:
@@ -295,42 +257,31 @@ class StandardTransformer(TrainableModel):
     @property
     def output(self) -> Array:
         """The output matrix W, a view of shape (d, S)."""
-        output: Array = self._split(self._flat).output
-        return output
+        return self.matrices()["output"]
 
+    @property
+    @override
+    def libraries(self) -> tuple[str, ...]:
+        return ("torch",)
+
+    @override
+    def views(self) -> Sequence[MatrixView]:
+        return ()  # too many for a figure: it shows the attention
+
+    @override
+    def tables(self) -> Mapping[str, Array]:
+        return {}
+
+    @override
     @default_floats
     def with_parameters(self, parameters: ArrayLike) -> "StandardTransformer":
-        """Return a model of the same shape with other parameters.
-
-        Parameters
-        ----------
-        parameters : array_like, shape (P,)
-            All parameters, in the order of ``parameters``.
-
-        Returns
-        -------
-        StandardTransformer
-            A new model; this one is not changed.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If an argument has the wrong shape or values.
-        """
         flat = check_matrix("parameters", np.atleast_2d(parameters), (1, len(self._flat)))[0].copy()
-        other = StandardTransformer.__new__(StandardTransformer)
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other._adopt(flat)
         return other
 
+    @override
     def describe(self) -> dict[str, Any]:
-        """Return kind and shape.
-
-        Returns
-        -------
-        dict
-            In terms of JSON.
-        """
         return {
             "kind": "standard",
             "length": self._length,
@@ -340,186 +291,56 @@ class StandardTransformer(TrainableModel):
             "precision": self._precision,
         }
 
+    @override
     @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
-        """Return the predictions for a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (n, S)
-            Predicted laws of the next token.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model.
-        """
         batch = self.check_tokens(tokens)
         torch = require_torch()
         parts = self._split(self._tensor(self._flat))
         predictions = np.empty((len(batch), self._size))
         with torch.no_grad():
-            for block in _blocks(len(batch)):
-                predictions[block] = torch.softmax(self._logits(parts, batch[block]), dim=1).numpy()
+            for block in network.blocks(len(batch)):
+                predictions[block] = torch.softmax(network.logits(parts, batch[block], self._residual), dim=1).numpy()
         return predictions
 
+    @override
     @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
-        """Return the attention of the first layer, averaged over a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-
-        Returns
-        -------
-        ndarray, shape (H, T, T)
-            Rows are query positions; one matrix for each head.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If the tokens do not fit the model.
-        """
         batch = self.check_tokens(tokens)
-        torch = require_torch()
         parts = self._split(self._tensor(self._flat))
         total = np.zeros((self._heads[0], self._length, self._length))
-        with torch.no_grad():
-            for block in _blocks(len(batch)):
-                x = self._embed(parts, batch[block])
-                for h, matrix in enumerate(parts.layers[0].attention):
-                    total[h] += self._attention(x, x, matrix).sum(dim=0).numpy()
+        with require_torch().no_grad():
+            for block in network.blocks(len(batch)):
+                for h, attention in enumerate(network.first_attention(parts, batch[block])):
+                    total[h] += attention.sum(dim=0).numpy()
         return total / len(batch)
 
-    def gradient(self, tokens: ArrayLike, targets: ArrayLike) -> "StandardTransformer":
-        """Return the gradient of the mean loss of a batch.
-
-        Parameters
-        ----------
-        tokens : array_like of int, shape (n, T)
-            Symbols 0..S-1.
-        targets : array_like, shape (n, S)
-            Law of the next token.
-
-        Returns
-        -------
-        StandardTransformer
-            Derivatives, in the shape of the model.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If an argument has the wrong shape or values.
-        """
-        batch = self.check_tokens(tokens)
-        labels = check_matrix("targets", targets, (len(batch), self._size))
-        return self.with_parameters(self.batch_gradient(batch, labels)[1])
-
+    @override
     @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        """Return the loss of each sequence; nothing is checked.
-
-        Parameters
-        ----------
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Losses in nats.
-        """
-        torch = require_torch()
         parts = self._split(self._tensor(self._flat))
         losses = np.empty(len(tokens))
-        with torch.no_grad():
-            for block in _blocks(len(tokens)):
-                losses[block] = self._losses(parts, tokens[block], targets[block]).numpy()
+        with require_torch().no_grad():
+            for block in network.blocks(len(tokens)):
+                losses[block] = network.losses(parts, tokens[block], targets[block], self._residual).numpy()
         return losses
 
+    @override
     @default_floats
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        """Return losses, and the gradient of their mean, at other parameters; nothing is checked.
-
-        Parameters
-        ----------
-        parameters : ndarray, shape (P,)
-            Flat parameters.
-        tokens : ndarray of int64, shape (n, T)
-            Checked tokens.
-        targets : ndarray, shape (n, S)
-            Laws of the next token.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Losses in nats.
-        ndarray, shape (P,)
-            Gradient of their mean.
-        """
         torch = require_torch()
         flat = self._tensor(parameters).requires_grad_()
         losses = np.empty(len(tokens))
         gradient = np.zeros(len(parameters))
         with torch.enable_grad():
-            for block in _blocks(len(tokens)):
-                found = self._losses(self._split(flat), tokens[block], targets[block])
+            for block in network.blocks(len(tokens)):
+                found = network.losses(self._split(flat), tokens[block], targets[block], self._residual)
                 gradient += torch.autograd.grad(found.sum(), flat)[0].numpy()
                 losses[block] = found.detach().numpy()
         gradient /= len(tokens)
         return losses, gradient
 
-    # The model itself, in PyTorch.
-
     def _tensor(self, values: NDArray[Any]) -> Any:
         """Return a copy in the precision of the model."""
         torch = require_torch()
         return torch.tensor(values, dtype=getattr(torch, self._precision))
-
-    def _embed(self, parts: _Parts, tokens: NDArray[np.int64]) -> Any:
-        # A product with one-hot vectors: the derivative of an index adds in an order that depends on the threads.
-        return self._tensor(np.eye(self._size)[tokens]) @ parts.tokens + parts.positions
-
-    def _attention(self, queries: Any, x: Any, matrix: Any) -> Any:
-        """Return the attention of the last positions, as many as there are queries, on all up to each."""
-        torch = require_torch()
-        scores = queries @ matrix @ x.transpose(1, 2)
-        future = np.triu(np.full((self._length, self._length), -np.inf), k=1)[-queries.shape[1] :]
-        return torch.softmax(scores + self._tensor(future), dim=2)
-
-    def _network(self, layer: StandardLayer, x: Any) -> Any:
-        root = (self._length + self._size) ** 0.5
-        hidden = require_torch().relu(x @ layer.first + root * layer.first_bias)
-        return hidden @ layer.second + root * layer.second_bias
-
-    def _logits(self, parts: _Parts, tokens: NDArray[np.int64]) -> Any:
-        x = self._embed(parts, tokens)
-        for k, layer in enumerate(parts.layers):
-            # Of the last layer only the last position is read.
-            own = x[:, -1:] if k == len(parts.layers) - 1 else x
-            read = sum(
-                self._attention(own, x, matrix) @ x @ value
-                for matrix, value in zip(layer.attention, layer.values, strict=True)
-            )
-            if self._residual == "joint":
-                x = own + self._network(layer, read)
-            else:
-                x = own + read
-                x = x + self._network(layer, x)
-        return x[:, 0] @ parts.output
-
-    def _losses(self, parts: _Parts, tokens: NDArray[np.int64], targets: Array) -> Any:
-        return -(require_torch().log_softmax(self._logits(parts, tokens), dim=1) * self._tensor(targets)).sum(dim=1)
-
-
-def _blocks(count: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]

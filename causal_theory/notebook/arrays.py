@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.notebook.html import Cell, facts, figure, table
-from causal_theory.notebook.numbers import TIMES, number, same_decimals, shape_text
 from causal_theory.notebook.svg import block_size, heat_map, sparkline
+from causal_theory.wording import TIMES, number, same_decimals, shape_text
 
 __all__ = ["array_block", "heat_table"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from html import escape
 from typing import TYPE_CHECKING
 
-from causal_theory.notebook.numbers import number
 from causal_theory.notebook.svg import WIDE
+from causal_theory.wording import number
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

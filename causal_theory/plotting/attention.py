@@ -1,4 +1,4 @@
-"""What the first layer attends to: all positions in one matrix, or the parents alone."""
+"""Draw the attention of the first layer: all positions in one matrix, or the parents alone, by position."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from causal_theory.training.run import best_attention
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_attention", "plot_parent_attention"]
+__all__ = ["plot_attention", "plot_attention_by_position"]
 
 ROUNDOFF = 1e-6
 """Attention may leave [0, 1] and sum to one up to this: averages in single precision are welcome."""
@@ -79,7 +79,7 @@ def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax
 
 
 @default_floats
-def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes | None" = None) -> "Axes":
+def plot_attention_by_position(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes | None" = None) -> "Axes":
     """Draw the attention on the parent at the end by position; of several runs the mean and the spread over them.
 
     Roots have no parent: where one run has a root, nothing is drawn; of several runs those count in which a position
@@ -111,10 +111,10 @@ def plot_parent_attention(run: TrainingRun | Sequence[TrainingRun], *, ax: "Axes
     --------
     >>> import matplotlib; matplotlib.use("agg")
     >>> from causal_theory import CausalGraph, DirichletPrior, DisentangledTransformer, InContextTask, train_sgd
-    >>> from causal_theory.plotting import plot_parent_attention
+    >>> from causal_theory.plotting import plot_attention_by_position
     >>> task = InContextTask(CausalGraph.chain(5), DirichletPrior(3, 0.1))
     >>> run = train_sgd(task, DisentangledTransformer(5, 3), steps=20, batch_size=16, learning_rate=1.0, rng=0)
-    >>> plot_parent_attention(run).get_xlabel()
+    >>> plot_attention_by_position(run).get_xlabel()
     'position'
     """
     runs = _check_runs(run)
@@ -142,14 +142,13 @@ def _stems(run: TrainingRun) -> tuple[Array, list[str]]:
         heads = len(run.attention[-1])
         names = [f"head {h + 1}" for h in range(heads)] if heads > 1 else ["child rows"]
         return run.attention_on_parents, names
-    who = [f"head {head + 1}" if head >= 0 else "no head left" for head in run.matched_heads.tolist()]
-    return run.matched_attention, [f"parent {slot + 1}: {name}" for slot, name in enumerate(who)]
+    return run.matched_attention, [f"parent {slot + 1}: {name}" for slot, name in enumerate(run.matched_names)]
 
 
 def _draw_stems(ax: "Axes", positions: NDArray[np.int64], attention: Array, names: list[str]) -> None:
     """Draw stems, one for each row of ``attention``, side by side so that none hides another."""
     if np.isnan(attention).all():
-        note(ax, "no child rows")
+        note(ax, "no child rows" if len(attention) else "no heads")
         return
     count, size = len(attention), mark_size(len(positions))
     for k, (weights, name) in enumerate(zip(attention, names, strict=True)):

@@ -1,4 +1,4 @@
-"""The two stages of Algorithm 1: rows of the first attention matrix, and the loss."""
+"""Draw the two stages of Algorithm 1: rows of the first attention matrix, and the loss."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from causal_theory.validation import check_epsilon
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_attention_on_parents", "plot_losses", "plot_root_rows"]
+__all__ = ["plot_attention_by_step", "plot_losses", "plot_root_rows"]
 
 SIZE = (6.4, 3.8)
 SINGLE_ROWS = 5
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 @default_floats
-def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
+def plot_attention_by_step(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     """Draw the attention on the parent of every child row against the step of stage 1, and the goal 1 - 1/T.
 
     More than five rows are shown as the range between the smallest and the largest attention, the median, and the row
@@ -54,9 +54,9 @@ def plot_attention_on_parents(run: Stage1Run, *, ax: "Axes | None" = None) -> "A
     >>> import matplotlib; matplotlib.use("agg")
     >>> from causal_theory import CausalGraph, InContextTask, OrbitPrior
     >>> from causal_theory.dynamics import Stage1, run_stage1
-    >>> from causal_theory.plotting import plot_attention_on_parents
+    >>> from causal_theory.plotting import plot_attention_by_step
     >>> task = InContextTask(CausalGraph.chain(6), OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
-    >>> plot_attention_on_parents(run_stage1(task, Stage1(steps=500), epsilon=0.2)).get_ylabel()
+    >>> plot_attention_by_step(run_stage1(task, Stage1(steps=500), epsilon=0.2)).get_ylabel()
     'attention on the parent (weight, 0 to 1)'
     """
     ax = axes_or_new(ax, SIZE)

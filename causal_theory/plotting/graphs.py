@@ -1,4 +1,4 @@
-"""Causal graphs as arc diagrams."""
+"""Draw causal graphs as arc diagrams."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.layout import GraphLayout, Kind, lay_out
 from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.heatmaps import plot_matrix
 
@@ -20,8 +21,12 @@ MAX_DRAWN = 40
 NODE, NUMBERED = 13.5, 9.0
 """Largest diameter of a node, and smallest one that has room for a number, in points."""
 
-KINDS = (("root", "s", "#f0c05a", "-"), ("child", "o", "#9fb8d8", "-"), ("query", "o", "#ffffff", "--"))
-"""Name, marker, colour and rim."""
+STYLES: dict[Kind, tuple[str, str, str]] = {
+    "root": ("s", "#f0c05a", "-"),
+    "child": ("o", "#9fb8d8", "-"),
+    "query": ("o", "#ffffff", "--"),
+}
+"""Marker, colour and rim."""
 
 LINES = "#555555"
 
@@ -65,12 +70,11 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     """
     if graph.length > MAX_DRAWN:
         return plot_matrix(graph.adjacency, ax=ax, title="adjacency", label="edge (0 or 1)")
-    ax = axes_or_new(ax, natural_size(graph))
-    _draw_arcs(ax, graph)
-    _draw_nodes(ax, graph)
-    longest = max((child - parent for parent, child in graph.edges), default=1)
+    ax, layout = axes_or_new(ax, natural_size(graph)), lay_out(graph)
+    _draw_arcs(ax, layout)
+    _draw_nodes(ax, layout)
     ax.set_xlim(-0.8, graph.length - 0.2)
-    ax.set_ylim(-0.5, _height(longest) + 0.5)
+    ax.set_ylim(-0.5, _height(layout.longest) + 0.5)
     ax.set_xlabel("position")
     whole_numbers(ax, "x")
     ax.set_yticks([])
@@ -80,20 +84,18 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _draw_nodes(ax: "Axes", graph: CausalGraph) -> None:
+def _draw_nodes(ax: "Axes", layout: GraphLayout) -> None:
     """Draw the nodes of each kind, and their numbers where they fit."""
-    nodes = np.arange(graph.length)
-    child = np.array([bool(parents) for parents in graph.parents])
-    query = ~child & (nodes == graph.length - 1)
-    room = ax.get_window_extent().width * 72.0 / ax.figure.dpi / (graph.length + 0.6)
+    nodes = layout.positions
+    room = ax.get_window_extent().width * 72.0 / ax.figure.dpi / (len(nodes) + 0.6)
     size = min(NODE, 0.9 * room)
-    for (name, marker, colour, rim), members in zip(KINDS, (~child & ~query, child, query), strict=True):
-        if members.any():
-            heights = np.zeros(int(members.sum()))
+    for kind, (marker, colour, rim) in STYLES.items():
+        members = layout.of(kind)
+        if members:
             style: dict[str, Any] = {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
-            ax.scatter(nodes[members], heights, s=size**2, label=name, zorder=3, **style)
+            ax.scatter(members, np.zeros(len(members)), s=size**2, label=kind, zorder=3, **style)
     if size >= NUMBERED:
-        for node in range(graph.length):
+        for node in nodes:
             ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=8, zorder=4)
 
 
@@ -102,13 +104,13 @@ def _height(distance: int) -> float:
     return float(0.45 * distance**0.8)
 
 
-def _draw_arcs(ax: "Axes", graph: CausalGraph) -> None:
+def _draw_arcs(ax: "Axes", layout: GraphLayout) -> None:
     """Draw half ellipses above the line of positions, which no other node can lie on, and arrow heads on their tops."""
     angle = np.linspace(np.pi, 0.0, 60)
-    for parent, child in graph.edges:
+    for parent, child in layout.edges:
         middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
         height = _height(child - parent)
         ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=1.2, zorder=1)
-    tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in graph.edges]
+    tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in layout.edges]
     if tops:
         ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=5.0, color=LINES, zorder=2)

@@ -1,4 +1,4 @@
-"""Matrices over query and key positions as heat maps, with the true edges marked."""
+"""Draw matrices over query and key positions as heat maps, with the true edges marked."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,5 +1,7 @@
-"""Matrices of parameters: one attention matrix of either model."""
+"""Draw matrices of parameters, with axes that say what their rows and columns stand for."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,17 +9,75 @@ from numpy.typing import ArrayLike
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
+from causal_theory.models import MatrixView
+from causal_theory.models.views import layer_view, second_matrix_view
 from causal_theory.plotting.canvas import axes_or_new
 from causal_theory.plotting.heatmaps import check_square, draw_heatmap
-from causal_theory.validation import check_integer
+from causal_theory.validation import check_integer, check_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_layer", "plot_second_matrix"]
+__all__ = ["plot_layer", "plot_second_matrix", "plot_view"]
 
-NAMED_BLOCKS = 3
-"""Up to this many blocks tokens and positions of each are named; of more, the numbers of the blocks are."""
+
+@default_floats
+def plot_view(view: MatrixView, *, ax: "Axes | None" = None) -> "Axes":
+    """Draw a matrix of a model, with the names and borders that the model gives to its rows and columns.
+
+    Full lines are borders, dotted lines minor ones.
+
+    Parameters
+    ----------
+    view : MatrixView
+        See :meth:`causal_theory.models.TrainableModel.views`.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the values are no finite matrix.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("agg")
+    >>> from causal_theory import DisentangledTransformer
+    >>> from causal_theory.plotting import plot_view
+    >>> for view in DisentangledTransformer(4, 2).views():
+    ...     print(plot_view(view).get_title())
+    matrix of layer 1
+    matrix of layer 2
+    """
+    values = check_matrix(f"the values of {view.title!r}", view.values, np.shape(view.values))
+    ax = axes_or_new(ax, (4.6, 3.8))
+    draw_heatmap(ax, np.ma.array(values), view.label)
+    _draw_borders(ax, view.rows.borders, view.columns.borders, 1.2, "-")
+    _draw_borders(ax, view.rows.minor_borders, view.columns.minor_borders, 0.7, ":")
+    for axis, name, set_ticks in ((view.columns, "x", ax.set_xticks), (view.rows, "y", ax.set_yticks)):
+        if axis.names:
+            set_ticks([place for place, _ in axis.names], [word for _, word in axis.names], fontsize=8)
+            ax.tick_params(name, length=0.0)
+    ax.set_title(view.title)
+    ax.set_xlabel(view.columns.label)
+    ax.set_ylabel(view.rows.label)
+    return ax
+
+
+def _draw_borders(ax: "Axes", rows: Sequence[float], columns: Sequence[float], width: float, style: str) -> None:
+    """Draw lines across and down, light below and dark above: one of the two shows on every colour."""
+    for pair in zip_longest(rows, columns):
+        for line, place in zip((ax.axhline, ax.axvline), pair, strict=True):
+            if place is not None:
+                line(place, color="white", linewidth=2.5 * width, alpha=0.6)
+                line(place, color="black", linewidth=width, linestyle=style)
 
 
 @default_floats
@@ -51,13 +111,7 @@ def plot_second_matrix(A2: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
     >>> plot_second_matrix(3.0 * np.eye(4)).get_xlabel()
     'query symbol q'
     """
-    matrix = check_square("A2", A2)
-    ax = axes_or_new(ax, (4.6, 3.8))
-    draw_heatmap(ax, np.ma.array(matrix), "logit (dimensionless)")
-    ax.set_title("second attention matrix")
-    ax.set_xlabel("query symbol q")
-    ax.set_ylabel("key symbol a")
-    return ax
+    return plot_view(second_matrix_view(check_square("A2", A2)), ax=ax)
 
 
 @default_floats
@@ -102,43 +156,9 @@ def plot_layer(matrix: ArrayLike, length: int, vocab_size: int, *, ax: "Axes | N
     ['tok 0', 'pos 0', 'tok 1', 'pos 1']
     """
     values = check_square("matrix", matrix)
-    size = check_integer("vocab_size", vocab_size, 1)
-    width = check_integer("length", length, 1) + size
+    width = check_integer("length", length, 1) + check_integer("vocab_size", vocab_size, 1)
     if len(values) % width:
         raise InvalidArgumentError(
             f"matrix must have a size that is a multiple of length + vocab_size = {width}, got {len(values)}"
         )
-    ax = axes_or_new(ax, (4.6, 3.8))
-    draw_heatmap(ax, np.ma.array(values), "logit (dimensionless)")
-    blocks = len(values) // width
-    starts = width * np.arange(blocks)
-    for border in starts[1:] - 0.5:
-        _border(ax, float(border), 1.2, "-")
-    for border in starts + size - 0.5:
-        _border(ax, float(border), 0.7, ":")
-    if blocks == 1:
-        names = ["tokens", "positions"]
-    elif blocks <= NAMED_BLOCKS:
-        names = [f"{kind} {block}" for block in range(blocks) for kind in ("tok", "pos")]
-    else:
-        names = [str(block) for block in range(blocks)]
-    centres = (starts + (width - 1) / 2.0).tolist()
-    if blocks <= NAMED_BLOCKS:
-        centres = [
-            middle for start in starts.tolist() for middle in (start + (size - 1) / 2, start + size + (length - 1) / 2)
-        ]
-    ax.set_xticks(centres, names, fontsize=8)
-    ax.set_yticks(centres, names, fontsize=8)
-    ax.tick_params(length=0.0)
-    suffix = "" if blocks == 1 else ", by block"
-    ax.set_title("attention matrix")
-    ax.set_xlabel(f"key{suffix}")
-    ax.set_ylabel(f"query{suffix}")
-    return ax
-
-
-def _border(ax: "Axes", place: float, width: float, style: str) -> None:
-    """Draw a line across and a line down, light below and dark above: one of the two shows on every colour."""
-    for line in (ax.axhline, ax.axvline):
-        line(place, color="white", linewidth=2.5 * width, alpha=0.6)
-        line(place, color="black", linewidth=width, linestyle=style)
+    return plot_view(layer_view("attention matrix", values, length, vocab_size), ax=ax)

@@ -1,4 +1,4 @@
-"""Which edges the scores recover, position by position, and by how much."""
+"""Draw position by position which edges the scores recover, and by how much."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Stochastic training: losses against the step, beside the baselines."""
+"""Draw losses of stochastic training against the step, beside the baselines."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.models import ReducedTransformer
 from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import draw_levels, mark_divergence, marks, note
@@ -40,7 +39,8 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     standard errors to both sides. The step axis is logarithmic (linear in the first window, so that step 0 is there)
     when half the fall of the latter lies within the first tenth of the run. The prediction :math:`f + \varepsilon` of
     the reduced transformer sums to :math:`1 + S \varepsilon`; a further curve shows the loss of the normalised one,
-    higher by :math:`\log(1 + S \varepsilon)`: the one to hold against the baselines.
+    higher by :math:`\log(1 + S \varepsilon)`: the one to hold against the baselines. So it does for every model with a
+    ``loss_offset``.
 
     Parameters
     ----------
@@ -82,9 +82,8 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     low, high = run.test_losses - width, run.test_losses + width
     label = f"± {ERROR_BARS:g} standard errors"
     ax.fill_between(run.snapshot_steps, low, high, color=COLOURS[0], alpha=0.25, linewidth=0.0, label=label)
-    shift = 0.0
-    if isinstance(run.model, ReducedTransformer):
-        shift = math.log1p(run.model.vocab_size * run.model.epsilon)
+    shift = run.model.loss_offset
+    if shift:
         raised = run.test_losses + shift
         ax.plot(run.snapshot_steps, raised, marker="o", markerfacecolor="white", label="held out, normalised", **style)
     mark_divergence(ax, run.diverged_at)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, bdtrc, stdtrit
 
+from causal_theory.display import Shown
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.models import ReducedTransformer, check_attention_matrix
-from causal_theory.notebook import block, facts, number
 from causal_theory.population.monte_carlo import sample_batches
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_integer, check_matrix, check_probability
@@ -21,7 +21,7 @@ DEFAULT_SAMPLES = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class PredictionError:
+class PredictionError(Shown):
     r"""The law of :math:`\max_b |f_b - \pi_{qb}|` over sequences, from independent samples.
 
     Attributes
@@ -58,21 +58,9 @@ class PredictionError:
     def __repr__(self) -> str:
         """Return one line: mean, quantile and largest error."""
         return (
-            f"PredictionError(mean {self.mean._text('+-')}, {self.level:g} quantile {self.quantile:.4g}, "
+            f"PredictionError(mean {self.mean.text('+-')}, {self.level:g} quantile {self.quantile:.4g}, "
             f"largest {self.largest:.4g} of {self.samples} sequences)"
         )
-
-    def _repr_html_(self) -> str:
-        def between(interval: tuple[float, float]) -> str:
-            return f"{self.confidence:g} confidence: {number(interval[0])} to {number(interval[1])}"
-
-        rows: dict[str, object] = {
-            "mean": f"{number(float(self.mean))} ({between(self.mean_interval)})",
-            f"{self.level:g} quantile": f"{number(self.quantile)} ({between(self.quantile_interval)})",
-            "largest": number(self.largest),
-            "beyond the largest": f"at most {number(self.unseen, 2)} of sequences ({self.confidence:g} confidence)",
-        }
-        return block(facts(f"Error of prediction, largest over symbols, {self.samples} sequences", rows))
 
     @property
     @default_floats

@@ -9,7 +9,7 @@ For some gamma > 0:
 4. constant mean: ``E[pi] = 11^T / S``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import Cell, block, table
 from causal_theory.priors.base import MatrixPrior, Prior
 from causal_theory.priors.dirichlet import DirichletPrior
 from causal_theory.priors.orbit import OrbitPrior
@@ -40,7 +40,7 @@ CONSTANT_MEAN = "E[pi] = 11^T/S"
 
 
 @dataclass(frozen=True)
-class AssumptionCheck:
+class AssumptionCheck(Shown):
     """One assumption and whether a prior satisfies it.
 
     Attributes
@@ -66,18 +66,16 @@ class AssumptionCheck:
 
     def __repr__(self) -> str:
         """Return one line with the verdict and what decides it."""
-        return f"AssumptionCheck({self.name} {self._verdict}: {self.witness})"
-
-    def _repr_html_(self) -> str:
-        return block(_table("Assumption on the prior", [self]))
+        return f"AssumptionCheck({self.name} {self.verdict}: {self.witness})"
 
     @property
-    def _verdict(self) -> str:
+    def verdict(self) -> str:
+        """``"holds"`` or ``"fails"``."""
         return "holds" if self.holds else "fails"
 
 
 @dataclass(frozen=True)
-class AssumptionReport:
+class AssumptionReport(Shown):
     """The four checks, in the order of the theory. Iterating yields them.
 
     Attributes
@@ -102,30 +100,11 @@ class AssumptionReport:
 
     def __str__(self) -> str:
         """Return one line per assumption."""
-        return "\n".join(f"{check.name}: {check._verdict} ({check.witness})" for check in self)
+        return "\n".join(f"{check.name}: {check.verdict} ({check.witness})" for check in self)
 
     def __repr__(self) -> str:
         """Return one line with the verdicts."""
-        return f"AssumptionReport({', '.join(f'{check.name} {check._verdict}' for check in self)})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        failed = sum(not check.holds for check in self)
-        verdict = f"{failed} of 4 fail" if failed else "all hold"
-        return block(_table(f"Assumptions on the prior: {verdict}", self))
-
-
-def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:
-    rows = [
-        [
-            check.name.replace("_", " "),
-            Cell(check._verdict, strong=not check.holds),
-            check.statement,
-            check.witness,
-        ]
-        for check in checks
-    ]
-    return table(caption, ["assumption", "verdict", "statement", "what decides"], rows)
+        return f"AssumptionReport({', '.join(f'{check.name} {check.verdict}' for check in self)})"
 
 
 @default_floats

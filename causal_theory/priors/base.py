@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.display import Shown
 from causal_theory.errors import TaskError, TransitionError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import array_block, block, facts
 from causal_theory.validation import SeedLike, check_integer, check_kernel, check_kernels
 
 __all__ = ["Kernels", "MatrixPrior", "Prior", "draw_laws"]
@@ -22,7 +22,7 @@ SHOWN = 4
 """Matrices with at most this many symbols are printed in full."""
 
 
-class Prior(ABC):
+class Prior(Shown, ABC):
     """A law of the transition matrix ``pi``. Priors are immutable and compare by identity.
 
     Rows that a prior of your own draws may sum to one up to 1e-10, as in matrices that are given; they are normalised
@@ -37,10 +37,6 @@ class Prior(ABC):
         super().__init_subclass__(**kwargs)
         cls._draws_laws = draws_laws
 
-    def _repr_html_(self) -> str:
-        moved = {"rows normalised": f"entries moved by up to {self.moved:.2g}"} if self.moved else {}
-        return block(facts(repr(self), {"symbols S": self.vocab_size} | self._facts() | moved))
-
     @property
     def moved(self) -> float:
         """The largest distance between a number that was given and the one that is used; 0.0 if there is none.
@@ -51,8 +47,14 @@ class Prior(ABC):
         found: float = vars(self).get("_moved", 0.0)
         return found
 
-    def _facts(self) -> dict[str, object]:
-        """Return what a notebook shows beside the number of symbols: names and values."""
+    def facts(self) -> dict[str, object]:
+        """Return what a notebook shows beside the number of symbols.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
         return {}
 
     @property
@@ -230,20 +232,9 @@ class MatrixPrior(Prior, draws_laws=True):
             shown = "[" + ", ".join(rows) + "]"
         return f"{type(self).__name__}({shown}{moved})"
 
-    @default_floats
-    def _repr_html_(self) -> str:
-        moved = f", rows normalised (entries moved by up to {self._moved:.2g})" if self._moved else ""
-        caption = f"{type(self).__name__}: {self._description()}{moved}"
-        if not self._given_as_mapping:
-            return block(array_block(caption, self.transition))
-        blocks = (
-            array_block(f"{parents} {'parent' if parents == 1 else 'parents'}", kernel.reshape(-1, self.vocab_size))
-            for parents, kernel in self._kernels.items()
-        )
-        return block(facts(caption, {"symbols S": self.vocab_size}), *blocks)
-
-    def _description(self) -> str:
-        """Return what the matrix is for, in words."""
+    @property
+    def description(self) -> str:
+        """What the matrix is for, in words."""
         return "rows are laws of the child of a symbol"
 
     @property

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
@@ -73,7 +74,8 @@ class DirichletPrior(Prior, draws_laws=True):
         floor = f", floor={self._floor:g}" if self._floor else ""
         return f"DirichletPrior({self._vocab_size}, {self._concentration:g}{floor})"
 
-    def _facts(self) -> dict[str, object]:
+    @override
+    def facts(self) -> dict[str, object]:
         floor = f"{self._floor:g} (every entry is at least {self._floor / self._vocab_size:.3g})" if self._floor else 0
         return {"law": "independent Dirichlet rows", "concentration": f"{self._concentration:g}", "floor": floor}
 

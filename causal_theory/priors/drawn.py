@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
@@ -57,7 +58,8 @@ class DrawnPrior(Prior, draws_laws=True):
         """Show the prior and the number of draws."""
         return f"{type(self).__name__}({self._prior!r}, {len(self._matrices)})"
 
-    def _facts(self) -> dict[str, object]:
+    @override
+    def facts(self) -> dict[str, object]:
         return {"law": f"all relabelings of {len(self._matrices)} draws from {self._prior!r}"}
 
     @property

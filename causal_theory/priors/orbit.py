@@ -6,6 +6,7 @@ from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.floats import default_floats
 from causal_theory.priors.base import MatrixPrior
@@ -41,7 +42,9 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
     [[0.8, 0.2], [0.1, 0.9]]
     """
 
-    def _description(self) -> str:
+    @property
+    @override
+    def description(self) -> str:
         what = "these kernels" if self.given_as_mapping else "this transition matrix"
         return f"all {self.permutations_count} relabelings of {what}, equally likely"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.floats import default_floats
 from causal_theory.priors.base import MatrixPrior
@@ -40,7 +41,9 @@ class PointPrior(MatrixPrior, draws_laws=True):
     PointPrior({2: 3x3x3 kernel})
     """
 
-    def _description(self) -> str:
+    @property
+    @override
+    def description(self) -> str:
         return "always these kernels" if self.given_as_mapping else "always this transition matrix"
 
     @property

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import WORKER_TIMEOUT, Submitter, check_executor
-from causal_theory.notebook import block, facts, number
 from causal_theory.progress import ProgressBar
 from causal_theory.provenance import check_unedited, code_version, is_same_code
 from causal_theory.sweeps.driver import WINDOW, Driver
@@ -28,7 +28,7 @@ class SweepInterrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
-class SweepResult:
+class SweepResult(Shown):
     """The numbers of units that a sweep evaluated, skipped and failed, with the keys of all.
 
     Attributes
@@ -71,16 +71,6 @@ class SweepResult:
             One row for each unit that has a result.
         """
         return read_store(self.path, study=self.study, keys=self.keys)
-
-    def _repr_html_(self) -> str:
-        rows = {
-            "store": self.path,
-            "evaluated": self.done,
-            "skipped, stored before": self.skipped,
-            "failed": self.failed,
-            "seconds": number(self.seconds, 3),
-        }
-        return block(facts(f"Sweep of {self.study}", rows))
 
 
 def sweep(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError, StoreError
-from causal_theory.notebook import block, table
-from causal_theory.sweeps.export import is_scalar, write_csv, write_parquet
+from causal_theory.sweeps.export import write_csv, write_parquet
 from causal_theory.sweeps.store import Store, StoredUnit
 from causal_theory.sweeps.study import Scalar
 
@@ -42,7 +42,7 @@ class FailedUnit:
 
 
 @dataclass(frozen=True, eq=False)
-class SweepTable:
+class SweepTable(Shown):
     """The results of one study.
 
     Attributes
@@ -88,15 +88,11 @@ class SweepTable:
 
     def __repr__(self) -> str:
         """Return one line with the size and the columns."""
-        return f"SweepTable({self.study}: {len(self)} rows{self._notes()}, columns {', '.join(self.columns)})"
+        return f"SweepTable({self.study}: {len(self)} rows{self.notes}, columns {', '.join(self.columns)})"
 
-    def _repr_html_(self) -> str:
-        shown = [name for name, column in self.columns.items() if is_scalar(column)]
-        rows = zip(range(len(self)), *(self.columns[name].tolist() for name in shown), strict=True)
-        return block(table(f"Sweep of {self.study}: {len(self)} rows{self._notes()}", ["", *shown], list(rows)))
-
-    def _notes(self) -> str:
-        """Return what somebody who reads the numbers should know."""
+    @property
+    def notes(self) -> str:
+        """What somebody who reads the numbers should know: failed units, several versions of the code."""
         failed = f", {len(self.failures)} units failed" if self.failures else ""
         return failed + (f", {len(self.versions)} versions of the code" if len(self.versions) > 1 else "")
 

@@ -1,4 +1,4 @@
-"""Whether sampled gradients have the exact gradient as their mean."""
+"""Compare the mean of sampled gradients with the exact gradient."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.models import ReducedTransformer
-from causal_theory.notebook import block, facts, number, table
+from causal_theory.models import ReducedTransformer, TrainableModel, check_model
 from causal_theory.population.loss import population_gradient
 from causal_theory.population.scores import edge_scores, first_order_gradient
 from causal_theory.tasks import InContextTask
@@ -24,12 +24,9 @@ BATCHES = 256
 
 METHODS = ("enumerate", "first_order")
 
-SHOWN = 5
-"""Entries that a notebook names."""
-
 
 @dataclass(frozen=True, eq=False)
-class GradientAgreement:
+class GradientAgreement(Shown):
     """Differences between sampled and exact gradients in units of their standard errors.
 
     Attributes
@@ -55,29 +52,12 @@ class GradientAgreement:
             return f"GradientAgreement(no entry varies, {self.samples} sequences, {self.method})"
         return (
             f"GradientAgreement({len(self.z)} entries, largest |z| = {self.largest:.2f} (by chance with probability "
-            f"{self._chance:.2g}), mean z^2 = {self.chi_square:.2f}, {self.samples} sequences, {self.method})"
+            f"{self.chance:.2g}), mean z^2 = {self.chi_square:.2f}, {self.samples} sequences, {self.method})"
         )
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        rows: dict[str, object] = {
-            "entries compared": len(self.z),
-            "sequences": self.samples,
-            "exact gradient": "sum over all sequences" if self.method == "enumerate" else "first order",
-        }
-        if not len(self.z):
-            return block(facts("Sampled and exact gradient: no entry varies", rows))
-        rows["mean square of z"] = f"{number(self.chi_square)} (near 1 for a correct gradient)"
-        rows["largest |z|"] = (
-            f"{number(self.largest)} (by chance one as large has probability {number(self._chance, 2)})"
-        )
-        order = np.argsort(-np.abs(self.z), kind="stable")[:SHOWN].tolist()
-        worst = table("Largest differences", ["entry", "z"], [[self.names[k], float(self.z[k])] for k in order])
-        return block(facts("Sampled and exact gradient", rows), worst)
 
     @property
-    def _chance(self) -> float:
-        """Probability that the largest of as many independent normal variables is as large."""
+    def chance(self) -> float:
+        """The probability that the largest of as many independent normal variables is as large."""
         return -math.expm1(len(self.z) * math.log1p(-min(math.erfc(self.largest / math.sqrt(2.0)), 1.0 - 1e-16)))
 
     @property
@@ -96,7 +76,7 @@ class GradientAgreement:
 @default_floats
 def gradient_agreement(
     task: InContextTask,
-    model: ReducedTransformer,
+    model: TrainableModel,
     size: int,
     rng: SeedLike = None,
     *,
@@ -111,7 +91,7 @@ def gradient_agreement(
     ----------
     task : InContextTask
         A task on a forest with an independent query.
-    model : ReducedTransformer
+    model : ReducedTransformer, or another model that is one as_reduced()
         Where the gradient is taken.
     size : int
         Number of sequences, at least 512; rounded down to a multiple of 256 batches.
@@ -145,17 +125,16 @@ def gradient_agreement(
     """
     check_choice("method", method, METHODS)
     count = check_integer("size", size, 2 * BATCHES) // BATCHES
-    if not isinstance(model, ReducedTransformer):
-        raise InvalidArgumentError(f"model must be a ReducedTransformer, got {type(model).__name__}")
+    reduced = check_model(model).as_reduced()
     task.require_query("gradient_agreement")
     sampler = BatchSampler(task, count, draw_keys(as_generator(rng)))
     sampled = np.array([model.batch_gradient(*sampler.draw(k * count))[1] for k in range(BATCHES)])
-    exact, used = _exact(task, model, method)
+    exact, used = _exact(task, reduced, method)
     sampled = sampled[:, used]
     error = sampled.std(axis=0, ddof=1) / np.sqrt(BATCHES)
     varying = error > 1e-12 * np.abs(exact).max()
     z = (sampled.mean(axis=0) - exact)[varying] / error[varying]
-    names = np.array(_names(model))[used][varying].tolist()
+    names = np.array(_names(reduced))[used][varying].tolist()
     return GradientAgreement(z, names, count * BATCHES, method)
 
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import DisentangledTransformer, StandardTransformer, TrainableModel
-from causal_theory.notebook import block, count, facts, settings_table
 from causal_theory.priors import DirichletPrior
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
 from causal_theory.validation import SeedLike, as_generator
+from causal_theory.wording import count
 
 __all__ = ["PRESETS", "Preset", "find_preset"]
 
@@ -22,7 +23,7 @@ ModelMaker = Callable[["Preset", np.random.Generator], TrainableModel]
 
 
 @dataclass(frozen=True)
-class Preset:
+class Preset(Shown):
     """One published experiment.
 
     Attributes
@@ -68,19 +69,6 @@ class Preset:
             f"Preset({self.name!r}: {self.title}, length={self.length}, vocab_size={self.vocab_size}, "
             f"{count(self.graphs, 'graph')}, {self.settings.steps} steps)"
         )
-
-    def _repr_html_(self) -> str:
-        rows: dict[str, object] = {
-            "name": self.name,
-            "graphs": f"{self.graphs} ({self.family})",
-            "tokens T": self.length,
-            "symbols S": self.vocab_size,
-            "prior": repr(DirichletPrior(self.vocab_size, self.concentration)),
-            "model": self.kind,
-            "heads per layer": ", ".join(map(str, self.heads)),
-            "attention matrices at the start": f"Gaussian, {self.scale:g}" if self.scale else "zero",
-        }
-        return block(facts(f"Published experiment: {self.title}", rows), settings_table("Its training", self.settings))
 
     def tasks(self, rng: SeedLike = None) -> tuple[InContextTask, ...]:
         """Return the tasks.

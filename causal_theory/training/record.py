@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.models import StandardTransformer, TrainableModel
+from causal_theory.models import TrainableModel
 from causal_theory.priors import DirichletPrior
 from causal_theory.priors.base import MatrixPrior
 from causal_theory.priors.drawn import DrawnPrior
@@ -19,8 +19,8 @@ from causal_theory.training.settings import TrainingSettings
 __all__ = ["describe_run", "describe_task", "describe_version", "describe_versions", "is_same_stream"]
 
 
-LIBRARIES = ("numpy", "numba", "python", "torch")
-"""What a version names besides the code: another one may change the last bits of a run, and is told."""
+LIBRARIES = ("numpy", "numba", "python")
+"""What a version names first besides the code: another one may change the last bits of a run, and is told."""
 
 
 def describe_run(
@@ -79,8 +79,7 @@ def describe_version(task: InContextTask, model: TrainableModel) -> dict[str, st
     """
     used = type(model), type(task.prior), type(task.graph)
     check_unedited(*used)
-    torch = {"torch": metadata.version("torch")} if isinstance(model, StandardTransformer) else {}
-    return asdict(code_version(*used)) | torch
+    return asdict(code_version(*used)) | {name: metadata.version(name) for name in model.libraries}
 
 
 def describe_versions(versions: list[dict[str, str]]) -> tuple[str, ...]:
@@ -90,6 +89,7 @@ def describe_versions(versions: list[dict[str, str]]) -> tuple[str, ...]:
             [
                 f"{one['package']} {one['code'][:8]}",
                 *(f"{name} {one[name]}" for name in LIBRARIES if name in one),
+                *(f"{name} {one[name]}" for name in sorted(one) if name not in ("package", "code", *LIBRARIES)),
             ]
         )
         for one in versions

@@ -1,4 +1,4 @@
-"""What a training run returns."""
+"""Hold what a training run found: losses, attention on the parents and the trained model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,13 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import TrainableModel
-from causal_theory.notebook import array_block, block, count, details, facts, figure, number, settings_table, sparkline
-from causal_theory.training.baselines import baseline_name
 from causal_theory.training.settings import TrainingSettings
+from causal_theory.wording import count
 
 __all__ = ["TrainingRun", "TrainingStatus", "best_attention", "match_heads", "parent_attention", "slot_attention"]
 
@@ -117,7 +117,7 @@ def match_heads(on_slots: Array) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingRun:
+class TrainingRun(Shown):
     """A finished or diverged run of stochastic training.
 
     Attributes
@@ -186,12 +186,19 @@ class TrainingRun:
         return match_heads(self.attention_on_slots)
 
     @property
+    def matched_names(self) -> list[str]:
+        """Which head that is, in words."""
+        return [f"head {head + 1}" if head >= 0 else "no head left" for head in self.matched_heads.tolist()]
+
+    @property
     @default_floats
     def matched_attention(self) -> Array:
         """Attention on each parent of the head that is matched to it, shape (k, T); 0 when none is left."""
-        on_slots, heads = self.attention_on_slots, self.matched_heads
-        found = on_slots[heads, np.arange(len(heads))]
-        found[heads < 0] *= 0.0  # NaN stays where there is no parent
+        found = slot_attention(np.zeros((self.graph.length, self.graph.length)), self.graph)
+        on_slots = self.attention_on_slots
+        for slot, head in enumerate(match_heads(on_slots).tolist()):
+            if head >= 0:
+                found[slot] = on_slots[head, slot]
         return found
 
     @property
@@ -202,45 +209,12 @@ class TrainingRun:
     def __repr__(self) -> str:
         """Return one line: status, loss beside its baselines, attention on the parents."""
         versions = f", computed by {len(self.versions)} versions" if len(self.versions) > 1 else ""
-        told = f"{self._losses_text}, mean attention on parents {self._mean_attention}{versions}"
-        return f"TrainingRun({self._ending}, {told})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        rows: dict[str, object] = {"model": repr(self.model)}
-        if len(self.test_losses):
-            rows["loss on held-out sequences"] = self.test_loss._text()
-        rows |= {baseline_name(name): float(loss) for name, loss in self.baselines.items()}
-        rows["mean attention on parents"] = self._mean_attention
-        if len(self.versions) > 1:
-            rows["computed by"] = "; ".join(self.versions)
-        if len(self.attention) and len(self.matched_heads) > 1:
-            rows |= self._slot_facts()
-        parts = [facts(f"Training: {self._ending}; losses in nats", rows)]
-        drawn = sparkline(
-            self.losses,
-            "Loss of training against steps, with the entropy floor and the loss of counting along the edges",
-            lines=[self.baselines["floor"], self.baselines["counts"]],
-        )
-        if drawn:
-            words = f"Loss of training from {number(self.losses[0])} to {number(self.losses[-1])}"
-            parts.append(figure(drawn, f"{words}. Dashed: entropy floor; dotted: counting along the edges."))
-        if len(self.attention):
-            heads = self.attention[-1]
-            shown = [array_block(f"Attention of the first layer, head {h + 1}", head) for h, head in enumerate(heads)]
-            parts.append(details("Attention at the end", *shown))
-        return block(*parts, details("Settings", settings_table("Settings of training", self.settings)))
-
-    def _slot_facts(self) -> dict[str, object]:
-        """Return which head attends to which of several parents, and how much."""
-        found: dict[str, object] = {}
-        for slot, (head, weights) in enumerate(zip(self.matched_heads, self.matched_attention, strict=True)):
-            who = f"head {head + 1}" if head >= 0 else "no head left"
-            found[f"on parent {slot + 1} ({who})"] = float(np.nanmean(weights))
-        return found
+        told = f"{self._losses_text}, mean attention on parents {self.mean_attention_text}{versions}"
+        return f"TrainingRun({self.ending}, {told})"
 
     @property
-    def _ending(self) -> str:
+    def ending(self) -> str:
+        """How the run ended, and after how many steps, in words."""
         if self.status == "diverged":
             return f"diverged at step {self.diverged_at}"
         return f"{self.status} after {count(int(self.snapshot_steps[-1]) if len(self.snapshot_steps) else 0, 'step')}"
@@ -253,8 +227,10 @@ class TrainingRun:
         return f"test loss {self.test_losses[-1]:.4f} +- {self.test_errors[-1]:.1g} {baselines}"
 
     @property
-    def _mean_attention(self) -> str:
-        on_parents = self.matched_attention if len(self.attention) else np.zeros(0)
+    @default_floats
+    def mean_attention_text(self) -> str:
+        """Attention at the end on all parents, mean over positions, in words when there is none."""
+        on_parents = self.matched_attention if self.attention.size else np.zeros(0)
         seen = on_parents[np.isfinite(on_parents)]
         return f"{seen.mean():.3f}" if seen.size else "none"
 
@@ -262,8 +238,11 @@ class TrainingRun:
 def best_attention(run: TrainingRun) -> Array:
     """Return the attention at the end on each parent, shape (k, T), NaN where a position has fewer parents.
 
-    Of several parents it is that of the matched head; of one that of the head that gives most, position by position.
+    Of several parents it is that of the matched head; of one that of the head that gives most, position by position. A
+    model without heads has none, NaN.
     """
+    if not len(run.attention[-1]):
+        return np.full_like(run.matched_attention, np.nan)
     if run.graph.is_forest:
         best: Array = run.attention_on_parents.max(axis=0, keepdims=True)
         return best

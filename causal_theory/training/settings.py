@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import block, settings_table
 from causal_theory.validation import check_choice, check_integer, check_number, check_probability
 
 __all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
@@ -18,7 +18,7 @@ Recipe = Literal["joint", "two_stage"]
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(Shown):
     """Settings of :func:`causal_theory.train_sgd`.
 
     Parameters
@@ -104,9 +104,6 @@ class TrainingSettings:
 
     def _is_set(self, field: "Field[Any]") -> bool:
         return bool(getattr(self, field.name) != field.default)
-
-    def _repr_html_(self) -> str:
-        return block(settings_table("Settings of training", self))
 
     @default_floats
     def rate(self, step: int) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import FileFormatError, InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.models import TrainableModel
+from causal_theory.models import TrainableModel, check_model
 from causal_theory.progress import ProgressBar
 from causal_theory.provenance import check_same_run
 from causal_theory.tasks import InContextTask
@@ -28,6 +28,9 @@ from causal_theory.validation import SeedLike, as_generator, check_integer
 __all__ = ["train_sgd", "train_with_settings"]
 
 Array = NDArray[np.float64]
+
+STAGES = 2
+"""Groups of parameters that a recipe of two stages trains one after the other."""
 
 
 @default_floats
@@ -57,8 +60,8 @@ def train_sgd(
     task : InContextTask
         Where sequences come from, on any graph.
     model : TrainableModel
-        :class:`ReducedTransformer`, :class:`DisentangledTransformer` or :class:`StandardTransformer` to start from; it
-        is not changed.
+        :class:`ReducedTransformer`, :class:`DisentangledTransformer`, :class:`StandardTransformer` or a model of your
+        own (a subclass of :class:`causal_theory.models.TrainableModel`) to start from; it is not changed.
     steps : int
         Number of steps.
     batch_size : int
@@ -72,7 +75,7 @@ def train_sgd(
     weight_decay : float
         Parameters shrink by ``rate * weight_decay`` in every step.
     recipe : {"joint", "two_stage"}
-        All matrices together, or the first one and then the second one.
+        All matrices together, or the first one and then the second one of a model with two groups.
     rng : int or Generator, optional
         Source of randomness. The sequences depend on nothing else: not on the number of threads, nor on the model.
     checkpoint : path, optional
@@ -259,16 +262,13 @@ def _restore(
 
 
 def _check_model(task: InContextTask, model: TrainableModel, settings: TrainingSettings) -> None:
-    if not isinstance(model, TrainableModel):
-        raise InvalidArgumentError(
-            f"model must be a ReducedTransformer or another TrainableModel of this package, got {type(model).__name__}"
-        )
+    check_model(model)
     if (model.length, model.vocab_size) != (task.length, task.vocab_size):
         raise InvalidArgumentError(
             f"model must have length {task.length} and vocab_size {task.vocab_size} like the task, got {model.length} "
             f"and {model.vocab_size}"
         )
-    if settings.recipe == "two_stage" and set(model.groups) != {"A1", "A2"}:
+    if settings.recipe == "two_stage" and len(model.groups) != STAGES:
         raise InvalidArgumentError(
             f"recipe must be 'joint' for a model with the matrices {', '.join(model.groups)}, got 'two_stage'"
         )
@@ -296,6 +296,11 @@ class _Trainer:
             step = state.step
             tokens, targets = self._sampler.draw(step * settings.batch_size)
             losses, gradient = self._model.gradient_at(state.parameters, tokens, targets)
+            if gradient.shape != state.parameters.shape:
+                raise InvalidArgumentError(
+                    f"model must give a gradient of the shape {state.parameters.shape} of its parameters, got "
+                    f"{gradient.shape} from {type(self._model).__name__}"
+                )
             with np.errstate(over="ignore", invalid="ignore"):
                 loss = float(losses.mean())
             if not (np.isfinite(loss) and np.isfinite(gradient).all()):
@@ -324,7 +329,8 @@ class _Trainer:
         """Return the part of the parameters that the recipe trains at a step."""
         if self._settings.recipe == "joint":
             return slice(None)
-        return self._model.groups["A1" if step < self._settings.switch else "A2"]
+        first, second = self._model.groups.values()
+        return first if step < self._settings.switch else second
 
     def _snapshot_at(self, step: int) -> int:
         """Return the number of the last snapshot that is due after some steps; they are spread evenly."""

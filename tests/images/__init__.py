@@ -16,16 +16,17 @@ from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
 
 from causal_theory import CausalGraph, ReducedTransformer
+from causal_theory.models import Axis, MatrixView
 from causal_theory.plotting import (
     plot_attention,
-    plot_attention_on_parents,
+    plot_attention_by_position,
+    plot_attention_by_step,
     plot_graph,
     plot_information,
     plot_layer,
     plot_losses,
     plot_margins,
     plot_matrix,
-    plot_parent_attention,
     plot_phase_diagram,
     plot_recovery,
     plot_root_rows,
@@ -33,6 +34,7 @@ from causal_theory.plotting import (
     plot_second_matrix,
     plot_sweep,
     plot_training,
+    plot_view,
 )
 
 from .made_up import UNIFORM, first_stage, report, second_stage, training_run
@@ -199,11 +201,11 @@ PICTURES = {
         0.3,
         0.2,
     ),
-    "attention_on_parents": Picture(
-        plot_attention_on_parents, lambda ax, n: plot_attention_on_parents(first_stage(rows(n, 5)), ax=ax), 0.4, 0.5
+    "attention_by_step": Picture(
+        plot_attention_by_step, lambda ax, n: plot_attention_by_step(first_stage(rows(n, 5)), ax=ax), 0.4, 0.5
     ),
-    "attention_on_parents_many": Picture(
-        plot_attention_on_parents, lambda ax, n: plot_attention_on_parents(first_stage(rows(n, 7)), ax=ax), 0.4, 0.3
+    "attention_by_step_many": Picture(
+        plot_attention_by_step, lambda ax, n: plot_attention_by_step(first_stage(rows(n, 7)), ax=ax), 0.4, 0.3
     ),
     "root_rows": Picture(
         plot_root_rows,
@@ -228,14 +230,28 @@ PICTURES = {
         plot_attention, lambda ax, n: plot_attention(attention(n), graph=CausalGraph.chain(5), ax=ax), 0.8, 0.7
     ),
     "layer": Picture(plot_layer, lambda ax, n: plot_layer(BLOCKS + n * np.eye(12), 4, 2, ax=ax), 1.0, 0.5),
-    "parent_attention": Picture(
-        plot_parent_attention, lambda ax, n: plot_parent_attention(training_run((0.7, n)), ax=ax), 0.2, 0.3
+    "attention_by_position": Picture(
+        plot_attention_by_position, lambda ax, n: plot_attention_by_position(training_run((0.7, n)), ax=ax), 0.2, 0.3
     ),
-    "parent_attention_runs": Picture(
-        plot_parent_attention,
-        lambda ax, n: plot_parent_attention([training_run((w,)) for w in (0.7, 0.8, n)], ax=ax),
+    "attention_by_position_runs": Picture(
+        plot_attention_by_position,
+        lambda ax, n: plot_attention_by_position([training_run((w,)) for w in (0.7, 0.8, n)], ax=ax),
         0.2,
         0.3,
+    ),
+    "view": Picture(
+        plot_view,
+        lambda ax, n: plot_view(
+            MatrixView(
+                "value matrix",
+                np.array([[1.0, -0.5, 0.25, 0.0], [n, 0.5, -1.0, 0.75]]),
+                Axis("head", names=[(0.0, "first"), (1.0, "second")], minor_borders=[0.5]),
+                Axis("symbol", borders=[1.5]),
+            ),
+            ax=ax,
+        ),
+        0.5,
+        0.75,
     ),
     "margins": Picture(
         plot_margins, lambda ax, n: plot_margins([0.1, -0.02, 0.3, 0.2], [0.8, 0.1, 0.9, n], ax=ax), 0.7, 0.6

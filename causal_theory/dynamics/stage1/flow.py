@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.display import Shown
 from causal_theory.dynamics.stage1.record import Recorder, Stage1Run, Stage1Status, goal_of, marks_of, progress_of
 from causal_theory.dynamics.stage1.settings import Stage1
 from causal_theory.errors import InvalidArgumentError
@@ -14,10 +15,10 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.descent import balanced_pairs
 from causal_theory.kernels.flow import flow_times
 from causal_theory.models import check_attention_matrix
-from causal_theory.notebook import block, facts, number
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import check_positive
+from causal_theory.wording import number
 
 __all__ = ["FlowTimes", "convergence_times", "run_flow"]
 
@@ -27,7 +28,7 @@ MOST_STEPS = 4000
 
 
 @dataclass(frozen=True, eq=False)
-class FlowTimes:
+class FlowTimes(Shown):
     r"""When the rows of the flow :math:`\dot\theta_i = (\mathrm{diag}(a_i) - a_i a_i^T) G_i` are at their marks.
 
     Attributes
@@ -44,13 +45,16 @@ class FlowTimes:
 
     def __repr__(self) -> str:
         """Return one line with the marks."""
-        return f"FlowTimes({', '.join(f'{name} {fact}' for name, fact in self._facts().items())})"
+        return f"FlowTimes({', '.join(f'{name} {fact}' for name, fact in self.facts().items())})"
 
-    @default_floats
-    def _repr_html_(self) -> str:
-        return block(facts("Times of the flow of stage 1, in units of learning_rate beta0 / T", self._facts()))
+    def facts(self) -> dict[str, object]:
+        """Return what a notebook and the representation tell of it.
 
-    def _facts(self) -> dict[str, object]:
+        Returns
+        -------
+        dict
+            Names and values.
+        """
         slowest = f"{self.slowest_child:.4g}" if self.converges else "never (a parent's score is not the largest)"
         root = self.fastest_root
         found: dict[str, object] = {

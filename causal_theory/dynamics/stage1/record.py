@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.display import Shown
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import causal_softmax
-from causal_theory.notebook import block, count, facts, figure, number, sparkline
+from causal_theory.wording import count
 
 __all__ = ["Recorder", "Stage1Run", "Stage1Status", "goal_of", "marks_of", "progress_of"]
 
@@ -19,7 +20,7 @@ Stage1Status = Literal["converged", "stopped", "diverged"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stage1Run:
+class Stage1Run(Shown):
     """The course of stage 1.
 
     Attributes
@@ -53,25 +54,24 @@ class Stage1Run:
 
     def __repr__(self) -> str:
         """Return one line: how it ended, its marks and the attention on the parents."""
-        found = ", ".join(f"{name} {fact}" for name, fact in self._facts().items())
-        return f"Stage1Run({self._ending}, {found})"
-
-    def _repr_html_(self) -> str:
-        table = facts(f"Stage 1: {self._ending}", self._facts())
-        progress = self._mean_attention
-        drawn = sparkline(progress, "Attention on the parents, mean over positions, against recorded steps")
-        if not drawn:
-            return block(table)
-        words = f"Mean attention on the parents from {number(progress[0])} to {number(progress[-1])}"
-        return block(table, figure(drawn, f"{words}, over {count(int(self.steps[-1]), 'step')}."))
+        found = ", ".join(f"{name} {fact}" for name, fact in self.facts().items())
+        return f"Stage1Run({self.ending}, {found})"
 
     @property
-    def _ending(self) -> str:
+    def ending(self) -> str:
+        """How the run ended, and after how many steps, in words."""
         if self.status == "diverged":
             return f"diverged at step {self.diverged_at}"
         return f"{self.status} after {count(int(self.steps[-1]) if len(self.steps) else 0, 'step')}"
 
-    def _facts(self) -> dict[str, object]:
+    def facts(self) -> dict[str, object]:
+        """Return what a notebook and the representation tell of it.
+
+        Returns
+        -------
+        dict
+            Names and values.
+        """
         last = self.attention_on_parents[-1:][np.isfinite(self.attention_on_parents[-1:])]
         least = f"{last.min():.3f}" if last.size else "no children"
         marks = {"slowest child": self.slowest_child, "fastest root": self.fastest_root}
@@ -80,12 +80,6 @@ class Stage1Run:
             "smallest attention on a parent": least,
             **{name: f"at step {mark}" if mark >= 0 else "not seen" for name, mark in marks.items()},
         }
-
-    @property
-    def _mean_attention(self) -> Array:
-        """Attention on the parent, mean over children, (R,); empty without children."""
-        children = np.isfinite(self.attention_on_parents).any(axis=0)
-        return self.attention_on_parents[:, children].mean(axis=1) if children.any() else np.zeros(0)
 
     @property
     def window(self) -> int | None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from causal_theory.display import Shown
 from causal_theory.floats import default_floats
-from causal_theory.notebook import block, settings_table
 from causal_theory.validation import check_choice, check_integer, check_number
 
 __all__ = ["Stage1", "Stage1Method"]
@@ -13,7 +13,7 @@ Stage1Method = Literal["first_order", "flow", "exact"]
 
 
 @dataclass(frozen=True)
-class Stage1:
+class Stage1(Shown):
     """Settings of stage 1.
 
     Parameters
@@ -60,9 +60,6 @@ class Stage1:
         check_choice("method", self.method, get_args(Stage1Method))
         object.__setattr__(self, "leave", check_number("leave", self.leave))
         check_integer("records", self.records, 2)
-
-    def _repr_html_(self) -> str:
-        return block(settings_table("Settings of stage 1", self))
 
     @default_floats
     def rate(self, length: int) -> float:

@@ -1,4 +1,4 @@
-"""Numbers as text, to the digits that mean something."""
+"""Write numbers and counts as text, to the digits that mean something."""
 
 import math
 from collections.abc import Iterable

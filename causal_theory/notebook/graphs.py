@@ -1,20 +1,19 @@
-"""A graph as a drawing: positions in a row, an arc with an arrow from every parent to its child.
+"""Draw graphs in SVG: positions in a row, an arc with an arrow from every parent to its child.
 
 Graphs with several parents need nothing else. Of a long graph the first positions are drawn: parents are earlier, so
 that no edge into them is missing.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import singledispatch
 
+from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.layout import lay_out
 from causal_theory.notebook.svg import NEGATIVE, POSITIVE, decimal, svg
 
-if TYPE_CHECKING:
-    from causal_theory.graphs.graph import CausalGraph
-
-__all__ = ["Drawing", "draw_graph"]
+__all__ = ["Drawing", "draw_graph", "drawing"]
 
 Edge = tuple[int, int]
 
@@ -57,7 +56,7 @@ class Drawing:
     width: float
 
 
-def draw_graph(graph: "CausalGraph", *, missed: Collection[Edge] = (), false: Collection[Edge] = ()) -> Drawing:
+def draw_graph(graph: CausalGraph, *, missed: Collection[Edge] = (), false: Collection[Edge] = ()) -> Drawing:
     """Draw a graph.
 
     Parameters
@@ -74,40 +73,49 @@ def draw_graph(graph: "CausalGraph", *, missed: Collection[Edge] = (), false: Co
     Drawing
         With roots as filled squares, children as circles and the query as a diamond.
     """
-    shown = graph.length if graph.length <= LONGEST else SHOWN
-    row = _Row(graph, shown, missed, false)
+    row = _Row(graph, missed, false)
     return Drawing(row.markup(), row.legend(), row.width)
+
+
+@singledispatch
+def drawing(value: object) -> str:
+    """Return the drawing of an object of the package, SVG."""
+    raise NotImplementedError(f"no drawing of {type(value).__name__}")
+
+
+@drawing.register
+def _(graph: CausalGraph) -> str:
+    return draw_graph(graph).markup
 
 
 class _Row:
     """The positions in a row; y = 0 is the line through their centres until the drawing is moved down."""
 
-    def __init__(self, graph: "CausalGraph", shown: int, missed: Collection[Edge], false: Collection[Edge]) -> None:
-        self._graph, self._shown = graph, shown
-        self._whole = shown == graph.length
-        self._missed, self._false = set(missed), [edge for edge in false if edge[1] < shown]
-        self._edges = [edge for edge in graph.edges if edge[1] < shown]
-        self._places = {i: MARGIN + RADIUS + PITCH * i for i in range(shown)}
-        if not self._whole:
-            # The last position stands behind a gap that is filled with a word.
-            self._places[graph.length - 1] = MARGIN + RADIUS + PITCH * (shown + 4)
-        spans = [child - parent for parent, child in (*self._edges, *self._false)]
-        self._slope = min(STEEPEST, HIGHEST / max(spans, default=1))
+    def __init__(self, graph: CausalGraph, missed: Collection[Edge], false: Collection[Edge]) -> None:
+        layout = lay_out(graph, None if graph.length <= LONGEST else SHOWN)
+        self._graph, self._layout = graph, layout
+        self._missed, self._false = set(missed), [edge for edge in false if edge[1] < layout.first]
+        # The last position of a long graph stands behind a gap that is filled with a word.
+        self._places = {
+            i: MARGIN + RADIUS + PITCH * (i if i < layout.first else layout.first + 4) for i in layout.positions
+        }
+        longest = max((child - parent for parent, child in self._false), default=1)
+        self._slope = min(STEEPEST, HIGHEST / max(layout.longest, longest))
         end = max(self._places.values()) + RADIUS + MARGIN
         self.width = end + (24.0 if graph.has_query else 0.0)
 
     def markup(self) -> str:
-        above = self._extent(self._edges) + RADIUS + 4.0
+        above = self._extent(self._layout.edges) + RADIUS + 4.0
         below = max(self._extent(self._false) + RADIUS + 6.0, FOOT)
-        parts = [self._arcs(self._edges, up=True), self._arcs(self._false, up=False)]
+        parts = [self._arcs(self._layout.edges, up=True), self._arcs(self._false, up=False)]
         parts += [self._node(i, x) for i, x in self._places.items()]
-        if not self._whole:
-            x = 0.5 * (self._places[self._shown - 1] + self._places[self._graph.length - 1])
-            parts.append(_word(x, 4.0, f"… {self._graph.length - 1 - self._shown} more …"))
+        if self._layout.left_out:
+            *_, before, after = self._places.values()
+            parts.append(_word(0.5 * (before + after), 4.0, f"… {self._layout.left_out} more …"))
         moved = f'<g transform="translate(0 {decimal(above)})">{"".join(parts)}</g>'
         return svg(self.width, above + below, self._title(), moved)
 
-    def _extent(self, edges: list[Edge]) -> float:
+    def _extent(self, edges: Sequence[Edge]) -> float:
         """Return how high the arcs reach: three quarters of the way to their control points."""
         return max((0.75 * self._rise(edge) + 2.0 for edge in edges), default=0.0)
 
@@ -123,10 +131,10 @@ class _Row:
             words += " Dashed: edges that were not found."
         if self._false:
             words += " Dotted, below: found, but no edges."
-        if not self._whole:
-            left = graph.length - 1 - self._shown
+        if self._layout.left_out:
             words += (
-                f" Of {graph.length} positions the first {self._shown} and the last are drawn; {left} are left out."
+                f" Of {graph.length} positions the first {self._layout.first} and the last are drawn; "
+                f"{self._layout.left_out} are left out."
             )
         return words
 
@@ -143,7 +151,7 @@ class _Row:
     def _marked(self) -> bool:
         return bool(self._missed or self._false)
 
-    def _arcs(self, edges: list[Edge], *, up: bool) -> str:
+    def _arcs(self, edges: Sequence[Edge], *, up: bool) -> str:
         leaving: dict[int, list[int]] = {}
         entering: dict[int, list[int]] = {}
         for parent, child in edges:
@@ -180,21 +188,20 @@ class _Row:
 
     def _reach(self, i: int, offset: float) -> float:
         """Return the height of the outline of a position beside its centre."""
-        if self._is_query(i):
+        kind = self._layout.kinds[i]
+        if kind == "query":
             return RADIUS + 1.0 - abs(offset)
-        return math.sqrt(RADIUS**2 - offset**2) if self._graph.parents[i] else RADIUS - 1.0
-
-    def _is_query(self, i: int) -> bool:
-        return self._graph.has_query and i == self._graph.length - 1
+        return math.sqrt(RADIUS**2 - offset**2) if kind == "child" else RADIUS - 1.0
 
     def _node(self, i: int, x: float) -> str:
         at = decimal(x)
         target = i in self._graph.target_parents
         width = "2.5" if target else "1.4"
-        if self._is_query(i):
+        kind = self._layout.kinds[i]
+        if kind == "query":
             r = decimal(RADIUS + 2.0)
             shape = f'<path d="M{at} -{r}l{r} {r}l-{r} {r}l-{r} -{r}z" stroke-width="{width}"/>'
-        elif self._graph.parents[i]:
+        elif kind == "child":
             shape = f'<circle cx="{at}" cy="0" r="{decimal(RADIUS)}" stroke-width="{width}"/>'
         else:
             side = RADIUS - 1.0
@@ -203,7 +210,7 @@ class _Row:
                 f'height="{decimal(2 * side)}" fill="currentColor" fill-opacity=".2" stroke-width="{width}"/>'
             )
         word = ""
-        if self._is_query(i):
+        if kind == "query":
             word = _word(x, RADIUS + 15.0, "query")
         elif target:
             word = _word(x, RADIUS + 15.0, "y")
