@@ -1,5 +1,6 @@
 """What every prior offers, and what those built on one matrix share."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,13 +8,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import override
 
 from causal_theory.errors import TaskError, TransitionError
 from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, facts
-from causal_theory.validation import SeedLike, check_integer, check_kernel, check_kernels
+from causal_theory.priors.verdicts import (
+    SYMMETRY,
+    AssumptionCheck,
+    AssumptionReport,
+    drawn_lower_bound,
+    drawn_non_degeneracy,
+    matrix_lower_bound,
+    matrix_mean,
+    matrix_non_degeneracy,
+    matrix_symmetry,
+)
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_kernel, check_kernels
 
-__all__ = ["Kernels", "MatrixPrior", "Prior", "draw_laws"]
+__all__ = ["Kernels", "MatrixPrior", "Prior", "draw_laws", "renamed"]
 
 Kernels = Mapping[int, NDArray[np.float64]]
 """A kernel for each number of parents k: shape ``(S,) * k + (S,)``, the last axis a law of the child."""
@@ -32,10 +45,15 @@ class Prior(ABC):
     _draws_laws: ClassVar[bool] = False
     """Whether what this very class draws are laws, up to the last place, which needs no check."""
 
-    def __init_subclass__(cls, *, draws_laws: bool = False, **kwargs: Any) -> None:
+    _short_names: ClassVar[dict[type, str]] = {}
+    """Classes that have a name on the command line and in JSON."""
+
+    def __init_subclass__(cls, *, draws_laws: bool = False, kind: str | None = None, **kwargs: Any) -> None:
         """Trust the draws of a class that says so itself; its subclasses may draw in another way."""
         super().__init_subclass__(**kwargs)
         cls._draws_laws = draws_laws
+        if kind is not None:
+            cls._short_names[cls] = kind
 
     def _repr_html_(self) -> str:
         moved = {"rows normalised": f"entries moved by up to {self.moved:.2g}"} if self.moved else {}
@@ -64,6 +82,96 @@ class Prior(ABC):
     @abstractmethod
     def mean(self) -> NDArray[np.float64]:
         """The expectation of ``pi`` in closed form, shape (S, S)."""
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether relabeling the symbols is known to leave the law of ``pi`` unchanged; False unless overridden.
+
+        Averages over draws of a symmetric prior are taken over the names of the symbols in closed form where one is
+        known, which takes away noise.
+        """
+        return False
+
+    @property
+    def smoothing(self) -> float:
+        """The constant of the counts rules that fits the prior: 1 unless overridden."""
+        return 1.0
+
+    def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
+        """Check the four assumptions of the theory; see :func:`causal_theory.check_assumptions`.
+
+        Parameters
+        ----------
+        draws : int
+            Number of matrices drawn where the verdict, or its witness, comes from draws.
+        rng : seed or numpy Generator, optional
+            Source of these draws.
+
+        Returns
+        -------
+        AssumptionReport
+            Unless overridden: the verdict on the mean is exact, symmetry is refuted by a mean that is not symmetric,
+            and draws can refute the two bounds. What is neither proved nor refuted is open.
+        """
+        matrices = draw_laws(self, check_integer("draws", draws, 1), (1,), as_generator(rng))[1]
+        symmetry = matrix_symmetry(self.mean, "E[pi]")
+        if self.symmetric:
+            symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
+        elif symmetry.holds:
+            symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
+        return AssumptionReport(
+            drawn_lower_bound(matrices), drawn_non_degeneracy(matrices), symmetry, matrix_mean(self.mean)
+        )
+
+    def fixed(self, draws: int, rng: SeedLike = None) -> "Prior":
+        """Return the prior whose averages are over matrices that are drawn once.
+
+        Parameters
+        ----------
+        draws : int
+            Number of matrices, at least 2.
+        rng : seed or numpy Generator, optional
+            Source of these draws.
+
+        Returns
+        -------
+        Prior
+            A `DrawnPrior`; the prior itself when its averages are exact.
+        """
+        from causal_theory.priors.drawn import DrawnPrior
+
+        return DrawnPrior(self, draws, rng)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the prior is, in terms of JSON.
+
+        Returns
+        -------
+        dict
+            The kind, and what else determines the law. Of a class of your own: ``module:Class``, the number of
+            symbols, and what its constructor took, as far as public attributes of the same names hold it.
+
+        Examples
+        --------
+        >>> from causal_theory import DirichletPrior, OrbitPrior
+        >>> DirichletPrior(3, 0.5).to_dict()
+        {'kind': 'dirichlet', 'symbols': 3, 'concentration': 0.5, 'floor': 0.0}
+        >>> OrbitPrior([[0.9, 0.1], [0.2, 0.8]]).to_dict()
+        {'kind': 'orbit', 'transition': [[0.9, 0.1], [0.2, 0.8]]}
+        """
+        taken = [name for name in inspect.signature(type(self)).parameters if name != "vocab_size"]
+        content = {name: _plain(getattr(self, name)) for name in taken if hasattr(self, name)}
+        return {"kind": self._kind, "symbols": self.vocab_size} | content | self._moved_rows
+
+    @property
+    def _kind(self) -> str:
+        """The name of the very class among the priors of the package, or where it is defined."""
+        cls = type(self)
+        return self._short_names.get(cls, f"{cls.__module__}:{cls.__qualname__}")
+
+    @property
+    def _moved_rows(self) -> dict[str, float]:
+        return {"moved": self.moved} if self.moved else {}
 
     @property
     def representative(self) -> NDArray[np.float64] | None:
@@ -184,8 +292,37 @@ def draw_laws(
     return laws
 
 
+def _plain(value: Any) -> Any:
+    """Return a value in terms of JSON."""
+    if isinstance(value, Prior):
+        return value.to_dict()
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
 def _distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
     return float(np.abs(used - np.asarray(given, dtype=np.float64)).max())
+
+
+def renamed(kernels: NDArray[np.float64], orders: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a stack of kernels with the symbols of each in another order, along all axes alike.
+
+    Examples
+    --------
+    >>> renamed(np.array([[[0.9, 0.1], [0.2, 0.8]]]), np.array([[1, 0]])).tolist()
+    [[[0.8, 0.2], [0.1, 0.9]]]
+    """
+    count, size = orders.shape
+    parents = kernels.ndim - 2
+    rows = np.arange(len(kernels)).reshape(-1, *[1] * (parents + 1))
+    axes = (orders.reshape(count, *[1] * axis, size, *[1] * (parents - axis)) for axis in range(parents + 1))
+    drawn: NDArray[np.float64] = kernels[(rows, *axes)]
+    return drawn
 
 
 class MatrixPrior(Prior, draws_laws=True):
@@ -245,6 +382,26 @@ class MatrixPrior(Prior, draws_laws=True):
     def _description(self) -> str:
         """Return what the matrix is for, in words."""
         return "rows are laws of the child of a symbol"
+
+    @override
+    def fixed(self, draws: int, rng: SeedLike = None) -> Prior:
+        return self
+
+    @override
+    def to_dict(self) -> dict[str, Any]:
+        whole: Any = {str(parents): kernel.tolist() for parents, kernel in self._kernels.items()}
+        given = whole if self._given_as_mapping else whole["1"]
+        return {"kind": self._kind, "transition": given} | self._moved_rows
+
+    @override
+    def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
+        matrix = self.transition
+        return AssumptionReport(
+            matrix_lower_bound(matrix), matrix_non_degeneracy(matrix), self._symmetry(), matrix_mean(self.mean)
+        )
+
+    def _symmetry(self) -> AssumptionCheck:
+        return matrix_symmetry(self.transition)
 
     @property
     def transition(self) -> NDArray[np.float64]:

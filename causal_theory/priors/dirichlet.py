@@ -5,10 +5,20 @@ from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.priors.base import Prior
+from causal_theory.priors.verdicts import (
+    CONSTANT_MEAN,
+    LOWER_BOUND,
+    NON_DEGENERACY,
+    SYMMETRY,
+    AssumptionCheck,
+    AssumptionReport,
+    norms_of_draws,
+)
 from causal_theory.validation import (
     SeedLike,
     as_generator,
@@ -20,8 +30,10 @@ from causal_theory.validation import (
 
 __all__ = ["DirichletPrior"]
 
+LOW_QUANTILE = 0.01
 
-class DirichletPrior(Prior, draws_laws=True):
+
+class DirichletPrior(Prior, draws_laws=True, kind="dirichlet"):
     r"""Rows drawn independently from a symmetric Dirichlet law.
 
     .. math:: \pi_{ab} = \mathrm{floor} / S + (1 - \mathrm{floor}) D_{ab}, \qquad
@@ -102,6 +114,40 @@ class DirichletPrior(Prior, draws_laws=True):
     def mean(self) -> NDArray[np.float64]:
         """The uniform matrix, shape (S, S)."""
         return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
+
+    @property
+    @override
+    def symmetric(self) -> bool:
+        return True
+
+    @property
+    @override
+    def smoothing(self) -> float:
+        return self._concentration
+
+    @override
+    @default_floats
+    def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
+        gamma, count = self._floor, check_integer("draws", draws, 1)
+        reached = (
+            f"gamma = floor = {gamma:g}" if gamma else "entries come arbitrarily close to 0 (floor = 0): gamma = 0"
+        )
+        # The density is positive near the uniform matrix, where B vanishes, so that no gamma works.
+        near = "matrices near 11^T/S have positive probability: gamma = 0"
+        norms = norms_of_draws(self.sample(count, rng))
+        if norms is None:
+            near += f"; among {count} draws some have several closed classes in floating point"
+        else:
+            near += (
+                f"; {LOW_QUANTILE:.0%} quantile of ||B||_F over {count} draws: {np.quantile(norms, LOW_QUANTILE):.6g}, "
+                f"smallest: {norms.min():.6g}"
+            )
+        return AssumptionReport(
+            AssumptionCheck("lower_bound", LOWER_BOUND, gamma > 0.0, gamma, reached),
+            AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, near),
+            AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "rows and entries are exchangeable"),
+            AssumptionCheck("constant_mean", CONSTANT_MEAN, True, 1.0, "trace of E[pi] = 1, all entries are equal"),
+        )
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw independent matrices.

@@ -6,15 +6,17 @@ from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.floats import default_floats
-from causal_theory.priors.base import MatrixPrior
+from causal_theory.priors.base import MatrixPrior, renamed
+from causal_theory.priors.verdicts import SYMMETRY, AssumptionCheck
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
 __all__ = ["OrbitPrior"]
 
 
-class OrbitPrior(MatrixPrior, draws_laws=True):
+class OrbitPrior(MatrixPrior, draws_laws=True, kind="orbit"):
     """Uniform over the S! relabelings of one transition matrix, or of one kernel for each number of parents.
 
     A draw is ``P pi P^T`` with a uniform permutation matrix P; kernels are relabelled along all axes, all of them
@@ -44,6 +46,15 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
     def _description(self) -> str:
         what = "these kernels" if self.given_as_mapping else "this transition matrix"
         return f"all {self.permutations_count} relabelings of {what}, equally likely"
+
+    @property
+    @override
+    def symmetric(self) -> bool:
+        return True
+
+    @override
+    def _symmetry(self) -> AssumptionCheck:
+        return AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "uniform over all relabelings")
 
     @property
     def permutations_count(self) -> int:
@@ -149,14 +160,7 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
         """
         self.require_kernels(in_degrees)
         order = self._draw_orders(size, rng)
-        drawn = {}
-        for k in in_degrees:
-            # Axis m of the result is indexed by the relabeled symbol of parent m, the last axis by that of the child.
-            axes = [
-                order.reshape(len(order), *([1] * axis), self.vocab_size, *([1] * (k - axis))) for axis in range(k + 1)
-            ]
-            drawn[k] = self.kernels[k][tuple(axes)]
-        return drawn
+        return {k: renamed(self.kernels[k][np.newaxis], order) for k in in_degrees}
 
     def _draw_orders(self, size: int, rng: SeedLike) -> NDArray[np.int64]:
         """Return uniform permutations, shape (size, S)."""

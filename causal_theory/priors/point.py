@@ -12,7 +12,7 @@ from causal_theory.validation import SeedLike, as_generator, check_integer
 __all__ = ["PointPrior"]
 
 
-class PointPrior(MatrixPrior, draws_laws=True):
+class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
     """The transition matrix, or the kernel for each number of parents, is always the same.
 
     Parameters
