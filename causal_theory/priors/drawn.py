@@ -1,6 +1,7 @@
 """A prior replaced by a few draws from it, fixed once."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
+from causal_theory.graphs import CausalGraph
 from causal_theory.priors.base import Prior, draw_laws, renamed
+from causal_theory.priors.batches import Batches, MatrixBatches, is_single_parent, root_laws
+from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Rule
+from causal_theory.provenance import fingerprint
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
 __all__ = ["DrawnPrior"]
@@ -85,13 +90,32 @@ class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
     @property
     def matrices(self) -> NDArray[np.float64]:
         """The draws of one parent, read-only, shape (draws, S, S)."""
-        self.require_kernels((1,))
+        self.require_transitions((1,))
         return self._stacks[1]
 
     @property
     def stacks(self) -> Mapping[int, NDArray[np.float64]]:
         """The draws by number of parents, read-only, shapes ``(draws,) + (S,) * k + (S,)``."""
         return self._stacks
+
+    @override
+    def rule(self, in_degrees: Sequence[int] = (1,), *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        return Draws(partial(self._stacks_of, tuple(in_degrees)), self.symmetric)
+
+    def _stacks_of(self, in_degrees: tuple[int, ...]) -> dict[int, NDArray[np.float64]]:
+        return {k: self._stacks[k] for k in in_degrees}
+
+    @override
+    def batches(self, graph: CausalGraph, root_law: str) -> Batches:
+        self.require_transitions(graph.in_degrees)
+        if not is_single_parent(graph):
+            return super().batches(graph, root_law)
+        return MatrixBatches(graph, self.matrices, root_laws(self.matrices, root_law), renamed=self.symmetric)
+
+    @override
+    def identity(self) -> dict[str, Any]:
+        names = {k: "matrices" if k == 1 else f"tensors of {k} parents" for k in self._stacks}
+        return self._named(**{names[k]: fingerprint(stack) for k, stack in self._stacks.items()})
 
     @override
     def fixed(self, draws: int, rng: SeedLike = None) -> Prior:
@@ -118,15 +142,15 @@ class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
     @override
     @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        return self.sample_kernels(size, (1,), rng)[1]
+        return self.sample_transitions(size, (1,), rng)[1]
 
     @override
     @default_floats
-    def sample_kernels(
+    def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
         count = check_integer("size", size, 1)
-        self.require_kernels(in_degrees)
+        self.require_transitions(in_degrees)
         entries = sum(self.vocab_size ** (k + 1) for k in in_degrees)
         check_memory(f"{count} draws from {self!r}", 8 * count * entries)
         generator = as_generator(rng)
