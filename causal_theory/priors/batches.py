@@ -230,7 +230,12 @@ def _row_numbers(graph: CausalGraph, size: int) -> tuple[tuple[Tokens, Tokens, T
 
 
 def _dirichlet_law(concentration: float, floor: float) -> tuple[float, int, float]:
-    """Return the law for the sampler; the second number is 0 unless an integer for which gamma numbers are cheap."""
+    """Return the law of the rows as the sampler takes it."""
+    return concentration, _integer_inverse(concentration), floor
+
+
+def _integer_inverse(concentration: float) -> int:
+    """Return 1 / concentration when it is an integer from 2 to 20, for which gamma numbers are cheap; else 0."""
     inverse = round(1.0 / concentration)
     exact = 2 <= inverse <= MOST_MULTIPLICATIONS and 1.0 / inverse == concentration
-    return concentration, inverse if exact else 0, floor
+    return inverse if exact else 0
