@@ -2,11 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["PATIENCE", "assert_close", "wait_until"]
+from causal_theory.estimate import Estimate
+from causal_theory.priors import Plan, Prior
+from causal_theory.priors.rules import DEFAULT_DRAWS
+
+__all__ = ["PATIENCE", "assert_close", "average", "wait_until"]
 
 PATIENCE = 900.0
 """Seconds until a test that waits gives up. It keeps a broken program from hanging; on a slow machine nothing else."""
@@ -43,3 +48,9 @@ def assert_close(x: ArrayLike, y: ArrayLike, *, rtol: float, atol: float = 0.0) 
             f"{int(bad.sum())} of {actual.size} entries differ; worst at {worst}: {actual[worst]!r} instead of "
             f"{expected[worst]!r}, off by {off[worst]:.3g}, allowed {allowed[worst]:.3g}"
         )
+
+
+def average(prior: Prior, evaluate: Any, *, draws: int = DEFAULT_DRAWS, rng: Any = None, **names: Any) -> Estimate:
+    """Average a function of the transition matrix over a prior; ``names`` says what it does with the symbols' names."""
+    plan = Plan(lambda transitions: evaluate(transitions[1]), **names)
+    return prior.average(plan, draws=draws, rng=rng)

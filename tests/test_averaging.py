@@ -15,13 +15,12 @@ from causal_theory import (
     pairwise_joint,
     parent_attention_gradient,
 )
-from causal_theory.averaging import average_over_prior, average_relabelings
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.priors import Prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
 from causal_theory.priors.drawn import DrawnPrior
 from tests import oracles
-from tests.helpers import assert_close
+from tests.helpers import assert_close, average
 
 MATRIX = np.array([[0.25, 0.75, 0.0], [0.5, 0.125, 0.375], [0.0, 0.625, 0.375]])
 CONCENTRATIONS = [0.05, 0.1, 0.5, 1.0, 2.5, 10.0]
@@ -43,7 +42,7 @@ class TestOneMatrix:
     @pytest.mark.parametrize("label_invariant", [True, False])
     def test_point(self, label_invariant):
         evaluate, calls = counted(lambda pi: pi)
-        result = average_over_prior(PointPrior(MATRIX), evaluate, label_invariant=label_invariant)
+        result = average(PointPrior(MATRIX), evaluate, label_invariant=label_invariant)
         assert result.method == "exact"
         assert np.array_equal(result.value, MATRIX)
         assert (result.error == 1e-16).all()
@@ -51,14 +50,12 @@ class TestOneMatrix:
 
     def test_orbit_of_an_invariant_function(self):
         evaluate, calls = counted(np.trace)
-        result = average_over_prior(OrbitPrior(MATRIX), evaluate, label_invariant=True)
+        result = average(OrbitPrior(MATRIX), evaluate, label_invariant=True)
         assert (float(result), result.method, len(calls)) == (0.75, "exact", 1)
 
     def test_orbit_with_a_closed_form(self):
         evaluate, calls = counted(lambda pi: pi)
-        result = average_over_prior(
-            OrbitPrior(MATRIX), evaluate, label_invariant=False, symmetrise=lambda value: value + 1.0
-        )
+        result = average(OrbitPrior(MATRIX), evaluate, label_invariant=False, over_names=lambda value: value + 1.0)
         assert np.array_equal(result.value, MATRIX + 1.0)
         assert len(calls) == 1
 
@@ -69,7 +66,7 @@ class TestOneMatrix:
             return np.array([pi[0, 1], pi[0, 1] ** 2, pi[0, 0] * pi[1, 2]])
 
         evaluate, calls = counted(function)
-        result = average_over_prior(OrbitPrior(MATRIX), evaluate, label_invariant=False)
+        result = average(OrbitPrior(MATRIX), evaluate, label_invariant=False)
         expected = np.mean([function(np.array(pi)) for _, pi in oracles.relabelings(MATRIX.tolist())], axis=0)
         assert len(calls) == 6
         assert result.method == "exact"
@@ -79,7 +76,7 @@ class TestOneMatrix:
     def test_too_many_relabelings(self):
         evaluate, calls = counted(np.trace)
         with pytest.raises(TooLargeError, match="9! = 362880"):
-            average_relabelings(OrbitPrior(np.full((9, 9), 1 / 9)), evaluate)
+            average(OrbitPrior(np.full((9, 9), 1 / 9)), evaluate)
         assert calls == []
 
 
@@ -137,7 +134,7 @@ class TestBinaryAverage:
     def test_smooth_function(self, concentration):
         """``E exp(pi_01 - 2 pi_10) = 1F1(c; 2c; 1) 1F1(c; 2c; -2)``, to roundoff and with an error that covers it."""
         evaluate, _ = counted(lambda pi: np.exp(pi[0, 1] - 2 * pi[1, 0]))
-        result = average_over_prior(DirichletPrior(2, concentration), evaluate, label_invariant=False)
+        result = average(DirichletPrior(2, concentration), evaluate, label_invariant=False)
         c = mpmath.mpf(concentration)
         truth = float(mpmath.hyp1f1(c, 2 * c, 1) * mpmath.hyp1f1(c, 2 * c, -2))
         assert result.method == "quadrature"
@@ -146,13 +143,13 @@ class TestBinaryAverage:
     def test_kink(self):
         """``E |pi_01 - pi_10| = 1/3`` for uniform entries: convergence is slow, and the error admits it."""
         evaluate, _ = counted(lambda pi: abs(pi[0, 1] - pi[1, 0]))
-        result = average_over_prior(DirichletPrior(2, 1.0), evaluate, label_invariant=True)
+        result = average(DirichletPrior(2, 1.0), evaluate, label_invariant=True)
         assert abs(float(result) - 1 / 3) <= result.error
 
     def test_refinement_stops_early(self):
         """A polynomial is exact with the first rule; the second confirms it."""
         evaluate, calls = counted(lambda pi: pi[0, 1] * pi[1, 0])
-        result = average_over_prior(DirichletPrior(2, 1.0), evaluate, label_invariant=True)
+        result = average(DirichletPrior(2, 1.0), evaluate, label_invariant=True)
         assert_close(result, 0.25, rtol=1e-14)
         assert len(calls) < 5 * (10**2 + 15**2)
 
@@ -161,7 +158,7 @@ class TestDraws:
     def test_mean_and_standard_error(self):
         prior = DirichletPrior(3, 0.5)
         evaluate, calls = counted(lambda pi: np.array([pi[0, 0], pi[0, 1] * pi[1, 2]]))
-        result = average_over_prior(prior, evaluate, label_invariant=False, draws=50, rng=7)
+        result = average(prior, evaluate, label_invariant=False, draws=50, rng=7)
         values = np.array([[pi[0, 0], pi[0, 1] * pi[1, 2]] for pi in prior.sample(50, np.random.default_rng(7))])
         assert result.method == "monte_carlo"
         assert len(calls) == 50
@@ -173,8 +170,8 @@ class TestDraws:
         evaluate, _ = counted(lambda pi: 1e9 + pi[0, 0])
         plain, _ = counted(lambda pi: pi[0, 0])
         prior = DirichletPrior(3, 1.0)
-        shifted = average_over_prior(prior, evaluate, label_invariant=False, draws=40, rng=1)
-        reference = average_over_prior(prior, plain, label_invariant=False, draws=40, rng=1)
+        shifted = average(prior, evaluate, label_invariant=False, draws=40, rng=1)
+        reference = average(prior, plain, label_invariant=False, draws=40, rng=1)
         # Doubles near 1e9 are spaced by 1e-7; the spread is 0.2.
         assert_close(shifted.error, reference.error, rtol=1e-6)
 
@@ -182,7 +179,7 @@ class TestDraws:
     def test_number_of_draws(self, draws):
         evaluate, _ = counted(np.trace)
         with pytest.raises(InvalidArgumentError, match="draws must be an integer of at least 2"):
-            average_over_prior(DirichletPrior(3, 1.0), evaluate, label_invariant=True, draws=draws)
+            average(DirichletPrior(3, 1.0), evaluate, label_invariant=True, draws=draws)
 
 
 class TestFixedDraws:
@@ -191,7 +188,7 @@ class TestFixedDraws:
         prior = DrawnPrior(DirichletPrior(symbols, 0.5), 6, rng=1)
         for _ in range(2):
             evaluate, calls = counted(lambda pi: pi[0, 0])
-            result = average_over_prior(prior, evaluate, label_invariant=True, draws=50, rng=7)
+            result = average(prior, evaluate, label_invariant=True, draws=50, rng=7)
             assert np.array_equal(calls, prior.matrices)
             assert result.method == "monte_carlo"
             values = prior.matrices[:, 0, 0]
@@ -209,7 +206,7 @@ class TestFixedDraws:
             diagonal = np.trace(matrix) / 3
             return np.where(np.eye(3) > 0, diagonal, (matrix.sum() - 3 * diagonal) / 6)
 
-        result = average_over_prior(prior, evaluate, label_invariant=False, symmetrise=symmetrise, draws=4, rng=2)
+        result = average(prior, evaluate, label_invariant=False, over_names=symmetrise, draws=4, rng=2)
         orbits = np.array([np.mean(list(OrbitPrior(draw).relabelings()), axis=0) for draw in drawn.matrices])
         assert len(calls) == 4
         assert_close(result, orbits.mean(axis=0), rtol=1e-13)

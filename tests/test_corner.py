@@ -14,8 +14,8 @@ from causal_theory import (
     limit_edge_scores,
     pairwise_joint,
 )
-from causal_theory.averaging import average_over_prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
+from tests.helpers import average
 
 CHAIN = CausalGraph.chain(3)
 
@@ -166,7 +166,7 @@ class TestSmallFloors:
             value = np.exp(matrix[1, 0] / (matrix[0, 1] + matrix[1, 0]))
             return np.array(value), np.array(4e-16 * value)
 
-        found = average_over_prior(DirichletPrior(2, 0.25, floor=1e-8), evaluate, label_invariant=False)
+        found = average(DirichletPrior(2, 0.25, floor=1e-8), evaluate, label_invariant=False)
         assert abs(float(found) - truth) <= found.error + 1e-14
         assert found.error < 1e-11
 

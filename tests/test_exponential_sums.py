@@ -15,7 +15,7 @@ from causal_theory.population import exponential_sums as module
 from causal_theory.population import lanes as lanes_module
 from causal_theory.population.exponential_sums import exponential_sum
 from causal_theory.population.quadrature import ReciprocalRule, reciprocal_rule
-from causal_theory.population.scores import transform_scores
+from causal_theory.population.transform import transform_scores
 from causal_theory.testing import tasks
 from tests.helpers import assert_close
 
@@ -194,8 +194,8 @@ class TestScores:
         """T = 1000: 500 nodes of the Gauss-Radau rule, which are exact, to a relative 1e-12, and within the errors."""
         matrix = np.random.default_rng(7).dirichlet([1.0] * 3, size=3)
         task = InContextTask(CausalGraph.random_forest(1000, 0.1, np.random.default_rng(8)), PointPrior(matrix))
-        value, error = transform_scores(task, matrix, epsilon)
-        exact, exact_error = transform_scores(task, matrix, epsilon, nodes=500)
+        value, error = transform_scores(task, epsilon, matrix)
+        exact, exact_error = transform_scores(task, epsilon, matrix, nodes=500)
         assert (np.abs(value - exact) <= error + exact_error).all()
         # Relative to the sizes that are subtracted, 1/S and the value itself.
         assert (np.abs(value - exact) <= 1e-12 * (np.abs(exact) + 1.0 / 3.0)).all()

@@ -10,13 +10,13 @@ import pytest
 
 import causal_theory as ct
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior
-from causal_theory.averaging import average_over_prior
 from causal_theory.certificates import certify_edge_scores
 from causal_theory.chains import chi2_matrix, closed_classes, mixing_decay
 from causal_theory.falsification import SearchSpace, find_counterexample
 from causal_theory.floats import default_floats
 from causal_theory.models.reduced import causal_softmax
 from causal_theory.training.presets import find_preset
+from tests.helpers import average
 
 pytestmark = pytest.mark.compiled
 
@@ -146,7 +146,7 @@ CALLS = {
     ),
     "assumptions": lambda task: ct.check_assumptions(task.prior),
     "prior": lambda task: (task.prior.mean, task.prior.sample(3, rng=1), task.sample(5, rng=1)),
-    "average": lambda task: average_over_prior(task.prior, lambda pi: (pi**3, 0.0 * pi), label_invariant=False),
+    "average": lambda task: average(task.prior, lambda pi: (pi**3, 0.0 * pi), label_invariant=False),
     "report": lambda task: repr(ct.EdgeReport(ct.edge_scores(task, epsilon=0.01), task.graph)),
     "notebook": lambda task: ct.edge_scores(task, epsilon=0.01)._repr_html_(),
     "model": lambda task: ct.ReducedTransformer(first(task, 800.0), second(task, 800.0), 1e-9).forward(

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causal_theory import edge_scores
+from causal_theory import edge_scores_on
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import Caller
 from causal_theory.population import lanes as lanes_module
-from causal_theory.population import scores as scores_module
+from causal_theory.population import transform as transform_module
+from causal_theory.population.work_items import Workers
 from causal_theory.sweeps import read_store, sweep
 from tests.foreign_executors import FUTURES, Calling, Meeting, Sharing, read_only
 from tests.sweeps import studies_for_tests as studies
@@ -39,7 +40,7 @@ def cut(monkeypatch):
 
 
 def scores(executor=None, **options):
-    return edge_scores(point_task(), epsilon=0.02, executor=executor, **options)
+    return edge_scores_on(executor, point_task(), epsilon=0.02, **options)
 
 
 def at_once(count, call):
@@ -79,15 +80,15 @@ class TestResultsThatOthersHold:
     def test_first_sum_of_own_threads_is_reused(self, monkeypatch):
         """Nobody else holds it, and a new array would cost a pass through memory."""
         made = []
-        whole = scores_module.unit_sums
+        whole = transform_module.item_sums
 
         def noted(unit):
             made.append(whole(unit))
             return made[-1]
 
-        monkeypatch.setattr(scores_module, "unit_sums", noted)
-        units = list(scores_module.make_units(point_task().graph, 12, *rest_of_plan()))
-        sums = [pairs for _, pairs, _ in scores_module._block_sums(units, None, 8, 1.0)]
+        monkeypatch.setattr(transform_module, "item_sums", noted)
+        units = list(transform_module.make_items(point_task().graph, 12, *rest_of_plan()))
+        sums = [pairs for _, pairs, _ in transform_module._block_sums(units, Workers(None, 8, 1.0))]
         assert all(any(one is first for first, _ in made) for one in sums)
 
     def test_no_two_units_are_the_same_call(self):
@@ -150,7 +151,7 @@ class TestResultsThatOthersHold:
 
 
 def rest_of_plan():
-    """The other arguments of make_units for the task of these tests."""
+    """The other arguments of make_items for the task of these tests."""
     task = point_task()
     transition = task.prior.transition
     lanes = lanes_module.reciprocal_lanes(0.02, task.length, task.vocab_size, None)
@@ -203,7 +204,7 @@ class TestScoresOnExecutorsAsTheyAre:
         error = OSError("no route to host")
         executor = Calling(kind, fail_at=3, error=error, undone_from=1)
         with pytest.raises(OSError, match="no route to host") as caught:
-            scores(executor, window=8, out=tmp_path / "x.npy")
+            scores(executor, in_flight=8, out=tmp_path / "x.npy")
         assert caught.value is error
         if kind == "plain":
             assert all(future.cancelled() for future in executor.futures[1:])
@@ -237,7 +238,7 @@ class TestScoresOnExecutorsAsTheyAre:
 
         def late(unit):
             assert looked.wait(60.0)
-            return scores_module.unit_sums(unit)
+            return transform_module.item_sums(unit)
 
         class Late(ThreadPoolExecutor):
             def submit(self, function, /, *arguments):
@@ -356,7 +357,7 @@ class TestSweepsOnExecutorsAsTheyAre:
 
 SILENT = """
 import sys, threading
-from causal_theory import CausalGraph, InContextTask, PointPrior, edge_scores
+from causal_theory import CausalGraph, InContextTask, PointPrior, edge_scores_on
 from causal_theory.population import lanes
 from causal_theory.sweeps import sweep
 from tests.foreign_executors import Silent
@@ -372,7 +373,7 @@ executor = Telling()
 try:
     if sys.argv[1] == "scores":
         task = InContextTask(CausalGraph.chain(80), PointPrior([[0.2, 0.8], [0.4, 0.6]]))
-        edge_scores(task, epsilon=0.02, executor=executor, out=sys.argv[2] + "/x.npy")
+        edge_scores_on(executor, task, epsilon=0.02, out=sys.argv[2] + "/x.npy")
     else:
         sweep(studies.cheap, {"number": [1]}, store=sys.argv[2] + "/a.sqlite", executor=executor)
 except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from causal_theory import (
     population_gradient,
     population_loss,
 )
-from causal_theory.population.loss import ignores_labels, mean_over_relabelings
+from causal_theory.population.names import ignores_labels, mean_over_relabelings
 from causal_theory.testing import attention_matrices, forests, tasks, transition_matrices
 from tests import oracles
 from tests.helpers import assert_close

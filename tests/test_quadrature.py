@@ -8,7 +8,7 @@ import pytest
 
 from causal_theory import CausalGraph, InContextTask, PointPrior, edge_scores
 from causal_theory.population.quadrature import reciprocal_rule
-from causal_theory.population.scores import transform_scores
+from causal_theory.population.transform import transform_scores
 
 SHIFTS = [1e-8, 1e-4, 0.05, 0.3, 1.0, 3.7, 20.0, 200.0]
 DEGREES = [1, 2, 3, 4, 7, 20, 51]
@@ -95,8 +95,8 @@ class TestNodesInScores:
         matrix, epsilon = task.prior.transition, 0.01
         enough = ceil(length / 2)
         exact = edge_scores(task, epsilon=epsilon, method="enumerate").value
-        good, good_error = transform_scores(task, matrix, epsilon, nodes=enough)
-        bad, bad_error = transform_scores(task, matrix, epsilon, nodes=enough // 2)
+        good, good_error = transform_scores(task, epsilon, matrix, nodes=enough)
+        bad, bad_error = transform_scores(task, epsilon, matrix, nodes=enough // 2)
         assert np.abs(good - exact).max() < 1e-13
         assert np.abs(bad - exact).max() > 1e-6
         # The returned error knows about both.
@@ -108,7 +108,7 @@ class TestNodesInScores:
         exact = edge_scores(task, epsilon=0.02, method="enumerate").value
         off = []
         for nodes in range(1, 7):
-            value, error = transform_scores(task, task.prior.transition, 0.02, nodes=nodes)
+            value, error = transform_scores(task, 0.02, task.prior.transition, nodes=nodes)
             assert (np.abs(value - exact) <= error).all()
             off.append(np.abs(value - exact).max())
         assert (np.diff(off) < 0.0).all()

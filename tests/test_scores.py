@@ -18,8 +18,8 @@ from causal_theory import (
     limit_edge_scores,
 )
 from causal_theory.population import lanes as lanes_module
-from causal_theory.population import scores as scores_module
-from causal_theory.population.scores import transform_scores
+from causal_theory.population import transform as transform_module
+from causal_theory.population.transform import transform_scores
 from causal_theory.testing import attention_matrices, forests, tasks, transition_matrices
 from tests import oracles
 from tests.helpers import assert_close
@@ -119,8 +119,8 @@ class TestTwoAlgorithms:
 def small_pieces():
     """Cut trees at separators from three positions on, and look for negligible lanes at any length."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scores_module, "PIECE_PER_SYMBOL", 1)
-        patch.setattr(scores_module, "PRUNE_FROM", 0)
+        patch.setattr(transform_module, "PIECE_PER_SYMBOL", 1)
+        patch.setattr(transform_module, "PRUNE_FROM", 0)
         yield
 
 
@@ -168,8 +168,8 @@ class TestCuttingDoesNotMatter:
         results = []
         for pieces, prune in [(1, 0), (4, 64), (10**6, 10**6)]:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(scores_module, "PIECE_PER_SYMBOL", pieces)
-                patch.setattr(scores_module, "PRUNE_FROM", prune)
+                patch.setattr(transform_module, "PIECE_PER_SYMBOL", pieces)
+                patch.setattr(transform_module, "PRUNE_FROM", prune)
                 results.append(edge_scores(task, epsilon=epsilon))
         for scores in results:
             assert np.isfinite(scores.value).all()
@@ -259,7 +259,7 @@ class TestAnySize:
         length, reach = 5000, 100
         matrix = PointPrior([[0.25, 0.75], [0.625, 0.375]])
         task = InContextTask(CausalGraph.chain(length), matrix)
-        value, error = transform_scores(task, matrix.transition, 1.0, nodes=12)
+        value, error = transform_scores(task, 1.0, matrix.transition, nodes=12)
         # The limit depends on the distance i - j only: any long row holds it. Beyond the reach it is below 1e-40.
         row = limit_edge_scores(InContextTask(CausalGraph.chain(2 * reach), matrix), epsilon=1.0).value[-2]
         by_distance = np.zeros(length)
@@ -324,7 +324,7 @@ class TestPriors:
         task = InContextTask(CausalGraph.binary_tree(12), prior)
         exact = edge_scores(task, epsilon=0.02)
         draws = np.array(
-            [transform_scores(task, matrix, 0.02)[0] for matrix in prior.sample(1500, np.random.default_rng(5))]
+            [transform_scores(task, 0.02, matrix)[0] for matrix in prior.sample(1500, np.random.default_rng(5))]
         )
         bar = draws.std(axis=0, ddof=1) / np.sqrt(len(draws))
         below = np.tril_indices(12)

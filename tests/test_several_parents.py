@@ -34,10 +34,10 @@ from causal_theory import (
 from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError, TransitionError
 from causal_theory.graphs.frontier import find_frontier
 from causal_theory.information import MEASURES, SUBSET_MEASURES
-from causal_theory.information import any_graph as any_graph_module
+from causal_theory.population import any_graph_pairs as any_graph_module
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.population.several_parents.baselines import counting_loss, entropy_at, token_counting_loss
-from causal_theory.population.several_parents.construction import construction_loss, construction_slopes
+from causal_theory.population.several_parents.construction import construction_loss, construction_slopes, row_windows
 from causal_theory.population.several_parents.moments import prepare_sweep
 from causal_theory.testing import kernel_tasks, tasks
 from causal_theory.token_laws import joint as joint_module
@@ -57,7 +57,7 @@ for first, second in itertools.product(range(2), repeat=2):
 
 
 def dirichlet_kernel(size, parents, seed=0, concentration=1.0):
-    return DirichletPrior(size, concentration).sample_kernels(1, (parents,), seed)[parents][0]
+    return DirichletPrior(size, concentration).sample_transitions(1, (parents,), seed)[parents][0]
 
 
 def trigram(length=8, size=3, seed=0):
@@ -166,18 +166,18 @@ class TestPriors:
         kernel = np.full((2, 2, 2), 0.5)
         prior = PointPrior({2: kernel})
         kernel[:] = 7.0
-        assert (prior.kernels[2] == 0.5).all()
+        assert (prior.transitions[2] == 0.5).all()
         with pytest.raises(ValueError, match="read-only"):
-            prior.kernels[2][0, 0, 0] = 1.0
+            prior.transitions[2][0, 0, 0] = 1.0
         with pytest.raises(TypeError):
-            prior.kernels[3] = kernel
+            prior.transitions[3] = kernel
 
     def test_draws_of_an_orbit_are_relabelings(self):
         kernels = {1: dirichlet_kernel(3, 1, 1), 2: dirichlet_kernel(3, 2, 2)}
         prior = OrbitPrior(kernels)
-        elements = list(prior.kernel_relabelings((1, 2)))
+        elements = list(prior.relabelings_of((1, 2)))
         assert len(elements) == 6
-        drawn = prior.sample_kernels(60, (1, 2), rng=0)
+        drawn = prior.sample_transitions(60, (1, 2), rng=0)
         seen = set()
         for n in range(60):
             matches = [
@@ -192,14 +192,14 @@ class TestPriors:
     def test_relabeling_renames_every_axis(self):
         kernel = dirichlet_kernel(3, 2)
         for element, order in zip(
-            OrbitPrior({2: kernel}).kernel_relabelings((2,)), itertools.permutations(range(3)), strict=True
+            OrbitPrior({2: kernel}).relabelings_of((2,)), itertools.permutations(range(3)), strict=True
         ):
             for a, b, c in itertools.product(range(3), repeat=3):
                 assert element[2][a, b, c] == kernel[order[a], order[b], order[c]]
 
     def test_dirichlet_kernels(self):
         prior = DirichletPrior(3, 0.5, floor=0.3)
-        drawn = prior.sample_kernels(4000, (1, 2), rng=0)
+        drawn = prior.sample_transitions(4000, (1, 2), rng=0)
         assert drawn[2].shape == (4000, 3, 3, 3)
         assert_close(drawn[2].sum(axis=-1), np.ones((4000, 3, 3)), rtol=1e-14)
         assert drawn[2].min() >= 0.1 - 1e-15
@@ -215,7 +215,7 @@ class TestPriors:
         copy = pickle.loads(pickle.dumps(prior))
         assert type(copy) is type(prior)
         assert copy.in_degrees == prior.in_degrees
-        assert_close(copy.kernels[2], prior.kernels[2], rtol=0.0)
+        assert_close(copy.transitions[2], prior.transitions[2], rtol=0.0)
         assert repr(copy) == repr(prior)
 
     def test_notebook_shows_every_kernel(self):
@@ -230,8 +230,8 @@ class TestPriors:
             ({2: np.full((2, 3, 2), 0.5)}, r"transition\[2\] must have 3 axes .* got shape \(2, 3, 2\)"),
             ({2: np.full((2, 2, 2), 0.4)}, r"transition\[2\] must have rows that sum to 1 .* got 0\.8 in row \(0, 0\)"),
             ({2: -EXCLUSIVE_OR}, r"transition\[2\] must have finite entries of at least 0, got -1\.0 at \(0, 0, 0\)"),
-            ({1: np.eye(3), 2: EXCLUSIVE_OR}, "transition must have kernels on the same symbols"),
-            ({}, "transition must hold at least one kernel, got an empty mapping"),
+            ({1: np.eye(3), 2: EXCLUSIVE_OR}, "transition must have transition tensors on the same symbols"),
+            ({}, "transition must hold at least one transition tensor, got an empty mapping"),
         ],
     )
     @pytest.mark.parametrize("prior", [PointPrior, OrbitPrior])
@@ -249,7 +249,7 @@ class TestPriors:
             PointPrior({0: [0.5, 0.5]})
 
     def test_no_matrix_among_the_kernels(self):
-        with pytest.raises(TransitionError, match="kernels for 2 parents only"):
+        with pytest.raises(TransitionError, match="transition tensors for 2 parents only"):
             _ = PointPrior({2: EXCLUSIVE_OR}).transition
 
 
@@ -314,8 +314,8 @@ class TestLaws:
     @given(kernel_tasks(max_length=5), st.data())
     def test_joint_law(self, task, data):
         positions = data.draw(st.lists(st.integers(0, task.length), unique=True, min_size=1, max_size=3))
-        law = joint_law(task, task.prior.kernels, positions)
-        exact = kernel_oracle.exact_kernels(task.prior.kernels)
+        law = joint_law(task, task.prior.transitions, positions)
+        exact = kernel_oracle.exact_kernels(task.prior.transitions)
         expected = kernel_oracle.joint_law(task.graph, exact, task.vocab_size, positions)
         for key, chance in expected.items():
             assert_close(law[key], float(chance), rtol=1e-13)
@@ -325,25 +325,25 @@ class TestLaws:
         positions = data.draw(st.lists(st.integers(0, task.length), unique=True, min_size=1, max_size=3))
         parents = joint_module.parents_with_target(task.graph)
         roots = {i: np.full(task.vocab_size, 1 / task.vocab_size) for i, entry in enumerate(parents) if not entry}
-        eliminated = eliminated_law(parents, task.prior.kernels, roots, positions, task.vocab_size)
-        assert_close(eliminated, joint_law(task, task.prior.kernels, positions), rtol=1e-12, atol=1e-300)
+        eliminated = eliminated_law(parents, task.prior.transitions, roots, positions, task.vocab_size)
+        assert_close(eliminated, joint_law(task, task.prior.transitions, positions), rtol=1e-12, atol=1e-300)
 
     @given(tasks(max_length=6), st.data())
     def test_stationary_roots(self, task, data):
         """On forests roots may be stationary; the query is uniform all the same."""
         positions = data.draw(st.lists(st.integers(0, task.length - 1), unique=True, min_size=2, max_size=2))
         joint = pairwise_joint(task).value[positions[0], positions[1]]
-        assert_close(joint_law(task, task.prior.kernels, positions), joint, rtol=1e-12, atol=1e-300)
+        assert_close(joint_law(task, task.prior.transitions, positions), joint, rtol=1e-12, atol=1e-300)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(joint_module, "TRANSFER_ENTRIES", 0)
-            assert_close(joint_law(task, task.prior.kernels, positions), joint, rtol=1e-12, atol=1e-300)
+            assert_close(joint_law(task, task.prior.transitions, positions), joint, rtol=1e-12, atol=1e-300)
 
     def test_wide_graphs_are_eliminated(self, monkeypatch):
         """A graph whose frontier from left to right is wide although another order is narrow."""
         pairs = [(), *[()] * 30, *[(0, i) for i in range(1, 31)]]
         graph = CausalGraph([*pairs, ()], (61,))
         task = InContextTask(graph, PointPrior({1: np.eye(2), 2: EXCLUSIVE_OR}))
-        law = joint_law(task, task.prior.kernels, (60, 30, 0))
+        law = joint_law(task, task.prior.transitions, (60, 30, 0))
         for a, b, c in itertools.product(range(2), repeat=3):
             assert law[a, b, c] == (0.25 if a == b ^ c else 0.0)
 
@@ -357,7 +357,7 @@ class TestLaws:
     @given(kernel_tasks(max_length=5))
     def test_pairs(self, task):
         joint = pairwise_joint(task).value
-        exact = kernel_oracle.exact_kernels(task.prior.kernels)
+        exact = kernel_oracle.exact_kernels(task.prior.transitions)
         for i, j in itertools.product(range(task.length), repeat=2):
             law = kernel_oracle.joint_law(task.graph, exact, task.vocab_size, (i, j) if i != j else (i,))
             for a, b in itertools.product(range(task.vocab_size), repeat=2):
@@ -367,7 +367,7 @@ class TestLaws:
     @given(kernel_tasks(max_length=5), st.sampled_from(MEASURES))
     def test_pairwise_informations(self, task, measure):
         found = pairwise_information(task, measure)
-        exact = kernel_oracle.exact_kernels(task.prior.kernels)
+        exact = kernel_oracle.exact_kernels(task.prior.transitions)
         for i, j in itertools.combinations(range(task.length), 2):
             law = kernel_oracle.joint_law(task.graph, exact, task.vocab_size, (i, j))
             expected = float(kernel_oracle.information(law, measure))
@@ -395,7 +395,7 @@ class TestLaws:
     @given(tasks(max_length=6), st.sampled_from(MEASURES))
     def test_forests_by_the_general_route(self, task, measure):
         values, errors = any_graph_module.divergences_of_pairs(
-            task, task.prior.kernels, any_graph_codes()[measure], 1e-14
+            task, any_graph_codes()[measure], 1e-14, task.prior.transitions
         )
         forest = pairwise_information(task, measure)
         assert (np.abs(values - forest.value) <= errors + forest.error + 1e-15).all()
@@ -414,7 +414,7 @@ class TestSubsets:
         position = data.draw(st.integers(1, task.length))
         subset = data.draw(st.lists(st.integers(0, position - 1), unique=True, min_size=1, max_size=3))
         found = subset_information(task, position, subset, measure=measure)
-        exact = kernel_oracle.exact_kernels(task.prior.kernels)
+        exact = kernel_oracle.exact_kernels(task.prior.transitions)
         law = kernel_oracle.joint_law(task.graph, exact, task.vocab_size, (position, *subset))
         assert abs(float(found) - float(kernel_oracle.information(law, measure))) <= float(found.error) + 1e-15
 
@@ -480,7 +480,7 @@ class TestSubsets:
         prior = DirichletPrior(3, 1.0)
         graph = CausalGraph.ngram(6, 2)
         found = subset_information(InContextTask(graph, prior), 5, (3, 4), draws=40, rng=3)
-        drawn = prior.sample_kernels(40, (2,), np.random.default_rng(3))[2]
+        drawn = prior.sample_transitions(40, (2,), np.random.default_rng(3))[2]
         values = [float(subset_information(InContextTask(graph, PointPrior({2: k})), 5, (3, 4))) for k in drawn]
         assert_close(found.value, np.mean(values), rtol=1e-13)
         assert_close(found.error, np.std(values, ddof=1) / np.sqrt(40), rtol=1e-12)
@@ -518,7 +518,7 @@ class TestConstruction:
         assume(max(task.graph.in_degrees) == len(task.graph.target_parents))
         A2 = some_matrices(task, seed)
         found = parent_attention_loss(task, A2, epsilon=epsilon)
-        kernels = kernel_oracle.exact_kernels(task.prior.kernels)
+        kernels = kernel_oracle.exact_kernels(task.prior.transitions)
         expected = kernel_oracle.construction_loss(task.graph, kernels, task.vocab_size, A2.tolist(), epsilon)
         assert_close(found.value, expected, rtol=0.0, atol=1e-12)
         assert abs(float(found) - expected) <= float(found.error)
@@ -526,7 +526,7 @@ class TestConstruction:
     @settings(max_examples=20)
     @given(kernel_tasks(max_length=5), st.floats(0.05, 2.0), st.data())
     def test_baselines_against_enumeration(self, task, smoothing, data):
-        kernels = kernel_oracle.exact_kernels(task.prior.kernels)
+        kernels = kernel_oracle.exact_kernels(task.prior.transitions)
         arguments = (task.graph, kernels, task.vocab_size)
         slots = data.draw(st.lists(st.integers(0, len(task.graph.target_parents) - 1), unique=True))
         for found, expected in (
@@ -559,28 +559,27 @@ class TestConstruction:
     @given(tasks(max_length=8), st.floats(0.01, 1.0), st.integers(0, 1000))
     def test_one_parent_equals_the_forest_engine(self, task, epsilon, seed):
         A2 = some_matrices(task, seed)
-        sweep, kernels = prepare_sweep(task, "test"), task.prior.kernels
+        sweep, tensors = prepare_sweep(task, "test"), task.prior.transitions
         loss, gradient = parent_attention_loss_and_gradient(task, A2[0], epsilon=epsilon)
-        found, slopes = construction_slopes(sweep, kernels, A2, epsilon)
-        assert_close(found.value, loss.value, rtol=0.0, atol=1e-12)
-        assert_close(slopes[0], gradient.value, rtol=0.0, atol=1e-12)
+        joined, _ = construction_slopes(sweep, row_windows(A2, sweep, epsilon), epsilon, tensors)
+        assert_close(joined, np.append(gradient.value, loss.value), rtol=0.0, atol=1e-12)
         if task.graph.edges:
-            counted = counting_loss(sweep, kernels, 0.7, (0,))
-            assert_close(counted.value, counts_rule_loss(task, smoothing=0.7).value, rtol=0.0, atol=1e-12)
-        tokens = token_counting_loss(sweep, kernels, 0.7)
-        assert_close(tokens.value, unigram_loss(task, smoothing=0.7).value, rtol=0.0, atol=1e-12)
-        assert_close(entropy_at(task, kernels)[0], loss_floor(task).value, rtol=0.0, atol=1e-12)
+            counted, _ = counting_loss(sweep, 0.7, (0,), tensors)
+            assert_close(counted, counts_rule_loss(task, smoothing=0.7).value, rtol=0.0, atol=1e-12)
+        tokens, _ = token_counting_loss(sweep, 0.7, tensors)
+        assert_close(tokens, unigram_loss(task, smoothing=0.7).value, rtol=0.0, atol=1e-12)
+        assert_close(entropy_at(task, tensors)[0], loss_floor(task).value, rtol=0.0, atol=1e-12)
 
     @pytest.mark.parametrize("length", [30, 100])
     def test_long_chain_equals_the_forest_engine(self, length):
         task = InContextTask(CausalGraph.chain(length), PointPrior(dirichlet_kernel(4, 1)))
         A2 = some_matrices(task, 1)
-        found, slopes = construction_slopes(prepare_sweep(task, "test"), task.prior.kernels, A2, 1 / length)
+        sweep, tensors = prepare_sweep(task, "test"), task.prior.transitions
+        joined, _ = construction_slopes(sweep, row_windows(A2, sweep, 1 / length), 1 / length, tensors)
         loss, gradient = parent_attention_loss_and_gradient(task, A2[0], epsilon=1 / length)
-        assert_close(found.value, loss.value, rtol=0.0, atol=1e-12)
-        assert_close(slopes[0], gradient.value, rtol=0.0, atol=1e-12)
-        counted = counting_loss(prepare_sweep(task, "test"), task.prior.kernels, 0.01, (0,))
-        assert_close(counted.value, counts_rule_loss(task, smoothing=0.01).value, rtol=0.0, atol=1e-12)
+        assert_close(joined, np.append(gradient.value, loss.value), rtol=0.0, atol=1e-12)
+        counted, _ = counting_loss(sweep, 0.01, (0,), tensors)
+        assert_close(counted, counts_rule_loss(task, smoothing=0.01).value, rtol=0.0, atol=1e-12)
 
     def test_one_matrix_may_come_with_its_axis(self):
         task = InContextTask(CausalGraph.chain(7), PointPrior(dirichlet_kernel(3, 1)))
@@ -599,7 +598,7 @@ class TestConstruction:
         """Weights of one position: what is copied is its token."""
         task = trigram(6, 2)
         A2 = 400.0 * np.stack([np.eye(2), np.eye(2)])
-        kernels = kernel_oracle.exact_kernels(task.prior.kernels)
+        kernels = kernel_oracle.exact_kernels(task.prior.transitions)
         expected = kernel_oracle.construction_loss(task.graph, kernels, 2, A2.tolist(), 0.05)
         assert_close(parent_attention_loss(task, A2, epsilon=0.05).value, expected, rtol=0.0, atol=1e-11)
 
@@ -620,7 +619,7 @@ class TestConstruction:
         invariant = np.stack([np.eye(3), 0.3 - 2.0 * np.eye(3)])
         for A2 in (generic, invariant):
             losses, gradients = [], []
-            for kernels in prior.kernel_relabelings((2,)):
+            for kernels in prior.relabelings_of((2,)):
                 element = InContextTask(graph, PointPrior(kernels))
                 loss, gradient = parent_attention_loss_and_gradient(element, A2, epsilon=0.1)
                 losses.append(loss.value)
@@ -636,7 +635,7 @@ class TestConstruction:
         A2 = np.stack([np.eye(2), 2.0 * np.eye(2)])
         found = excess_loss(InContextTask(graph, prior), A2, epsilon=0.1, draws=30, rng=5)
         values = []
-        for kernel in prior.sample_kernels(30, (2,), np.random.default_rng(5))[2]:
+        for kernel in prior.sample_transitions(30, (2,), np.random.default_rng(5))[2]:
             element = InContextTask(graph, PointPrior({2: kernel}))
             values.append(float(parent_attention_loss(element, A2, epsilon=0.1)) - float(loss_floor(element)))
         assert_close(found.value, np.mean(values), rtol=1e-12)
@@ -741,4 +740,5 @@ def test_states_of_probability_zero():
     expected = kernel_oracle.construction_loss(task.graph, {2: kernel.tolist()}, 2, np.zeros((2, 2, 2)).tolist(), 0.1)
     assert_close(loss.value, expected, rtol=0.0, atol=1e-12)
     assert np.isfinite(gradient.value).all()
-    assert construction_loss(prepare_sweep(task, "x"), {2: kernel}, np.zeros((2, 2, 2)), 0.1).error < 1e-10
+    sweep = prepare_sweep(task, "x")
+    assert construction_loss(sweep, row_windows(np.zeros((2, 2, 2)), sweep, 0.1), 0.1, {2: kernel})[1] < 1e-10

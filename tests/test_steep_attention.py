@@ -55,7 +55,7 @@ def exact_loss(task, A2, epsilon):
     """Loss and gradient of the construction, A2 of shape (k, S, S), summed over all sequences with 60 digits."""
     graph, size = task.graph, task.vocab_size
     kernels = (
-        {m: task.prior.kernels[m] for m in graph.in_degrees}
+        {m: task.prior.transitions[m] for m in graph.in_degrees}
         if not task.is_single_parent
         else {1: task.prior.transition}
     )
@@ -215,14 +215,16 @@ class TestOffsets:
 class TestLongSequences:
     def test_two_engines_agree(self):
         """Messages along edges, and a sweep along the frontier, at lengths that nobody enumerates."""
-        from causal_theory.population.several_parents.construction import construction_slopes
+        from causal_theory.population.several_parents.construction import construction_slopes, row_windows
 
         task = InContextTask(CausalGraph.chain(60), PointPrior(KERNEL), "uniform")
         A2 = 300.0 * np.random.default_rng(5).normal(size=(3, 3))
-        swept, slopes = construction_slopes(prepare_sweep(task, "test"), {1: KERNEL}, A2[np.newaxis], 1e-3)
+        sweep = prepare_sweep(task, "test")
+        windows = row_windows(A2[np.newaxis], sweep, 1e-3)
+        swept, errors = construction_slopes(sweep, windows, 1e-3, {1: KERNEL})
         loss, gradient = (f(task, A2, epsilon=1e-3) for f in (parent_attention_loss, parent_attention_gradient))
-        assert abs(float(loss) - swept.value) <= float(loss.error) + swept.error < 1e-9
-        assert_close(slopes[0], gradient.value, rtol=0.0, atol=1e-12)
+        assert abs(float(loss) - swept[-1]) <= float(loss.error) + errors[-1] < 1e-9
+        assert_close(swept[:-1].reshape(3, 3), gradient.value, rtol=0.0, atol=1e-12)
 
     def test_columns_of_the_gradient_sum_to_zero(self):
         task = InContextTask(CausalGraph.random_forest(40, 0.3, 4), PointPrior(KERNEL))

@@ -13,7 +13,8 @@ from causal_theory.chains import stationary_distribution
 from causal_theory.errors import InvalidArgumentError, TaskError, TransitionError
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior
-from causal_theory.tasks import InContextTask, _cumulative, _draw
+from causal_theory.priors.sequences import _cumulative, _draw
+from causal_theory.tasks import InContextTask
 from tests.helpers import assert_close
 
 FALSE_ALARM = 1e-6
@@ -220,7 +221,9 @@ class TestSamples:
         [CausalGraph.from_parents([-1, -1, (0, 1)]), CausalGraph.from_parents([-1, -1], target_parents=(0, 1))],
     )
     def test_several_parents_need_a_kernel(self, graph):
-        with pytest.raises(TaskError, match=r"prior must have a kernel for every number .* got none for 2 .* mapping"):
+        with pytest.raises(
+            TaskError, match=r"prior must have a transition tensor for every number .* got none for 2 .* mapping"
+        ):
             InContextTask(graph, PointPrior(PI2)).sample(3, rng=0)
 
     def test_bad_size_and_rng(self):

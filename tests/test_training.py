@@ -242,7 +242,7 @@ class TestBadInput:
         with pytest.raises(InvalidArgumentError, match="model must be a ReducedTransformer or"):
             train_sgd(task, np.zeros(3), **common)
         several = InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior(MATRIX))
-        with pytest.raises(TaskError, match="prior must have a kernel for every number of parents"):
+        with pytest.raises(TaskError, match="prior must have a transition tensor for every number of parents"):
             train_sgd(several, DisentangledTransformer(4, 3), **common)
         with pytest.raises(TooLargeError, match="batch_size must need at most 4 GiB"):
             train_sgd(task, DisentangledTransformer(6, 3), steps=5, batch_size=10**9, learning_rate=0.1)

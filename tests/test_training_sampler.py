@@ -16,8 +16,9 @@ from causal_theory.kernels.streams import (
     open_stream,
     uniform,
 )
+from causal_theory.priors.batches import _integer_inverse
 from causal_theory.priors.drawn import DrawnPrior
-from causal_theory.training.sampler import BatchSampler, _integer_inverse
+from causal_theory.training.sampler import BatchSampler
 
 pytestmark = pytest.mark.compiled
 
@@ -169,7 +170,7 @@ class TestSampler:
         assert (other != results[0][0]).any()
 
     def test_bad_input(self):
-        with pytest.raises(TaskError, match="prior must have a kernel for every number of parents"):
+        with pytest.raises(TaskError, match="prior must have a transition tensor for every number of parents"):
             BatchSampler(InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior(MATRIX)), 4, KEYS)
         with pytest.raises(TooLargeError, match="batch_size must need at most 4 GiB"):
             BatchSampler(InContextTask(CausalGraph.chain(20), PointPrior(MATRIX)), 10**9, KEYS)

@@ -63,7 +63,7 @@ def exact_law(graph, prior):
             chances[number], law = urn(graph, tokens, prior.concentration)
             targets[number] = chances[number] * law
             continue
-        relabelings = prior.kernel_relabelings(graph.in_degrees) if isinstance(prior, OrbitPrior) else [prior.kernels]
+        relabelings = prior.relabelings_of(graph.in_degrees) if isinstance(prior, OrbitPrior) else [prior.transitions]
         relabelings = list(relabelings)
         for own in relabelings:
             chance = 1.0 / len(relabelings)
@@ -192,13 +192,17 @@ class TestSampler:
     def test_bad_input(self):
         graph = CausalGraph.ngram(6, 2)
         task = InContextTask(graph, PointPrior(kernel(3, 1, 0)))
-        with pytest.raises(TaskError, match="prior must have a kernel for every number of parents in the graph"):
+        with pytest.raises(
+            TaskError, match="prior must have a transition tensor for every number of parents in the graph"
+        ):
             BatchSampler(task, 4, KEYS)
-        with pytest.raises(TaskError, match="prior must have a kernel"):
+        with pytest.raises(TaskError, match="prior must have a transition tensor"):
             BatchSampler(InContextTask(graph, DrawnPrior(DirichletPrior(3, 1.0), 4, rng=0)), 4, KEYS)
         with pytest.raises(TooLargeError, match="batch_size must need at most 4 GiB"):
             BatchSampler(InContextTask(graph, DirichletPrior(3, 1.0)), 10**9, KEYS)
-        with pytest.raises(TooLargeError, match=r"kernels of at most .* rows in all, got up to 19 parents with 10"):
+        with pytest.raises(
+            TooLargeError, match=r"transition tensors of at most .* rows in all, got up to 19 parents with 10"
+        ):
             BatchSampler(InContextTask(CausalGraph.ngram(30, 19), DirichletPrior(10, 1.0)), 4, KEYS)
 
     def test_many_rows_cost_no_memory(self):
@@ -248,7 +252,7 @@ class TestBaselines:
     )
     def test_unigram_is_the_exact_loss(self, graph):
         """The same tokens are counted: mean over all sequences, with their probabilities, one sequence to a sample."""
-        kernels = {m: DirichletPrior(2, 1.0).sample_kernels(1, (m,), m)[m][0] for m in graph.in_degrees}
+        kernels = {m: DirichletPrior(2, 1.0).sample_transitions(1, (m,), m)[m][0] for m in graph.in_degrees}
         given = kernels if set(kernels) != {1} else kernels[1]
         task = InContextTask(graph, PointPrior(given), "uniform")
         mean = 0.0

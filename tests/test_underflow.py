@@ -17,10 +17,10 @@ from causal_theory import (
     pairwise_joint,
     subset_informations,
 )
-from causal_theory.averaging import average_over_prior
 from causal_theory.errors import TransitionError
-from causal_theory.information.lost import lost_symbols, same_support
+from causal_theory.population.lost_symbols import lost_symbols, same_support
 from tests import oracles
+from tests.helpers import average
 
 MATRICES = {
     "independent, rare": [[1.0, 1e-200], [1.0, 1e-200]],
@@ -173,5 +173,5 @@ class TestSparsePriors:
         def evaluate(matrix):
             return np.array([1.0, 1.0]), np.array([2.0, 1e-15])
 
-        found = average_over_prior(DirichletPrior(3, 1.0), evaluate, label_invariant=True, draws=5, rng=0)
+        found = average(DirichletPrior(3, 1.0), evaluate, label_invariant=True, draws=5, rng=0)
         assert found.error.tolist() == [2.0, 0.0]

@@ -22,11 +22,12 @@ from causal_theory import (
     OrbitPrior,
     PointPrior,
     edge_scores,
+    edge_scores_on,
 )
 from causal_theory.errors import InvalidArgumentError, OutputError
 from causal_theory.population import array_files
 from causal_theory.population import lanes as lanes_module
-from causal_theory.population import scores as scores_module
+from causal_theory.population import transform as transform_module
 from causal_theory.population.lanes import row_blocks
 from causal_theory.population.splitting import split_forest, split_rows
 from causal_theory.testing import forests, tasks
@@ -53,8 +54,8 @@ def cut(monkeypatch):
     """Cut short sequences as if they were long: several blocks of rows, several units, small pieces."""
     monkeypatch.setattr(lanes_module, "BLOCK_ENTRIES", 1500)
     monkeypatch.setattr(lanes_module, "SERIAL_WORK", 0)
-    monkeypatch.setattr(scores_module, "PIECE_PER_SYMBOL", 2)
-    monkeypatch.setattr(scores_module, "CACHED_ENTRIES", 300)
+    monkeypatch.setattr(transform_module, "PIECE_PER_SYMBOL", 2)
+    monkeypatch.setattr(transform_module, "CACHED_ENTRIES", 300)
     lanes_module.reciprocal_lanes.cache_clear()
     yield
     lanes_module.reciprocal_lanes.cache_clear()
@@ -67,9 +68,9 @@ def cut_finely():
         for module, name, value in (
             (lanes_module, "BLOCK_ENTRIES", 8),
             (lanes_module, "SERIAL_WORK", 0),
-            (scores_module, "PIECE_PER_SYMBOL", 1),
-            (scores_module, "PRUNE_FROM", 0),
-            (scores_module, "CACHED_ENTRIES", 5),
+            (transform_module, "PIECE_PER_SYMBOL", 1),
+            (transform_module, "PRUNE_FROM", 0),
+            (transform_module, "CACHED_ENTRIES", 5),
         ):
             patch.setattr(module, name, value)
         lanes_module.reciprocal_lanes.cache_clear()
@@ -187,7 +188,7 @@ class TestCutFinely:
     def test_executor_changes_nothing(self, family):
         task = point_task(family, 12)
         with ThreadPoolExecutor(3) as pool:
-            same(edge_scores(task, epsilon=0.1, executor=pool), edge_scores(task, epsilon=0.1))
+            same(edge_scores_on(pool, task, epsilon=0.1), edge_scores(task, epsilon=0.1))
 
 
 @pytest.mark.compiled
@@ -209,13 +210,13 @@ class TestSameToTheLastBit:
         task = point_task(family)
         local = edge_scores(task, epsilon=0.02)
         with ThreadPoolExecutor(workers) as pool:
-            same(edge_scores(task, epsilon=0.02, executor=pool), local)
+            same(edge_scores_on(pool, task, epsilon=0.02), local)
 
     @pytest.mark.parametrize("window", [1, 2, 1000])
     def test_order_of_completion_and_window(self, window):
         task = point_task()
         with Late(4) as pool:
-            same(edge_scores(task, epsilon=0.02, executor=pool, window=window), edge_scores(task, epsilon=0.02))
+            same(edge_scores_on(pool, task, epsilon=0.02, in_flight=window), edge_scores(task, epsilon=0.02))
 
     @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="this machine gives numba a single thread")
     def test_number_of_local_threads(self):
@@ -236,7 +237,7 @@ class TestSameToTheLastBit:
         """OpenMP may bind the first thread to one processor, and those that it starts would share that one."""
         code = (
             "import os, numba, numpy as np\n"
-            "from causal_theory.population.units import in_order\n"
+            "from causal_theory.population.work_items import Workers, in_order\n"
             "@numba.njit(parallel=True)\n"
             "def start(x):\n"
             "    for i in numba.prange(len(x)):\n"
@@ -244,7 +245,7 @@ class TestSameToTheLastBit:
             "before = os.sched_getaffinity(0)\n"
             "start(np.zeros(1000))\n"
             "numba.set_num_threads(2)\n"
-            "found = list(in_order(lambda _: os.sched_getaffinity(0), range(4), None, 8))\n"
+            "found = list(in_order(lambda _: os.sched_getaffinity(0), range(4), Workers(None, 8)))\n"
             "print(all(one == before for one in found), os.sched_getaffinity(0) == before)\n"
         )
         environment = os.environ | {"OMP_PROC_BIND": binding, "NUMBA_THREADING_LAYER": "omp", "NUMBA_NUM_THREADS": "2"}
@@ -263,7 +264,7 @@ class TestSameToTheLastBit:
         cases = [point_task(), point_task("chain", 150, 2)]
         with ProcessPoolExecutor(2, mp_context=context) as pool:
             for task in cases:
-                same(edge_scores(task, epsilon=0.02, executor=pool), edge_scores(task, epsilon=0.02))
+                same(edge_scores_on(pool, task, epsilon=0.02), edge_scores(task, epsilon=0.02))
 
     @pytest.mark.slow
     def test_dask(self):
@@ -272,7 +273,7 @@ class TestSameToTheLastBit:
             distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
             distributed.Client(cluster) as client,
         ):
-            found = edge_scores(point_task(), epsilon=0.02, executor=client.get_executor())
+            found = edge_scores_on(client.get_executor(), point_task(), epsilon=0.02)
         same(found, edge_scores(point_task(), epsilon=0.02))
 
     @pytest.mark.parametrize(
@@ -283,16 +284,16 @@ class TestSameToTheLastBit:
         options = {"epsilon": 0.05, "draws": 4, "rng": 7}
         local = edge_scores(task, **options)
         with ThreadPoolExecutor(3) as pool:
-            same(edge_scores(task, executor=pool, **options), local)
-            same(edge_scores(task, executor=pool, out=tmp_path / "scores.npy", **options), local)
-        same(edge_scores(task, out=tmp_path / "scores.npy", **options), local)
+            same(edge_scores_on(pool, task, **options), local)
+            same(edge_scores_on(pool, task, out=tmp_path / "scores.npy", **options), local)
+        same(edge_scores_on(None, task, out=tmp_path / "scores.npy", **options), local)
 
 
 @pytest.mark.usefixtures("cut")
 class TestWindowAndFailure:
     def test_no_more_than_the_window_is_under_way(self):
         pool = Recording()
-        same(edge_scores(point_task(), epsilon=0.02, executor=pool, window=3), edge_scores(point_task(), epsilon=0.02))
+        same(edge_scores_on(pool, point_task(), epsilon=0.02, in_flight=3), edge_scores(point_task(), epsilon=0.02))
         assert pool.most == 3
         assert len(pool.futures) > 6
 
@@ -303,7 +304,7 @@ class TestWindowAndFailure:
         before = tmp_path / "scores.npy"
         before.write_bytes(b"what was there")
         with pytest.raises(type(error)) as caught:
-            edge_scores(point_task(), epsilon=0.02, executor=pool, window=4, out=before)
+            edge_scores_on(pool, point_task(), epsilon=0.02, in_flight=4, out=before)
         assert caught.value is error
         assert all(future.cancelled() for future in pool.futures[fail_at:])
         assert [path.name for path in tmp_path.iterdir()] == ["scores.npy"]
@@ -317,7 +318,7 @@ class TestWindowAndFailure:
             begun.append(unit)
             raise MemoryError("no room")
 
-        monkeypatch.setattr(scores_module, "unit_sums", broken)
+        monkeypatch.setattr(transform_module, "item_sums", broken)
         with pytest.raises(MemoryError, match="no room"):
             edge_scores(point_task(), epsilon=0.02)
         assert len(begun) <= 2 * numba.get_num_threads() + 1
@@ -335,7 +336,7 @@ class TestWindowAndFailure:
                 return super().submit(function, *arguments)
 
         with Pool(1) as pool:
-            edge_scores(point_task("chain", 200, 2), epsilon=0.02, executor=pool)
+            edge_scores_on(pool, point_task("chain", 200, 2), epsilon=0.02)
         assert len(sent) > 10
         assert max(sent) < 8000
 
@@ -343,7 +344,7 @@ class TestWindowAndFailure:
 @pytest.mark.usefixtures("cut")
 class TestFiles:
     def test_read_only_maps_of_two_files(self, tmp_path):
-        scores = edge_scores(point_task(), epsilon=0.02, out=str(tmp_path / "a.b.npy"))
+        scores = edge_scores_on(None, point_task(), epsilon=0.02, out=str(tmp_path / "a.b.npy"))
         assert isinstance(scores.value, np.memmap)
         assert isinstance(scores.error, np.memmap)
         assert not scores.value.flags.writeable
@@ -351,15 +352,10 @@ class TestFiles:
         same(scores, edge_scores(point_task(), epsilon=0.02))
         assert np.load(tmp_path / "a.b.npy").tobytes() == scores.value.tobytes()
 
-    def test_enumeration_writes_files_too(self, tmp_path):
-        task = point_task("chain", 6, 2)
-        found = edge_scores(task, epsilon=0.02, method="enumerate", out=tmp_path / "x.npy")
-        same(found, edge_scores(task, epsilon=0.02, method="enumerate"))
-
     def test_old_files_stay_until_the_end(self, tmp_path):
         """A map of the old file keeps its content when the new one takes its name."""
         path = tmp_path / "x.npy"
-        old = edge_scores(point_task("chain"), epsilon=0.02, out=path)
+        old = edge_scores_on(None, point_task("chain"), epsilon=0.02, out=path)
         kept = old.value.copy()
         path.chmod(0o640)
         seen = []
@@ -370,7 +366,7 @@ class TestFiles:
                 return super().submit(*arguments)
 
         with Pool(2) as pool:
-            new = edge_scores(point_task("pairs"), epsilon=0.02, out=path, executor=pool)
+            new = edge_scores_on(pool, point_task("pairs"), epsilon=0.02, out=path)
         assert all(np.array_equal(one, kept) for one in seen)
         assert np.array_equal(old.value, kept)
         assert not np.array_equal(new.value, kept)
@@ -390,7 +386,7 @@ class TestFiles:
         (tmp_path / "folder.npy").mkdir()
         out = tmp_path / name if isinstance(name, str) else name
         with pytest.raises(error, match=message) as caught:
-            edge_scores(point_task(), epsilon=0.02, out=out)
+            edge_scores_on(None, point_task(), epsilon=0.02, out=out)
         assert isinstance(caught.value, ValueError)
         assert [path.name for path in tmp_path.iterdir()] == ["folder.npy"]
 
@@ -401,9 +397,9 @@ class TestFiles:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(array_files, "_map", full)
-        monkeypatch.setattr(scores_module, "unit_sums", None)
+        monkeypatch.setattr(transform_module, "item_sums", None)
         with pytest.raises(OutputError, match=r"out must be a file that can be written, got .*No space left"):
-            edge_scores(point_task(), epsilon=0.02, out=tmp_path / "x.npy")
+            edge_scores_on(None, point_task(), epsilon=0.02, out=tmp_path / "x.npy")
         assert not list(tmp_path.iterdir())
 
 
@@ -411,13 +407,9 @@ class TestBadArguments:
     @pytest.mark.parametrize("executor", [7, "threads", object()])
     def test_executor_without_submit(self, executor):
         with pytest.raises(InvalidArgumentError, match="executor must have a method submit, got "):
-            edge_scores(point_task(), epsilon=0.02, executor=executor)
-
-    def test_executor_and_enumeration(self):
-        with pytest.raises(InvalidArgumentError, match="executor must be None for method='enumerate'"):
-            edge_scores(point_task("chain", 4, 2), epsilon=0.02, method="enumerate", executor=Recording())
+            edge_scores_on(executor, point_task(), epsilon=0.02)
 
     @pytest.mark.parametrize("window", [0, -1, 1.5, None])
     def test_window(self, window):
-        with pytest.raises(InvalidArgumentError, match="window must be an integer of at least 1"):
-            edge_scores(point_task(), epsilon=0.02, window=window)
+        with pytest.raises(InvalidArgumentError, match="in_flight must be an integer of at least 1"):
+            edge_scores_on(None, point_task(), epsilon=0.02, in_flight=window)

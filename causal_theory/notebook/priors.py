@@ -6,7 +6,7 @@ from causal_theory.notebook.arrays import array_block
 from causal_theory.notebook.html import Cell, facts, table
 from causal_theory.notebook.shown import parts_of
 from causal_theory.priors import AssumptionCheck, AssumptionReport, Prior
-from causal_theory.priors.base import MatrixPrior
+from causal_theory.priors.matrix import MatrixPrior
 
 __all__: list[str] = []
 
@@ -24,8 +24,8 @@ def _(prior: MatrixPrior) -> list[str]:
     if not prior.given_as_mapping:
         return [array_block(caption, prior.transition)]
     blocks = (
-        array_block(f"{parents} {'parent' if parents == 1 else 'parents'}", kernel.reshape(-1, prior.vocab_size))
-        for parents, kernel in prior.kernels.items()
+        array_block(f"{parents} {'parent' if parents == 1 else 'parents'}", tensor.reshape(-1, prior.vocab_size))
+        for parents, tensor in prior.transitions.items()
     )
     return [facts(caption, {"symbols S": prior.vocab_size}), *blocks]
 
@@ -37,14 +37,14 @@ def _(check: AssumptionCheck) -> list[str]:
 
 @parts_of.register
 def _(report: AssumptionReport) -> list[str]:
-    failed = sum(not check.holds for check in report)
-    verdict = f"{failed} of 4 fail" if failed else "all hold"
+    failed, unknown = (sum(check.holds is verdict for check in report) for verdict in (False, None))
+    verdict = ", ".join(f"{n} of 4 {word}" for n, word in ((failed, "fail"), (unknown, "open")) if n) or "all hold"
     return [_table(f"Assumptions on the prior: {verdict}", report)]
 
 
 def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:
     rows = [
-        [check.name.replace("_", " "), Cell(check.verdict, strong=not check.holds), check.statement, check.witness]
+        [check.name.replace("_", " "), Cell(check.verdict, strong=check.holds is False), check.statement, check.witness]
         for check in checks
     ]
     return table(caption, ["assumption", "verdict", "statement", "what decides"], rows)

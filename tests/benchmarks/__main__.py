@@ -142,7 +142,7 @@ def several_parents_rows(budget: float) -> list[Row]:
     rows = []
 
     def trigram(length: int, size: int) -> ct.InContextTask:
-        kernel = ct.DirichletPrior(size, 1.0).sample_kernels(1, (2,), SEED)[2][0]
+        kernel = ct.DirichletPrior(size, 1.0).sample_transitions(1, (2,), SEED)[2][0]
         return ct.InContextTask(ct.CausalGraph.ngram(length, 2), ct.PointPrior({2: kernel}))
 
     for length, size, target in [(200, 3, 2.0), (100, 5, 20.0)]:

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 import causal_theory as ct
-from causal_theory.population import units as score_units
+from causal_theory.population import work_items as score_items
 from causal_theory.population.lanes import reciprocal_lanes
-from causal_theory.population.scores import PIECE_PER_SYMBOL
+from causal_theory.population.transform import PIECE_PER_SYMBOL
 from causal_theory.sweeps import driver, evaluation, sweep
 from causal_theory.sweeps.executors import ProcessPool
 from tests.sweeps.studies_for_tests import trivial
@@ -123,28 +123,26 @@ def score_costs(length: int, size: int, table: Table) -> None:
     lanes = reciprocal_lanes(epsilon, length, size, None)
     law = task.root_distribution(transition)
     seconds, sent, returned, count = 0.0, 0, 0, 0
-    for _, block in score_units.make_units(task.graph, PIECE_PER_SYMBOL * size, transition, law, lanes):
-        for unit in block:
+    for _, block in score_items.make_items(task.graph, PIECE_PER_SYMBOL * size, transition, law, lanes):
+        for item in block:
             start = time.perf_counter()
-            result = score_units.unit_sums(unit)
+            result = score_items.item_sums(item)
             seconds += time.perf_counter() - start
-            sent += len(pickle.dumps(unit))
+            sent += len(pickle.dumps(item))
             returned += len(pickle.dumps(result))
             count += 1
     name = f"edge scores, T = {length}, S = {size}"
-    table.add_row(f"{name}: units", f"{count}")
-    table.add_row(f"{name}: seconds of all units, one by one", f"{seconds:.2f}")
+    table.add_row(f"{name}: items of work", f"{count}")
+    table.add_row(f"{name}: seconds of all items, one by one", f"{seconds:.2f}")
     table.add_row(f"{name}: bytes to workers", f"{sent / 1e6:.2f} MB")
     table.add_row(f"{name}: bytes back", f"{returned / 1e6:.1f} MB")
     start = time.perf_counter()
     ct.edge_scores(task, epsilon=epsilon)
     table.add_row(f"{name}: threads of this process", f"{time.perf_counter() - start:.2f} s")
     with ProcessPool(2) as pool:
-        ct.edge_scores(
-            ct.InContextTask(ct.CausalGraph.chain(200), ct.PointPrior(transition)), epsilon=epsilon, executor=pool
-        )
+        ct.edge_scores_on(pool, ct.InContextTask(ct.CausalGraph.chain(200), ct.PointPrior(transition)), epsilon=epsilon)
         start = time.perf_counter()
-        ct.edge_scores(task, epsilon=epsilon, executor=pool)
+        ct.edge_scores_on(pool, task, epsilon=epsilon)
         table.add_row(f"{name}: two processes", f"{time.perf_counter() - start:.2f} s")
 
 

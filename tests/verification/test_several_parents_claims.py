@@ -137,7 +137,7 @@ def modified_chi2_by_hand(kernel, subset, length):
 def test_values_are_those_of_the_drawn_kernels():
     case = subsets.Case(subsets.TRIGRAM, CausalGraph.ngram(5, 2), 4, 2, 1.0)
     found = subsets.measure(case, 3, np.random.default_rng(5), subsets.unchanged)
-    kernels = case.prior.sample_kernels(3, (2,), np.random.default_rng(5))[2]
+    kernels = case.prior.sample_transitions(3, (2,), np.random.default_rng(5))[2]
     for kernel, row in zip(kernels, found.values[3], strict=True):
         assert row[found.sets[3].index((0, 2, 3))] == pytest.approx(
             modified_chi2_by_hand(kernel, (0, 2, 3), 5), rel=1e-11

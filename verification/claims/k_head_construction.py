@@ -162,7 +162,7 @@ def follow(
 
 def kernel_of(parents: int, size: int, rng: np.random.Generator) -> Array:
     """Draw a kernel."""
-    drawn: Array = DirichletPrior(size, CONCENTRATION, floor=FLOOR).sample_kernels(1, (parents,), rng)[parents][0]
+    drawn: Array = DirichletPrior(size, CONCENTRATION, floor=FLOOR).sample_transitions(1, (parents,), rng)[parents][0]
     return drawn
 
 

@@ -233,7 +233,7 @@ class Draws:
 def draw(size: int, concentration: float, draws: int, context: Context) -> Draws:
     """Draw kernels and compute all informations of single positions."""
     count = draws if concentration <= SPARSE else draws // FEWER
-    kernels = DirichletPrior(size, concentration).sample_kernels(count, (2,), context.rng(size, str(concentration)))
+    kernels = DirichletPrior(size, concentration).sample_transitions(count, (2,), context.rng(size, str(concentration)))
     found = []
     for kernel in context.track(list(kernels[2]), f"kernels, {size} symbols"):
         task = InContextTask(GRAPH, PointPrior({2: kernel}))

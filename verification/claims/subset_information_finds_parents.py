@@ -225,7 +225,7 @@ def graph_of(family: str, rng: np.random.Generator) -> tuple[CausalGraph, int]:
 def measure(case: Case, draws: int, rng: np.random.Generator, change: Change) -> Found:
     """Draw kernels and compute the modified chi-square of all sets."""
     count = len(case.parents)
-    kernels = case.prior.sample_kernels(draws, (count,), rng)[count]
+    kernels = case.prior.sample_transitions(draws, (count,), rng)[count]
     found: dict[int, list[Array]] = {size: [] for size in range(1, count + 2)}
     for kernel in kernels:
         task = InContextTask(case.graph, PointPrior({count: change(kernel)}))
@@ -273,7 +273,7 @@ def growth(kind: SubsetMeasure, tasks: int, context: Context) -> Growth:
         family = tuple(PRIORS)[k % len(PRIORS)]
         graph, position = graph_of(family, rng)
         size, parents = int(rng.integers(2, 4)), len(graph.parents[position])
-        kernel = DirichletPrior(size, float(rng.choice([0.1, 1.0]))).sample_kernels(1, (parents,), rng)[parents][0]
+        kernel = DirichletPrior(size, float(rng.choice([0.1, 1.0]))).sample_transitions(1, (parents,), rng)[parents][0]
         task = InContextTask(graph, PointPrior({parents: kernel}))
         found = [subset_informations(task, position, m, measure=kind) for m in range(1, LARGEST + 1)]
         for small, large in pairwise(found):
