@@ -466,7 +466,7 @@ class TestPreset:
     def test_a_few_steps(self):
         preset = find_preset("paper-two-parents")
         (task,) = preset.tasks(0)
-        few = type(preset.settings).from_dict(preset.settings.as_dict() | {"steps": 3, "test_size": 64})
+        few = type(preset.settings).from_dict(preset.settings.to_dict() | {"steps": 3, "test_size": 64})
         run = train_with_settings(task, preset.model(0), few, rng=0)
         assert run.status == "finished"
         assert run.attention.shape[1:] == (2, 32, 32)
