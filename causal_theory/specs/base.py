@@ -33,6 +33,8 @@ class Option:
         Where the field is the name of a choice.
     metavar : str, optional
         What the help shows for a value.
+    is_file : bool, optional
+        Whether a text is the name of a file, in a file of settings relative to its folder.
     """
 
     help: str
@@ -42,6 +44,7 @@ class Option:
     default: Any = None
     registry: Registry | None = None
     metavar: str | None = None
+    is_file: bool = False
 
 
 @cache

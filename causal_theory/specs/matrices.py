@@ -9,7 +9,7 @@ import numpy as np
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.validation import check_real, shown
 
-__all__ = ["matrix", "read_matrix"]
+__all__ = ["is_json", "matrix", "read_matrix"]
 
 SHOWN = 60
 """Characters of a malformed text that its message quotes."""
@@ -46,7 +46,7 @@ def read_matrix(text: str) -> Any:
     TransitionError
         If the file cannot be read, or does not hold rows of numbers of one length.
     """
-    if text.lstrip()[:1] in ("[", "{"):
+    if is_json(text):
         return _from_json(text, "transition")
     path = Path(text)
     name = f"transition file {_quote(text)}"
@@ -61,6 +61,11 @@ def read_matrix(text: str) -> Any:
     except UnicodeDecodeError as error:
         raise TransitionError(f"{name} must be a UTF-8 text file: {error}") from error
     return _from_csv(content, name) if path.suffix == ".csv" else _from_json(content, name)
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is meant as JSON, not as the name of a file."""
+    return text.lstrip()[:1] in ("[", "{")
 
 
 def _quote(text: str) -> str:

@@ -64,6 +64,7 @@ class GraphSpec(Spec):
             GRAPH,
             path,
             metavar="FILE",
+            is_file=True,
         ),
     ] = None
     length: Annotated[
@@ -167,6 +168,7 @@ class PriorSpec(Spec):
             PRIOR,
             matrix,
             metavar="MATRIX",
+            is_file=True,
         ),
     ] = None
     symbols: Annotated[int | None, Option("Symbols S of a Dirichlet prior.", PRIOR, integer(2))] = None

@@ -1,17 +1,17 @@
-"""Files of settings: how they are read, and how what is wrong with them is told."""
+"""Read TOML files of settings, and report errors in them."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from causal_theory.choices import look_in
 from causal_theory.errors import FileFormatError, InvalidArgumentError
-from causal_theory.validation import shown
+from causal_theory.specs.base import Spec, option_type, options_of
+from causal_theory.specs.matrices import is_json
+from causal_theory.specs.readers import Reader
 
-__all__ = ["Parser", "check_keys", "integer", "number", "parse", "read_section", "read_toml", "text"]
-
-Parser = Callable[[object], Any]
-"""Returns a value in the form that is wanted, or raises ValueError with words for what is wanted."""
+__all__ = ["check_keys", "read_keys", "read_section", "read_table", "read_toml"]
 
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
@@ -47,38 +47,59 @@ def check_keys(what: str, table: Iterable[str], known: Iterable[str]) -> None:
         raise FileFormatError(f"{what} must be among {', '.join(allowed)}, got {', '.join(map(repr, unknown))}")
 
 
-def parse(where: str, table: Mapping[str, object], parsers: Mapping[str, Parser]) -> dict[str, Any]:
-    """Return the values of a table in the form that is wanted; its keys are known."""
-    parsed = {}
+def read_table(where: str, table: Mapping[str, Any], spec: type[Spec], folder: Path) -> dict[str, Any]:
+    """Return the fields of a spec that a table holds, each read as the spec reads it.
+
+    Parameters
+    ----------
+    where : str
+        The table, for messages.
+    table : mapping
+        Its keys and values.
+    spec : type
+        Whose fields they are.
+    folder : Path
+        What names of files are relative to, and where modules are looked for first.
+
+    Raises
+    ------
+    FileFormatError
+        If a key is unknown, or a value does not fit.
+    """
+    known = options_of(spec)
+    check_keys(f"{where} keys", table, known)
+    given = dict(table)
     for key, value in table.items():
-        try:
-            parsed[key] = parsers[key](value)
-        except InvalidArgumentError as error:
-            raise FileFormatError(f"{where} {error}") from error
-        except ValueError as error:
-            raise FileFormatError(f"{where} {key} must be {error}, got {shown(value)}") from error
-    return parsed
+        option = known[key]
+        if option.is_file and isinstance(value, str) and not is_json(value):
+            given[key] = str(folder / value)
+        elif option_type(spec, key) is float and isinstance(value, int) and not isinstance(value, bool):
+            given[key] = _float(value)
+        elif option.registry is not None and isinstance(value, str) and ":" in value:
+            look_in(folder)
+    return read_keys(where, given, dict.fromkeys(given, spec.read))
 
 
-def integer(value: object) -> int:
-    """Return an integer."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("an integer")
-    return value
+def read_keys(where: str, table: Mapping[str, Any], readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """Return the values of those keys that have a reader, whose errors name the file.
+
+    Raises
+    ------
+    FileFormatError
+        If a value does not fit.
+    """
+    found = {}
+    for key, read in readers.items():
+        if key in table:
+            try:
+                found[key] = read(key, table[key])
+            except InvalidArgumentError as error:
+                raise FileFormatError(f"{where} {error}") from error
+    return found
 
 
-def number(value: object) -> float:
-    """Return a number as a float."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("a number")
+def _float(value: int) -> float | int:
     try:
         return float(value)
-    except OverflowError as error:
-        raise ValueError("a number that a float can hold") from error
-
-
-def text(value: object) -> str:
-    """Return a text."""
-    if not isinstance(value, str):
-        raise ValueError("a text")
-    return value
+    except OverflowError:  # the reader tells
+        return value
