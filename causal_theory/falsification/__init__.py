@@ -7,11 +7,10 @@ from causal_theory.falsification.maps import RecoveryMap, concentration_map, sym
 from causal_theory.falsification.rational import ExactCheck
 from causal_theory.falsification.result import Counterexample, SearchResult
 from causal_theory.falsification.search import find_counterexample
-from causal_theory.falsification.space import FAMILIES, SearchSpace
+from causal_theory.falsification.space import SearchSpace
 
 __all__ = [
     "CLAIMS",
-    "FAMILIES",
     "Counterexample",
     "CriticalLength",
     "ExactCheck",

@@ -4,6 +4,7 @@ A reader takes the name of the value, for its message, and the value.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from causal_theory.validation import (
 __all__ = [
     "Reader",
     "choice",
+    "finite",
     "integer",
     "number",
     "options",
@@ -50,6 +52,13 @@ def number(*, or_zero: bool = False) -> Reader:
 def positive(*, or_zero: bool = False) -> Reader:
     """Read a positive number, from the range that is computed with, as a float."""
     return lambda name, value: check_positive(name, value, or_zero=or_zero)
+
+
+def finite(name: str, value: object) -> float:
+    """Read a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidArgumentError(f"{name} must be a number, got {shown(value)}")
+    return float(value)
 
 
 def probability(name: str, value: object) -> float:
