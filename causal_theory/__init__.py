@@ -36,7 +36,7 @@ from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.loss import population_gradient, population_loss
 from causal_theory.population.parent_attention import parent_attention_gradient, parent_attention_loss
 from causal_theory.population.prediction_error import PredictionError, prediction_error
-from causal_theory.population.scores import edge_scores, first_order_gradient
+from causal_theory.population.scores import edge_scores, edge_scores_on, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
 from causal_theory.specs import ModelSpec, TaskSpec
@@ -74,6 +74,7 @@ __all__ = [
     "check_assumptions",
     "counts_rule_loss",
     "edge_scores",
+    "edge_scores_on",
     "excess_loss",
     "first_order_gradient",
     "generalisation",

@@ -1,32 +1,28 @@
-"""The in-context task: a causal graph, a law of the kernels, a law of the roots, and an exact sampler."""
+"""The in-context task: a causal graph, a law of the transition tensors, a law of the roots, and an exact sampler."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.chains import closed_classes, stationary_distribution, stationary_distributions
+from causal_theory.chains import closed_classes, stationary_distribution
 from causal_theory.errors import TaskError, TransitionError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.notebook import block, count, facts, table
-from causal_theory.priors import PointPrior, Prior
-from causal_theory.priors.base import MatrixPrior, draw_laws
+from causal_theory.priors.base import Prior
+from causal_theory.priors.sequences import RootLaw, draw_sequences
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_transition_matrix
 
 __all__ = ["InContextTask", "RootLaw", "Sample"]
-
-RootLaw = Literal["stationary", "uniform"]
-"""The law of a root: the stationary law of the drawn transition matrix, or uniform."""
-
 
 SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 """Sequences, tokens and symbols that a notebook shows of a sample."""
 
 
 SEVERAL_PARENTS = (
-    "For other graphs, and a prior with their kernels, there are pairwise_information, subset_information, "
+    "For other graphs, and a prior with their transition tensors, there are pairwise_information, subset_information, "
     "parent_attention_loss, counts_rule_loss, sampling and train_sgd"
 )
 """The remedy in messages of functions for forests."""
@@ -40,10 +36,10 @@ class Sample(NamedTuple):
     tokens : ndarray of int64, shape (n, T)
         Symbols 0..S-1; the query is the last column.
     targets : ndarray of shape (n, S)
-        The soft label: the row of the kernel at the target's parents.
+        The soft label: the row of the transition tensor at the target's parents.
     transitions : ndarray of shape (n, S, S), or (n, S, ..., S, S)
-        The kernel that the target of each sequence follows: with one parent, the query, the transition matrix. For a
-        point prior a read-only view.
+        The transition tensor that the target of each sequence follows: with one parent, the query, the transition
+        matrix. For a point prior a read-only view.
     """
 
     tokens: NDArray[np.int64]
@@ -74,9 +70,9 @@ class InContextTask:
     ``pi[parent]``. A last position that is a root is the query: uniform whatever the root law, and independent of
     all else. The target is the soft label ``y = pi[query]``.
 
-    With several parents there is a kernel for each number of parents in place of ``pi``: a child with the parents
-    ``p_1, ..., p_k`` is drawn from ``kernel_k[s_p1, ..., s_pk]``, roots are uniform, and the target is
-    ``y = kernel_k[tokens at target_parents]``.
+    With several parents there is a transition tensor for each number of parents in place of ``pi``: a child with the
+    parents ``p_1, ..., p_k`` is drawn from ``kernel_k[s_p1, ..., s_pk]``, roots are uniform, and the target is ``y =
+    kernel_k[tokens at target_parents]``.
 
     Parameters
     ----------
@@ -91,8 +87,8 @@ class InContextTask:
     Raises
     ------
     TaskError
-        If ``graph`` or ``prior`` has the wrong type, a mapping has no kernel for a number of parents in the graph, or
-        roots shall be stationary although a position has several parents.
+        If ``graph`` or ``prior`` has the wrong type, a mapping has no transition tensor for a number of parents in the
+        graph, or roots shall be stationary although a position has several parents.
     InvalidArgumentError
         If ``root_law`` is unknown.
     TransitionError
@@ -121,12 +117,13 @@ class InContextTask:
             raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}")
         if not isinstance(self.prior, Prior):
             raise TaskError(
-                f"prior must be a PointPrior, OrbitPrior or DirichletPrior, got {type(self.prior).__name__}"
+                "prior must be a PointPrior, OrbitPrior, DirichletPrior or of another subclass of Prior, got "
+                f"{type(self.prior).__name__}"
             )
-        mapped = isinstance(self.prior, MatrixPrior) and self.prior.given_as_mapping
+        mapped = self.prior.given_as_mapping
         if mapped:
             # A plain matrix may stand for a graph with several parents where only the graph matters.
-            self.prior.require_kernels(self.graph.in_degrees)
+            self.prior.require_transitions(self.graph.in_degrees)
         if self.root_law is None:
             chosen = "stationary" if self.is_single_parent and not mapped else "uniform"
             object.__setattr__(self, "root_law", chosen)
@@ -198,6 +195,7 @@ class InContextTask:
 
         Examples
         --------
+        >>> from causal_theory import PointPrior
         >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.25, 0.75]]))
         >>> task.root_distribution(task.prior.mean)
         array([0.33333333, 0.66666667])
@@ -224,6 +222,7 @@ class InContextTask:
 
         Examples
         --------
+        >>> from causal_theory import PointPrior
         >>> task = InContextTask(CausalGraph.from_parents([-1, -1, (0, 1)]), PointPrior([[0.5, 0.5], [0.5, 0.5]]))
         >>> task.require_forest("edge_scores")
         Traceback (most recent call last):
@@ -252,6 +251,7 @@ class InContextTask:
 
         Examples
         --------
+        >>> from causal_theory import PointPrior
         >>> InContextTask(CausalGraph.pairs(6), PointPrior([[0.5, 0.5], [0.5, 0.5]])).require_query("edge_scores")
         """
         self.require_forest(method_name)
@@ -283,52 +283,16 @@ class InContextTask:
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         TaskError
-            If the prior has no kernel for a number of parents in the graph.
+            If the prior has no transition tensor for a number of parents in the graph.
         TransitionError
             If roots are stationary and a drawn matrix has several closed classes in floating point.
         """
         count = check_integer("size", size, 1)
         generator = as_generator(rng)
-        kernels = draw_laws(self.prior, count, self.graph.in_degrees, generator)
-        shared = isinstance(self.prior, PointPrior)
-        used = {k: kernel[:1] if shared else kernel for k, kernel in kernels.items()}
-        owner = np.zeros(count, dtype=np.intp) if shared else np.arange(count)
-        steps = {k: _cumulative(kernel) for k, kernel in used.items()}
-        roots = _cumulative(self._root_laws(used))
-        tokens = np.empty((count, self.length), dtype=np.int64)
-        for i, parents in enumerate(self.graph.parents):
-            if parents:
-                tokens[:, i] = _draw(steps[len(parents)][owner, *(tokens[:, parent] for parent in parents)], generator)
-            elif i == self.length - 1:
-                tokens[:, i] = generator.integers(self.vocab_size, size=count)
-            else:
-                tokens[:, i] = _draw(roots[owner], generator)
-        degree = len(self.graph.target_parents)
-        targets = used[degree][owner, *(tokens[:, parent] for parent in self.graph.target_parents)]
-        return Sample(tokens, targets, kernels[degree])
-
-    def _root_laws(self, kernels: dict[int, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Laws of a root under each draw, shape (n, S)."""
-        if self.root_law == "uniform":
-            count = len(next(iter(kernels.values())))
-            return np.full((count, self.vocab_size), 1.0 / self.vocab_size)
-        return stationary_distributions(kernels[1])
+        return Sample(*draw_sequences(self.prior, self.graph, self.root_law, count, generator))
 
 
 def _join(tokens: NDArray[np.int64]) -> str:
     """Return the tokens of a context, a long one by its end."""
     dots = "… " if len(tokens) > SHOWN_TOKENS else ""
     return dots + " ".join(map(str, tokens[-SHOWN_TOKENS:].tolist()))
-
-
-def _cumulative(laws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative sums along the last axis, exactly one from the last possible symbol on."""
-    sums: NDArray[np.float64] = np.cumsum(laws, axis=-1)
-    sums /= sums[..., -1:]
-    return sums
-
-
-def _draw(cumulative: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw one symbol from each row of `_cumulative`, by inversion: the first whose sum exceeds a uniform < 1."""
-    uniform = generator.random(len(cumulative))
-    return np.asarray((cumulative <= uniform[:, np.newaxis]).sum(axis=1), dtype=np.int64)

@@ -136,20 +136,62 @@ def test_text_has_one_line_per_assumption():
     assert lines[3].startswith("constant_mean: fails (")
 
 
-class Unknown(Prior):
-    """A prior that the checks know nothing about."""
+class Own(Prior):
+    """A prior of somebody's own: one of a few matrices, equally likely."""
 
-    vocab_size = 2
-    mean = np.full((2, 2), 0.5)
+    vocab_size = 3
+
+    def __init__(self, *matrices, symmetric=False):
+        self.matrices = np.array(matrices)
+        self._symmetric = symmetric
+
+    @property
+    def mean(self):
+        return self.matrices.mean(axis=0)
+
+    @property
+    def symmetric(self):
+        return self._symmetric
 
     def sample(self, size, rng=None):
-        """Return uniform matrices."""
-        return np.full((size, 2, 2), 0.5)
+        return self.matrices[np.random.default_rng(rng).integers(len(self.matrices), size=size)]
+
+
+class TestPriorsOfYourOwn:
+    @pytest.mark.parametrize(
+        ("prior", "expected"),
+        [
+            (Own(UNIFORM, LAZY), [None, False, None, False]),
+            (Own(LAZY, LAZY.T), [None, None, None, False]),
+            (Own(TRACE_ONE), [None, None, False, False]),
+            (Own(SPARSE), [False, None, False, False]),
+            (Own(REDUCIBLE), [False, False, False, False]),
+            (Own(TRACE_ONE, symmetric=True), [None, None, True, False]),
+        ],
+    )
+    def test_draws_refute_and_never_prove(self, prior, expected):
+        report = check_assumptions(prior, draws=50)
+        assert [check.holds for check in report] == expected
+        assert not report.all_hold
+
+    def test_witnesses(self):
+        report = check_assumptions(Own(TRACE_ONE, LAZY), draws=40)
+        assert report.lower_bound.witness == "smallest entry in 40 draws: pi[0, 0] = 0.1, gamma at most 0.3"
+        norms = [check_assumptions(PointPrior(pi)).non_degeneracy.value for pi in (TRACE_ONE, LAZY)]
+        assert_close(report.non_degeneracy.value, min(norms), rtol=1e-12)
+        assert report.symmetry.witness.startswith("swapping symbols 0 and ")
+        assert "lower_bound: open" in str(report)
+        assert "non_degeneracy open" in repr(report)
+
+    def test_another_answer_of_the_prior_is_taken(self):
+        class Knows(Own):
+            def assumptions(self, *, draws=1000, rng=0):
+                return check_assumptions(OrbitPrior(TRACE_ONE))
+
+        assert check_assumptions(Knows(TRACE_ONE)).all_hold
 
 
 def test_bad_input():
-    with pytest.raises(InvalidArgumentError, match=r"prior must be .* got Unknown"):
-        check_assumptions(Unknown())
     with pytest.raises(InvalidArgumentError, match=r"prior must be .* got ndarray"):
         check_assumptions(UNIFORM)
     with pytest.raises(InvalidArgumentError, match="draws must be an integer of at least 1, got 0"):

@@ -1,5 +1,6 @@
 """The priors: exact laws of their samples, means, immutability, bad input."""
 
+import json
 from collections import Counter
 from itertools import permutations
 
@@ -237,9 +238,81 @@ class TestDrawnPrior:
         [
             (PRIOR, 1, "draws must be an integer of at least 2, got 1"),
             (PRIOR, 2.5, "draws must be an integer"),
-            (OrbitPrior(GENERIC), 3, "prior must be a DirichletPrior, got OrbitPrior"),
+            (GENERIC, 3, "prior must be a Prior, got ndarray"),
         ],
     )
     def test_bad_input(self, prior, draws, match):
         with pytest.raises(InvalidArgumentError, match=match):
             DrawnPrior(prior, draws, rng=0)
+
+
+class Blend(Prior):
+    """A prior of somebody's own: uniform rows, moved towards a matrix."""
+
+    vocab_size = 3
+    mean = np.full((3, 3), 1 / 3)
+
+    def __init__(self, share, towards, label="x"):
+        self.share, self.towards, self._label = share, towards, label
+
+    def sample(self, size, rng=None):
+        rows = np.random.default_rng(rng).dirichlet(np.ones(3), size=(size, 3))
+        return (1 - self.share) * rows + self.share * np.asarray(self.towards)
+
+
+class TestToDict:
+    def test_priors_of_the_package(self):
+        sloppy = np.array([[0.5, 0.5 + 1e-11], [0.25, 0.75]])
+        assert DirichletPrior(4, 0.1, floor=0.5).to_dict() == {
+            "kind": "dirichlet",
+            "symbols": 4,
+            "concentration": 0.1,
+            "floor": 0.5,
+        }
+        assert PointPrior([[0.5, 0.5], [1, 0]]).to_dict() == {"kind": "point", "transition": [[0.5, 0.5], [1.0, 0.0]]}
+        assert OrbitPrior(sloppy).to_dict()["moved"] == OrbitPrior(sloppy).moved > 0.0
+        assert OrbitPrior({2: np.full((2, 2, 2), 0.5)}).to_dict() == {
+            "kind": "orbit",
+            "transition": {"2": [[[0.5, 0.5]] * 2] * 2},
+        }
+
+    @pytest.mark.parametrize("prior", [*PRIORS, Blend(0.5, GENERIC)], ids=repr)
+    def test_json_takes_it(self, prior):
+        assert json.loads(json.dumps(prior.to_dict())) == prior.to_dict()
+
+    def test_a_class_of_your_own(self):
+        """What the constructor took, as far as public attributes hold it."""
+        assert Blend(0.25, GENERIC).to_dict() == {
+            "kind": f"{__name__}:Blend",
+            "symbols": 3,
+            "share": 0.25,
+            "towards": GENERIC.tolist(),
+        }
+
+    def test_a_subclass_is_not_taken_for_its_base(self):
+        class Other(DirichletPrior):
+            pass
+
+        assert Other(3, 0.5).to_dict()["kind"].endswith("Other")
+
+
+class TestFixed:
+    @pytest.mark.parametrize("prior", [PointPrior(GENERIC), OrbitPrior(GENERIC), PRIORS[-1]], ids=repr)
+    def test_nothing_to_fix(self, prior):
+        assert prior.fixed(5, rng=0) is prior
+
+    def test_draws_of_a_symmetric_prior_stand_for_their_relabelings(self):
+        prior = DirichletPrior(3, 0.5)
+        assert np.array_equal(prior.fixed(4, rng=3).matrices, prior.sample(4, rng=3))
+        assert prior.fixed(4, rng=3).symmetric
+
+    def test_names_are_kept_otherwise(self):
+        fixed = Blend(0.5, GENERIC).fixed(4, rng=1)
+        known = {matrix.tobytes() for matrix in fixed.matrices}
+        assert {matrix.tobytes() for matrix in fixed.sample(50, rng=2)} <= known
+        assert_close(fixed.mean, fixed.matrices.mean(axis=0), rtol=0.0)
+
+
+def test_smoothing_is_the_concentration():
+    assert [prior.smoothing for prior in PRIORS] == [1.0, 1.0, 0.1, 1.0, 1.0]
+    assert DirichletPrior(3, 0.25).smoothing == 0.25

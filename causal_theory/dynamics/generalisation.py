@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from causal_theory.averaging import DEFAULT_DRAWS
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.notebook import block, facts
@@ -13,6 +12,7 @@ from causal_theory.population.excess import excess_loss
 from causal_theory.population.loss import population_loss
 from causal_theory.population.parent_attention import parent_attention_loss
 from causal_theory.population.prediction_error import PredictionError, prediction_error
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator
 
@@ -121,6 +121,6 @@ def generalisation(
         loss=parent_attention_loss(task, A2, epsilon=epsilon, draws=draws, rng=seeds[0]),
         floor=loss_floor(task, draws=draws, rng=seeds[0]),
         excess=excess_loss(task, A2, epsilon=epsilon, draws=draws, rng=seeds[0]),
-        actual_loss=population_loss(task, A1, A2, epsilon=epsilon, samples=samples, rng=seeds[1]),
+        actual_loss=population_loss(task, A1, A2, epsilon=epsilon, samples=samples, draws=draws, rng=seeds[1]),
         error=prediction_error(task, A1, A2, samples=samples, rng=seeds[2]),
     )

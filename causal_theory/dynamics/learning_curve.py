@@ -1,22 +1,21 @@
 """How the best loss of stage 2 falls with the length of the sequence."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.dynamics.minimum import Point, smallest_on
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.notebook import Cell, block, paragraph, same_decimals, table
 from causal_theory.population.baselines import loss_floor
-from causal_theory.population.parent_attention import along_multiples, heads_ignore_labels, is_forest_task
-from causal_theory.population.several_parents.moments import prepare_sweep
+from causal_theory.population.engines import AnyGraph, choose_engine
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_epsilon, check_integer
@@ -131,7 +130,9 @@ def _at_end(multiple: float) -> bool:
 
 
 @default_floats
-def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> BestMultiple:
+def best_multiple(
+    task: InContextTask, *, epsilon: float, draws: int = DEFAULT_DRAWS, rng: SeedLike = 0
+) -> BestMultiple:
     """Return the multiple of I for ``A2`` with the smallest loss, and that loss; with several parents for every head.
 
     The loss may have several local minima. Its derivatives are bounded, so that values and slopes at the ends of an
@@ -143,8 +144,10 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
         Any task whose graph has a narrow frontier, of any length: forests with an independent query, order-k chains.
     epsilon : float
         The constant inside the logarithm of the loss, greater than 0.
+    draws : int
+        Transition tensors to draw for priors that are averaged over draws.
     rng : int or Generator, optional
-        Source of draws for priors that are averaged over draws.
+        Source of these draws, the same for every multiple.
 
     Returns
     -------
@@ -159,7 +162,7 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     InvalidArgumentError
         If ``epsilon`` is not positive.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If the frontier of the graph is too wide for exact sums.
 
@@ -175,29 +178,30 @@ def best_multiple(task: InContextTask, *, epsilon: float, rng: SeedLike = 0) -> 
     """
     seed = int(as_generator(rng).integers(2**63))
     copy = np.stack([np.eye(task.vocab_size)] * len(task.graph.target_parents))
-    return best_multiple_of(task, copy, epsilon=epsilon, upper=LARGEST, rng=seed)
+    return best_multiple_of(task, copy, epsilon=epsilon, upper=LARGEST, draws=draws, rng=seed)
 
 
 def best_multiple_of(
-    task: InContextTask, pattern: Array, *, epsilon: float, upper: float, rng: int = 0
+    task: InContextTask,
+    pattern: Array,
+    *,
+    epsilon: float,
+    upper: float,
+    draws: int = DEFAULT_DRAWS,
+    rng: int = 0,
 ) -> BestMultiple:
     """Return the same for multiples, from 0 to ``upper``, of any matrices (k, S, S)."""
-    constant = check_epsilon(epsilon)
-    sweep = None if is_forest_task(task) else prepare_sweep(task, "best_multiple")
-
-    @cache
-    def evaluate(multiple: float) -> Point:
-        def at(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-            return along_multiples(task, sweep, kernels, pattern, multiple, constant)
-
-        invariant, degrees = heads_ignore_labels(pattern), task.graph.in_degrees
-        found = average_over_kernels(task.prior, degrees, at, label_invariant=invariant, draws=DEFAULT_DRAWS, rng=rng)
-        return Point(multiple, *found.value.tolist())
-
+    engine = choose_engine(task, "best_multiple")
+    evaluate = cache(partial(_point_at, engine, pattern, check_epsilon(epsilon), draws, rng))
     # The logits of a position span no more than the columns of the matrices do together.
     reach = float(np.ptp(pattern, axis=1).max(axis=1).sum())
     best = smallest_on(evaluate, upper, reach)
     return BestMultiple(best.at, best.loss)
+
+
+def _point_at(engine: AnyGraph, pattern: Array, epsilon: float, draws: int, rng: int, multiple: float) -> Point:
+    found = engine.task.prior.average(engine.along(pattern, multiple, epsilon), draws=draws, rng=rng)
+    return Point(multiple, *found.value.tolist())
 
 
 @default_floats
@@ -207,6 +211,7 @@ def learning_curve(
     *,
     epsilon: Callable[[int], float] | None = None,
     fit_last: int = 4,
+    draws: int = DEFAULT_DRAWS,
     rng: SeedLike = 0,
 ) -> LearningCurve:
     """Return the best loss over the one-parameter path of stage 2 at several lengths, exactly.
@@ -223,8 +228,10 @@ def learning_curve(
         Maps a length to the constant inside the logarithm; ``1 / T`` by default.
     fit_last : int
         Number of lengths, counted from the longest, that the exponent is fitted to.
+    draws : int
+        Transition tensors to draw for priors that are averaged over draws.
     rng : int or Generator, optional
-        Only used by priors that are averaged over draws; every length uses the same draws.
+        Source of these draws; every length uses the same ones.
 
     Returns
     -------
@@ -261,10 +268,10 @@ def learning_curve(
         task = task_family(length)
         symbols = task.vocab_size
         constants.append(check_epsilon(epsilon(length) if epsilon is not None else 1.0 / length))
-        best = best_multiple(task, epsilon=constants[-1], rng=seed)
+        best = best_multiple(task, epsilon=constants[-1], draws=draws, rng=seed)
         losses.append(best.loss)
         multiples.append(best.multiple)
-        floors.append(float(loss_floor(task, rng=seed)))
+        floors.append(float(loss_floor(task, draws=draws, rng=seed)))
     curve = LearningCurve(
         lengths=np.array(sizes),
         epsilons=np.array(constants),

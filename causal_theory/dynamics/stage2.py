@@ -12,6 +12,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.notebook import array_block, block, count, facts, figure, number, settings_table, sparkline
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.progress import track
 from causal_theory.specs.base import Option, Spec
 from causal_theory.specs.readers import integer
@@ -177,7 +178,13 @@ class Stage2Run:
 
 @default_floats
 def run_stage2(
-    task: InContextTask, settings: Stage2, *, epsilon: float, beta0: float = 0.0, rng: SeedLike = 0
+    task: InContextTask,
+    settings: Stage2,
+    *,
+    epsilon: float,
+    beta0: float = 0.0,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = 0,
 ) -> Stage2Run:
     """Run stage 2 by itself; see :func:`causal_theory.train_population`.
 
@@ -191,8 +198,10 @@ def run_stage2(
         The constant inside the logarithm of the loss, greater than 0.
     beta0 : float
         The start is ``A2 = beta0 I``.
+    draws : int
+        Transition matrices to draw for priors that are averaged over draws.
     rng : int or Generator, optional
-        Source of draws for priors that are averaged over draws; every step uses the same ones.
+        Source of these draws; every step uses the same ones.
 
     Returns
     -------
@@ -228,7 +237,7 @@ def run_stage2(
     for step in track(range(settings.steps + 1), "stage 2"):
         if not _within_reach(A2):
             return _result(matrices, losses, step)
-        loss, gradient = parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, rng=seed)
+        loss, gradient = parent_attention_loss_and_gradient(task, A2, epsilon=epsilon, draws=draws, rng=seed)
         if not np.isfinite(loss.value):
             return _result(matrices, losses, step)
         losses.append(float(loss))

@@ -6,6 +6,7 @@ from causal_theory.dynamics.stage1 import Stage1, Stage1Run, run_stage1
 from causal_theory.dynamics.stage2 import Stage2, Stage2Run, run_stage2
 from causal_theory.floats import default_floats
 from causal_theory.notebook import block
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_epsilon
 
@@ -43,6 +44,7 @@ def train_population(
     epsilon: float,
     stage1: Stage1 | None = None,
     stage2: Stage2 | None = None,
+    draws: int = DEFAULT_DRAWS,
     rng: SeedLike = 0,
 ) -> PopulationRun:
     r"""Run Algorithm 1 on the population loss, without sampling sequences.
@@ -59,8 +61,10 @@ def train_population(
         The constant inside the logarithm of the loss, greater than 0.
     stage1, stage2 : Stage1, Stage2, optional
         Settings.
+    draws : int
+        Transition matrices to draw for priors that are averaged over draws.
     rng : int or Generator
-        Only used by priors that are averaged over draws.
+        Source of these draws; every step of a stage uses the same ones.
 
     Returns
     -------
@@ -91,6 +95,6 @@ def train_population(
     epsilon = check_epsilon(epsilon)
     first, second = stage1 or Stage1(), stage2 or Stage2()
     return PopulationRun(
-        run_stage1(task, first, epsilon=epsilon, rng=rng),
-        run_stage2(task, second, epsilon=epsilon, beta0=first.beta0, rng=rng),
+        run_stage1(task, first, epsilon=epsilon, draws=draws, rng=rng),
+        run_stage2(task, second, epsilon=epsilon, beta0=first.beta0, draws=draws, rng=rng),
     )

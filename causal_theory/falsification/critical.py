@@ -9,7 +9,6 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS
 from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Method
 from causal_theory.floats import default_floats
@@ -17,9 +16,9 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.by_name import graph_by_name
 from causal_theory.graphs.families import FAMILIES
 from causal_theory.notebook import Cell, block, facts, figure, sparkline, table, with_error
-from causal_theory.population.scores import edge_scores
-from causal_theory.priors import DirichletPrior, PointPrior, Prior
-from causal_theory.priors.drawn import DrawnPrior
+from causal_theory.population.engines import choose_engine
+from causal_theory.priors import Draws, Prior
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.progress import track
 from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask, RootLaw
@@ -191,8 +190,8 @@ def critical_length(
     if not sizes or any(a >= b for a, b in pairwise(sizes)):
         raise InvalidArgumentError(f"lengths must be increasing integers, at least one, got {sizes}")
     make = graph_maker(graph_family)
-    if isinstance(prior, DirichletPrior) and prior.vocab_size > 2:
-        prior = DrawnPrior(prior, draws, rng)
+    if prior.rule(draws=draws, rng=rng).kind == "monte_carlo":
+        prior = prior.fixed(draws, rng)
     constants, margins, errors = [], [], []
     method: Method = "exact"
     for length in track(sizes, "critical length"):
@@ -229,26 +228,27 @@ def _named(name: str) -> Callable[[int], CausalGraph]:
     return partial(graph_by_name, name)
 
 
-def smallest_margin(task: InContextTask, epsilon: float) -> tuple[float, float, Method]:
+@default_floats
+def smallest_margin(
+    task: InContextTask, epsilon: float, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = 0
+) -> tuple[float, float, Method]:
     """Return the margin that decides whether all parents win, its error bar, and how both were obtained.
 
     It belongs to the pair of parent and rival with the lowest upper end if some parent loses beyond its error bar, else
     to the one with the lowest lower end. Its sign is therefore certain exactly if the verdict on the graph is.
     """
-    if isinstance(task.prior, DrawnPrior):
-        priors = [PointPrior(matrix) for matrix in task.prior.matrices]
-        scores = [edge_scores(InContextTask(task.graph, one, task.root_law), epsilon=epsilon).value for one in priors]
-        method: Method = "monte_carlo"
-        own, others = _parent_and_rivals(np.stack(scores), task.graph)
-        lead, bar = (own - others).mean(axis=0), (own - others).std(axis=0, ddof=1) / np.sqrt(len(scores))
+    plan = choose_engine(task, "smallest_margin").scores(epsilon)
+    rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
+    if isinstance(rule, Draws):
+        own, others = _parent_and_rivals(np.stack([plan.evaluate(one)[0] for one in rule]), task.graph)
+        lead, bar = (own - others).mean(axis=0), (own - others).std(axis=0, ddof=1) / np.sqrt(len(own))
     else:
-        found = edge_scores(task, epsilon=epsilon)
-        method = found.method
+        found = rule.average(plan)
         own, others = _parent_and_rivals(found.value, task.graph)
         lead, bar = own - others, sum(_parent_and_rivals(found.error, task.graph))
     upper, lower = lead + ERROR_BARS * bar, lead - ERROR_BARS * bar
     where = int(np.argmin(upper if (upper < 0.0).any() else lower))
-    return float(lead[where]), float(bar[where]), method
+    return float(lead[where]), float(bar[where]), rule.kind
 
 
 def _parent_and_rivals(matrix: Array, graph: CausalGraph) -> tuple[Array, Array]:

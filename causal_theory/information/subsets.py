@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import comb
 from typing import Literal, get_args
@@ -9,14 +10,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.information.lost import lost_symbols
 from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
 from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
 from causal_theory.notebook import block, number, table
+from causal_theory.population.lost_symbols import lost_symbols
+from causal_theory.priors.rules import DEFAULT_DRAWS, Plan
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.subsets import laws_with_subsets
 from causal_theory.validation import SeedLike, check_choice, check_integer
@@ -138,7 +139,7 @@ def subset_information(
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
 ) -> Estimate:
-    r"""Return the information between a token and a set of earlier tokens, given the kernels, averaged over the prior.
+    r"""Return the information between a token and a set of earlier tokens, given the tensors, averaged over the prior.
 
     With e the token at the position, z the tokens of the set, P their joint law and Q the product of the law of e and
     the law of z:
@@ -167,7 +168,7 @@ def subset_information(
     measure : {"chi2", "kl", "tv", "hellinger", "modified_chi2"}
         The divergence.
     draws : int
-        Number of draws of the kernels when the prior has no exact average.
+        Number of draws of the transition tensors when the prior has no exact average.
     rng : int or Generator, optional
         Source of these draws.
 
@@ -181,7 +182,7 @@ def subset_information(
     InvalidArgumentError
         If the measure is unknown, or position or subset are out of range.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If the graph is too wide for an exact law.
 
@@ -229,7 +230,7 @@ def subset_informations(
     measure : {"chi2", "kl", "tv", "hellinger", "modified_chi2"}
         The divergence.
     draws : int
-        Number of draws of the kernels when the prior has no exact average; the same for all sets.
+        Number of draws of the transition tensors when the prior has no exact average; the same for all sets.
     rng : int or Generator, optional
         Source of these draws.
 
@@ -243,7 +244,7 @@ def subset_informations(
     InvalidArgumentError
         If an argument is out of range.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If there are more than 100,000 sets, or the graph is too wide for an exact law.
 
@@ -292,7 +293,7 @@ def best_subset(
     measure : {"chi2", "kl", "tv", "hellinger", "modified_chi2"}
         The divergence.
     draws : int
-        Number of draws of the kernels when the prior has no exact average.
+        Number of draws of the transition tensors when the prior has no exact average.
     rng : int or Generator, optional
         Source of these draws.
 
@@ -306,7 +307,7 @@ def best_subset(
     InvalidArgumentError
         If an argument is out of range.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If there are more than 100,000 sets, or the graph is too wide for an exact law.
 
@@ -345,30 +346,35 @@ def _estimate(
     *,
     scalar: bool = False,
 ) -> Estimate:
-    relative = 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size ** len(subsets[0]))
-
-    code = _CODES[measure]
-
-    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-        laws = laws_with_subsets(task, kernels, position, subsets)
-        values, errors = law_divergences(laws, code, relative)
-        if code == CHI2:
-            errors += _lost(task, kernels, position, subsets, laws)
-        return (values[0], errors[0]) if scalar else (values, errors)
-
-    return average_over_kernels(task.prior, task.graph.in_degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
+    evaluate = partial(_divergences, task, position, subsets, _CODES[measure], scalar)
+    plan = Plan(evaluate, task.graph.in_degrees, label_invariant=True)
+    return task.prior.average(plan, draws=draws, rng=rng)
 
 
-def _lost(
+def _divergences(
     task: InContextTask,
-    kernels: Mapping[int, Array],
     position: int,
     subsets: Sequence[tuple[int, ...]],
-    laws: Array,
+    code: int,
+    scalar: bool,
+    transitions: Mapping[int, Array],
+) -> tuple[Array, Array]:
+    """Return the divergence for each set, and bounds on the errors, (N,), or those of the first set, ()."""
+    relative = 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size ** len(subsets[0]))
+    laws = laws_with_subsets(task, transitions, position, subsets)
+    values, errors = law_divergences(laws, code, relative)
+    if code == CHI2:
+        evaluate = partial(_laws_of_both, task, position, subsets)
+        errors += lost_symbols(_of_both(laws), transitions, evaluate)
+    return (values[0], errors[0]) if scalar else (values, errors)
+
+
+def _laws_of_both(
+    task: InContextTask, position: int, subsets: Sequence[tuple[int, ...]], transitions: Mapping[int, Array]
 ) -> Array:
-    """Return how many symbols of the token, and combinations of those of each set, are lost to underflow, (N,)."""
+    return _of_both(laws_with_subsets(task, transitions, position, subsets))
 
-    def both(joints: Array) -> Array:
-        return np.concatenate([joints.sum(axis=1), joints.sum(axis=2)], axis=1)
 
-    return lost_symbols(both(laws), kernels, lambda others: both(laws_with_subsets(task, others, position, subsets)))
+def _of_both(joints: Array) -> Array:
+    """Return the laws of the symbols of the token, and of the combinations of those of each set, (N, S + S^m)."""
+    return np.concatenate([joints.sum(axis=1), joints.sum(axis=2)], axis=1)

@@ -1,27 +1,20 @@
 """Losses to compare with: the entropy floor, counting along the edges, counting tokens."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels, average_over_prior
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.population.log_moments import Terms, Weights, log_moments
+from causal_theory.population.engines import choose_engine
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
-from causal_theory.population.parent_attention import ExactOrSampled, is_forest_task
-from causal_theory.population.several_parents.baselines import counting_loss, entropy_at, token_counting_loss
-from causal_theory.population.several_parents.moments import RowMoments, prepare_sweep
+from causal_theory.population.parent_attention import ExactOrSampled
 from causal_theory.population.several_parents.sampled import sampled_counting, sampled_floor, sampled_token_counting
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_integer, check_positive
 
-__all__ = ["counts_rule_loss", "entropy_floor", "floor_at", "loss_floor", "unigram_loss"]
-
-Array = NDArray[np.float64]
+__all__ = ["counts_rule_loss", "loss_floor", "unigram_loss"]
 
 SMALLEST_SMOOTHING, LARGEST_SMOOTHING = 1e-300, 1e300
 """Times up to the reciprocal of the one, and sums over symbols of the other, are doubles."""
@@ -40,8 +33,8 @@ def loss_floor(
 
     .. math:: L^* = E_\pi \frac1S \sum_a H(\pi_{a \cdot}), \qquad H(p) = -\sum_b p_b \log p_b
 
-    Without an independent query, as with several parents, the rows of the kernel of the target are weighed by the joint
-    law of the tokens at the target's parents.
+    Without an independent query, as with several parents, the rows of the transition tensor of the target are weighed
+    by the joint law of the tokens at the target's parents.
 
     No predictor whose output is a probability vector can do better; the model with ``eps > 0`` is not one, so its
     loss can lie below.
@@ -55,7 +48,7 @@ def loss_floor(
     samples : int
         Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices, or kernels, to draw when the prior has no exact average.
+        Transition matrices, or transition tensors, to draw when the prior has no exact average.
     rng : int or Generator, optional
         Source of draws and sequences.
 
@@ -69,7 +62,7 @@ def loss_floor(
     InvalidArgumentError
         If the method is unknown.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If the law of the tokens at the target's parents needs too large arrays.
 
@@ -82,25 +75,7 @@ def loss_floor(
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_floor(task, check_integer("samples", samples, 2), rng)
 
-    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-        return floor_at(task, kernels)
-
-    degrees = (1,) if task.graph.has_query else task.graph.in_degrees
-    return average_over_kernels(task.prior, degrees, evaluate, label_invariant=True, draws=draws, rng=rng)
-
-
-def floor_at(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-    """Return the floor at given kernels, and a bound on its roundoff."""
-    if task.graph.has_query:
-        return entropy_floor(kernels[1])
-    return entropy_at(task, kernels)
-
-
-def entropy_floor(transition: Array) -> tuple[Array, Array]:
-    """Return the mean entropy of the rows of one matrix, and a bound on its roundoff."""
-    logs = np.log(transition, out=np.zeros_like(transition), where=transition > 0.0)
-    value = np.array(-(transition * logs).sum() / len(transition))
-    return value, 4.0 * float(np.finfo(float).eps) * len(transition) * (1.0 + value)
+    return task.prior.average(choose_engine(task, "loss_floor").floor(), draws=draws, rng=rng)
 
 
 @default_floats
@@ -134,7 +109,7 @@ def counts_rule_loss(
     samples : int
         Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices, or kernels, to draw when the prior has no exact average.
+        Transition matrices, or transition tensors, to draw when the prior has no exact average.
     rng : int or Generator, optional
         Source of draws and sequences.
 
@@ -148,7 +123,7 @@ def counts_rule_loss(
     InvalidArgumentError
         If ``smoothing`` is out of range or another argument is out of range.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If the frontier of the graph is too wide for exact sums.
 
@@ -163,33 +138,7 @@ def counts_rule_loss(
     slots = _check_slots(parents, len(task.graph.target_parents))
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_counting(task, c, slots, check_integer("samples", samples, 2), rng)
-    if not is_forest_task(task) or slots != (0,):
-        return _counting_on_any_graph(task, c, slots, draws, rng)
-    size = task.vocab_size
-    forest = task.graph.parent_array[:-1]
-    weights = _weights(np.eye(size), np.zeros(size))
-    query = np.repeat(np.arange(size), size + 1)
-    symbol = np.tile(np.append(np.arange(size), -1), size)
-    plain = symbol < 0
-    constant = np.where(plain, size * c, c)
-
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        terms = Terms(
-            symbols=symbol,
-            groups=query,
-            shifts=plain.astype(np.float64),
-            factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
-            constant_logs=np.zeros(len(constant)),
-            constant_shifts=constant,
-            lowest=constant,
-            log_lowest=np.log(constant),
-            highest=float((forest >= 0).sum() + size * c),
-        )
-        law = task.root_distribution(transition)
-        found = log_moments(forest, transition, law, weights, terms, slopes=False)
-        return np.array(found.value), np.array(found.error)
-
-    return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+    return task.prior.average(choose_engine(task, "counts_rule_loss").counting(c, slots), draws=draws, rng=rng)
 
 
 @default_floats
@@ -220,7 +169,7 @@ def unigram_loss(
     samples : int
         Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices, or kernels, to draw when the prior has no exact average.
+        Transition matrices, or transition tensors, to draw when the prior has no exact average.
     rng : int or Generator, optional
         Source of draws and sequences.
 
@@ -234,7 +183,7 @@ def unigram_loss(
     InvalidArgumentError
         If ``smoothing`` is out of range or another argument is out of range.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
         If the frontier of the graph is too wide for exact sums.
 
@@ -248,34 +197,7 @@ def unigram_loss(
     c = _check_smoothing(smoothing)
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
         return sampled_token_counting(task, c, check_integer("samples", samples, 2), rng)
-    if not is_forest_task(task):
-        sweep = prepare_sweep(task, "unigram_loss")
-        return _averaged(task, lambda kernels: token_counting_loss(sweep, kernels, c), draws, rng)
-    size, context = task.vocab_size, task.length - 1
-    total = context + size * c
-    # The last term is the constant total: group 1 weighs nothing.
-    weights = _weights(np.stack([np.ones(size), np.zeros(size)]), np.array([1.0, 0.0]))
-    symbol = np.append(np.arange(size), -1)
-    constant = np.append(np.full(size, c), total)
-
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        terms = Terms(
-            symbols=symbol,
-            groups=np.append(np.zeros(size, dtype=np.int64), 1),
-            shifts=np.zeros(size + 1),
-            factors=np.append(-transition.mean(axis=0), 1.0),
-            constant_logs=np.zeros(size + 1),
-            constant_shifts=constant,
-            lowest=constant,
-            log_lowest=np.log(constant),
-            highest=total,
-        )
-        law = task.root_distribution(transition)
-        parents = task.graph.parent_array[:-1]
-        found = log_moments(parents, transition, law, weights, terms, slopes=False)
-        return np.array(found.value), np.array(found.error)
-
-    return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
+    return task.prior.average(choose_engine(task, "unigram_loss").token_counting(c), draws=draws, rng=rng)
 
 
 def _check_smoothing(smoothing: float) -> float:
@@ -287,11 +209,6 @@ def _check_smoothing(smoothing: float) -> float:
     return c
 
 
-def _weights(omega: Array, root_omega: Array) -> Weights:
-    with np.errstate(divide="ignore"):
-        return Weights(np.log(omega), np.log(root_omega))
-
-
 def _check_slots(parents: Iterable[int] | None, count: int) -> tuple[int, ...]:
     if parents is None:
         return tuple(range(count))
@@ -301,19 +218,3 @@ def _check_slots(parents: Iterable[int] | None, count: int) -> tuple[int, ...]:
     if len(set(slots)) != len(slots) or any(slot >= count for slot in slots):
         raise InvalidArgumentError(f"parents must be distinct places from 0 to {count - 1}, got {slots}")
     return slots
-
-
-def _counting_on_any_graph(task: InContextTask, c: float, slots: Sequence[int], draws: int, rng: SeedLike) -> Estimate:
-    sweep = prepare_sweep(task, "counts_rule_loss")
-    return _averaged(task, lambda kernels: counting_loss(sweep, kernels, c, tuple(slots)), draws, rng)
-
-
-def _averaged(
-    task: InContextTask, moments: Callable[[Mapping[int, Array]], RowMoments], draws: int, rng: SeedLike
-) -> Estimate:
-    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-        found = moments(kernels)
-        return np.array(found.value), np.array(found.error)
-
-    degrees = task.graph.in_degrees
-    return average_over_kernels(task.prior, degrees, evaluate, label_invariant=True, draws=draws, rng=rng)

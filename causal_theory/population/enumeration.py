@@ -7,6 +7,7 @@ from causal_theory.errors import TooLargeError
 from causal_theory.kernels.enumeration import walk_blocks
 from causal_theory.kernels.sequences import batch_moments, unpack_sequences
 from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax, key_scores
+from causal_theory.population.names import mean_over_relabelings
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 
@@ -17,8 +18,11 @@ __all__ = [
     "enumerated_loss",
     "enumerated_scores",
     "is_steep",
+    "joined_gradient",
     "loss_error",
+    "mean_gradient_over_names",
     "roundoff",
+    "split_gradient",
 ]
 
 MAX_SEQUENCES = 2_000_000_000
@@ -50,7 +54,7 @@ def check_sequences(task: InContextTask, max_sequences: int, alternative: str) -
 
 @np.errstate(under="ignore")
 def enumerated_loss(
-    task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
+    task: InContextTask, A1: Array, A2: Array, epsilon: float, transition: Array
 ) -> tuple[Array, Array]:
     """Return the loss at one transition matrix and a bound on its roundoff."""
     if is_steep(A2):
@@ -62,7 +66,7 @@ def enumerated_loss(
 
 @np.errstate(under="ignore")
 def enumerated_gradient(
-    task: InContextTask, transition: Array, A1: Array, A2: Array, epsilon: float
+    task: InContextTask, A1: Array, A2: Array, epsilon: float, transition: Array
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
     """Return the gradients (A1, A2) and the loss at one transition matrix, and bounds on their roundoff.
 
@@ -83,6 +87,30 @@ def enumerated_gradient(
     return (first, second, np.array(loss)), (first_error, second_error, loss_error(loss, epsilon, relative))
 
 
+def joined_gradient(
+    task: InContextTask, A1: Array, A2: Array, epsilon: float, transition: Array
+) -> tuple[Array, Array]:
+    """Return the gradients (A1, A2) and the loss as one array, and bounds on their roundoff."""
+    values, errors = enumerated_gradient(task, A1, A2, epsilon, transition)
+    return _join(*values), _join(*errors)
+
+
+def _join(*arrays: Array) -> Array:
+    return np.concatenate([array.ravel() for array in arrays])
+
+
+def split_gradient(joined: Array, A1: Array, A2: Array) -> tuple[Array, Array, Array]:
+    """Return the parts of :func:`joined_gradient`."""
+    cut = A1.size
+    return joined[:cut].reshape(A1.shape), joined[cut:-1].reshape(A2.shape), joined[-1].reshape(())
+
+
+def mean_gradient_over_names(A1: Array, A2: Array, joined: Array) -> Array:
+    """Return the average over relabelings of :func:`joined_gradient`."""
+    first, second, loss = split_gradient(joined, A1, A2)
+    return _join(first, mean_over_relabelings(second), loss)
+
+
 def _attention_doubt(A1: Array, attention: Array, relative: float) -> Array:
     """Bound the error of the attention times that of a derivative by a logit, which is at most one.
 
@@ -96,7 +124,7 @@ def _attention_doubt(A1: Array, attention: Array, relative: float) -> Array:
     return bound
 
 
-def enumerated_scores(task: InContextTask, transition: Array, epsilon: float) -> tuple[Array, Array]:
+def enumerated_scores(task: InContextTask, epsilon: float, transition: Array) -> tuple[Array, Array]:
     """Return the edge scores: the derivatives by the logits at ``A2 = 0``, where the token equals the query."""
     length, size = task.length, task.vocab_size
     uniform = np.tril(np.ones((length, length))) / np.arange(1, length + 1)[:, None]

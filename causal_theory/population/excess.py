@@ -1,27 +1,17 @@
 """What the model with local attention loses against the entropy floor."""
 
-from collections.abc import Mapping
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.population.baselines import floor_at
-from causal_theory.population.parent_attention import (
-    check_second_matrix,
-    construction_loss_at,
-    heads_ignore_labels,
-    is_forest_task,
-)
-from causal_theory.population.several_parents.moments import prepare_sweep
+from causal_theory.population.engines import choose_engine, with_heads
+from causal_theory.population.parent_attention import check_second_matrix
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike
 
 __all__ = ["excess_loss"]
-
-Array = NDArray[np.float64]
 
 
 @default_floats
@@ -66,8 +56,8 @@ def excess_loss(
     InvalidArgumentError
         If ``A2`` has the wrong shape or ``epsilon`` is not positive.
     TaskError
-        If the prior has no kernel for a number of parents in the graph, or ``A2`` is one matrix and a position has
-        several parents.
+        If the prior has no transition tensor for a number of parents in the graph, or ``A2`` is one matrix and a
+        position has several parents.
     TooLargeError
         If the frontier of the graph is too wide for exact sums.
 
@@ -81,18 +71,5 @@ def excess_loss(
     """
     matrices, epsilon = check_second_matrix(task, A2, epsilon, "excess_loss")
     shift = np.log1p(task.vocab_size * epsilon) if normalised else 0.0
-    sweep = None if is_forest_task(task) else prepare_sweep(task, "excess_loss")
-
-    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-        loss, loss_error = construction_loss_at(task, sweep, kernels, matrices, epsilon)
-        floor, floor_error = floor_at(task, kernels)
-        return loss - floor + shift, loss_error + floor_error
-
-    return average_over_kernels(
-        task.prior,
-        task.graph.in_degrees,
-        evaluate,
-        label_invariant=heads_ignore_labels(matrices),
-        draws=draws,
-        rng=rng,
-    )
+    plan = choose_engine(task, "excess_loss").excess(with_heads(matrices), epsilon, float(shift))
+    return task.prior.average(plan, draws=draws, rng=rng)

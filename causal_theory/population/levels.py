@@ -10,12 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, inf, log, log1p
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEGLIGIBLE", "Integers", "Windows", "column_means", "exact_integers", "find_windows", "gap_that_separates"]
+__all__ = [
+    "NEGLIGIBLE",
+    "Integers",
+    "Windows",
+    "along_levels",
+    "column_means",
+    "exact_integers",
+    "find_windows",
+    "gap_that_separates",
+]
 
 Array = NDArray[np.float64]
 Integers = NDArray[Any]
@@ -169,3 +178,34 @@ def _quotient_by(unit: int) -> Callable[[Integers], Array]:
 
     quotient = np.frompyfunc(divide, 1, 1)
     return lambda numbers: np.asarray(quotient(numbers), dtype=np.float64)
+
+
+class _Moments(Protocol):
+    """A loss, and bounds on its error and on those of its derivatives by the logits."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def error(self) -> float: ...
+    @property
+    def slope_error(self) -> float: ...
+
+
+def along_levels(found: _Moments, signed: Array, shares: Array, levels: Array) -> tuple[Array, Array]:
+    """Return loss, slope and the share below the top along a pattern, with bounds on their errors.
+
+    The last is the sum over the logarithms, by their absolute factors, of the mean distance of a logit of the pattern
+    from the largest of its query, under the weights in the argument. It falls with the multiple of the pattern.
+
+    Parameters
+    ----------
+    found : moments
+        The loss at a multiple of the pattern.
+    signed, shares : ndarray, shape (Q, levels)
+        Its derivatives by the logits, and these without signs.
+    levels : ndarray, shape (Q, levels)
+        The logits at one time the pattern.
+    """
+    below = levels.max(axis=1, keepdims=True) - levels
+    values = np.array([found.value, (signed * levels).sum(), (shares * below).sum()])
+    return values, np.array([found.error, found.slope_error * np.abs(levels).sum(), found.slope_error * below.sum()])

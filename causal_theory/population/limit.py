@@ -1,23 +1,17 @@
 """The limit of the edge scores for long sequences, which on the edges is the chi-square information."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
-from causal_theory.chains import stationary_distribution
-from causal_theory.errors import TaskError, TransitionError
+from causal_theory.errors import TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.information.lost import same_support
-from causal_theory.kernels.pairs import kind_contractions
-from causal_theory.pair_structure import PAIR_BYTES, PairStructure, chain_powers, pair_structure
-from causal_theory.priors import DirichletPrior
+from causal_theory.pair_structure import PAIR_BYTES
+from causal_theory.population.engines import choose_engine
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SMALLEST, SeedLike, check_epsilon, check_memory
+from causal_theory.validation import SeedLike, check_epsilon, check_memory
 
 __all__ = ["limit_edge_scores"]
-
-Array = NDArray[np.float64]
 
 
 @default_floats
@@ -79,55 +73,8 @@ def limit_edge_scores(
     if task.root_law != "stationary":
         raise TaskError(f"task must have root_law='stationary' for limit_edge_scores, got {task.root_law!r}")
     check_memory(f"limit_edge_scores at length {task.length}", PAIR_BYTES * task.length**2)
-    structure = pair_structure(task.graph, stationary=True)
-
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        return _limit(task, structure, transition, epsilon)
-
-    estimate = average_over_prior(task.prior, evaluate, label_invariant=True, rarest=epsilon, draws=draws, rng=rng)
-    if epsilon == 0.0 and isinstance(task.prior, DirichletPrior) and not _has_mean(task.prior):
+    plan = choose_engine(task, "limit_edge_scores").limit_scores(epsilon)
+    estimate = task.prior.average(plan, draws=draws, rng=rng)
+    if epsilon == 0.0 and not task.prior.mean_ratio_exists:
         estimate.error[-1, -1] = np.inf
     return estimate
-
-
-def _has_mean(prior: DirichletPrior) -> bool:
-    """Whether ``E[pi_aa / mu_a]`` exists: ``mu_a`` is as small as the S - 1 entries that lead to ``a``."""
-    return prior.floor > 0.0 or (prior.vocab_size - 1) * prior.concentration > 1.0
-
-
-def _refuse_rare_symbols(transition: Array, law: Array) -> None:
-    """Refuse to divide by probabilities that are known to a few digits only, or not at all."""
-    if (law >= SMALLEST).all():
-        return
-    possible = stationary_distribution(same_support(transition)) > 0.0
-    rare = np.flatnonzero(possible & (law < SMALLEST))
-    if rare.size:
-        raise TransitionError(
-            f"epsilon must be greater than 0 for a matrix with stationary probabilities below {SMALLEST:g}, got 0 and "
-            f"{law[rare[0]]:.3g} for symbol {rare[0]}"
-        )
-
-
-def _limit(task: InContextTask, structure: PairStructure, transition: Array, epsilon: float) -> tuple[Array, Array]:
-    size = task.vocab_size
-    law = task.root_distribution(transition)
-    if epsilon == 0.0:
-        _refuse_rare_symbols(transition, law)
-    scale = law + epsilon
-    # Symbols of probability zero are never seen: 0 / 0 = 0.
-    inverse = np.divide(1.0, scale, out=np.zeros(size), where=scale > 0.0)
-    slopes = transition * inverse
-    chain = chain_powers(transition, law, int(structure.depths.max()), stationary=True)
-    on_kinds, errors = kind_contractions(structure.kinds, tuple(chain), slopes)
-    per_query = np.diagonal(slopes) - slopes @ law
-    own = float(law @ per_query)
-    value = np.tril(structure.spread(on_kinds, np.full(task.length, own)))
-    value[-1, :-1] = own
-    value[-1, -1] = per_query.sum()
-    roundoff = 4.0 * float(np.finfo(float).eps) * (task.length + size)
-    error = np.tril(structure.spread(errors, np.full(task.length, roundoff * float(law @ slopes.sum(axis=1)))))
-    # On the edges slopes carry the relative error of the stationary law.
-    error += roundoff * np.abs(value)
-    error[-1, :-1] = roundoff * float(law @ slopes.sum(axis=1))
-    error[-1, -1] = roundoff * slopes.sum()
-    return value / size, error / size

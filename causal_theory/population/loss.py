@@ -5,18 +5,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
 from causal_theory.estimate import Estimate, Gradient
 from causal_theory.floats import default_floats
 from causal_theory.models import check_attention_matrix
-from causal_theory.population.enumeration import (
-    MAX_SEQUENCES,
-    check_sequences,
-    enumerated_gradient,
-    enumerated_loss,
-)
+from causal_theory.population.engines import choose_engine
+from causal_theory.population.enumeration import MAX_SEQUENCES, split_gradient
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES, sampled_gradient, sampled_loss
-from causal_theory.priors import OrbitPrior, PointPrior
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix
 
@@ -59,7 +54,7 @@ def population_loss(
     method : {"auto", "enumerate", "monte_carlo"}
         ``"enumerate"`` sums over all :math:`S^T` sequences, in constant memory and :math:`O(S)` per sequence;
         ``"monte_carlo"`` averages ``samples`` independent sequences. ``"auto"`` enumerates up to 4 million sequences
-        under a point or orbit prior and samples otherwise.
+        under a prior with an exact average, as point and orbit priors, and samples otherwise.
     samples : int
         Number of sequences for Monte Carlo, at least 2.
     draws : int
@@ -100,12 +95,8 @@ def population_loss(
     first, second, epsilon = _check(task, A1, A2, epsilon, "population_loss")
     if _chosen(task, method) == "monte_carlo":
         return sampled_loss(task, first, second, epsilon, check_integer("samples", samples, 2), rng)
-    check_sequences(task, max_sequences, "method='monte_carlo'")
-
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        return enumerated_loss(task, transition, first, second, epsilon)
-
-    return average_over_prior(task.prior, evaluate, label_invariant=ignores_labels(second), draws=draws, rng=rng)
+    plan = choose_engine(task, "population_loss").enumerated_loss(first, second, epsilon, max_sequences)
+    return task.prior.average(plan, draws=draws, rng=rng)
 
 
 @default_floats
@@ -179,56 +170,10 @@ def population_gradient(
     first, second, epsilon = _check(task, A1, A2, epsilon, "population_gradient")
     if _chosen(task, method) == "monte_carlo":
         return sampled_gradient(task, first, second, epsilon, check_integer("samples", samples, 2), rng)
-    check_sequences(task, max_sequences, "method='monte_carlo'")
-    cut = task.length**2
-
-    def evaluate(transition: Array) -> tuple[Array, Array]:
-        values, errors = enumerated_gradient(task, transition, first, second, epsilon)
-        return _join(*values), _join(*errors)
-
-    def symmetrise(joined: Array) -> Array:
-        block = joined[cut:-1].reshape(second.shape)
-        return _join(joined[:cut], mean_over_relabelings(block), joined[-1:])
-
-    joined = average_over_prior(
-        task.prior,
-        evaluate,
-        label_invariant=False,
-        symmetrise=symmetrise if ignores_labels(second) else None,
-        draws=draws,
-        rng=rng,
-    )
-    parts = zip(_split(joined.value, first, second), _split(joined.error, first, second), strict=True)
+    plan = choose_engine(task, "population_gradient").enumerated_gradient(first, second, epsilon, max_sequences)
+    joined = task.prior.average(plan, draws=draws, rng=rng)
+    parts = zip(split_gradient(joined.value, first, second), split_gradient(joined.error, first, second), strict=True)
     return Gradient(*(Estimate(value, error, joined.method) for value, error in parts))
-
-
-def ignores_labels(A2: Array) -> bool:
-    """Whether ``A2`` lies in the span of I and 11^T, so that the model does not depend on the names of symbols."""
-    diagonal, others = np.diagonal(A2), A2[~np.eye(len(A2), dtype=bool)]
-    return bool((diagonal == diagonal[0]).all() and (others == others[0]).all())
-
-
-def mean_over_relabelings(matrix: Array) -> Array:
-    """Average of ``P M P^T`` over all permutations: the mean of the diagonal, the mean of the rest.
-
-    Constant parts come back unchanged, to the last bit.
-    """
-    size = len(matrix)
-    diagonal = np.diagonal(matrix)
-    others = matrix[~np.eye(size, dtype=bool)]
-    rest = others[0] + (others - others[0]).mean()
-    same = diagonal[0] + (diagonal - diagonal[0]).mean()
-    mean: Array = np.where(np.eye(size, dtype=bool), same, rest)
-    return mean
-
-
-def _join(*arrays: Array) -> Array:
-    return np.concatenate([array.ravel() for array in arrays])
-
-
-def _split(joined: Array, first: Array, second: Array) -> tuple[Array, Array, Array]:
-    cut = first.size
-    return joined[:cut].reshape(first.shape), joined[cut:-1].reshape(second.shape), joined[-1].reshape(())
 
 
 def _check(
@@ -244,6 +189,6 @@ def _chosen(task: InContextTask, method: str) -> str:
     check_choice("method", method, get_args(LossMethod))
     if method != "auto":
         return method
-    exact_prior = isinstance(task.prior, PointPrior | OrbitPrior)
+    exact = task.prior.rule().kind == "exact"
     small = task.vocab_size**task.length <= AUTO_SEQUENCES
-    return "enumerate" if exact_prior and small else "monte_carlo"
+    return "enumerate" if exact and small else "monte_carlo"

@@ -4,43 +4,24 @@ On a forest with an independent query the sums over sequences run over its edges
 its frontier, with one first-layer head and one second matrix for each parent.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_kernels
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.population.levels import (
-    NEGLIGIBLE,
-    Windows,
-    exact_integers,
-    find_windows,
-    gap_that_separates,
-)
-from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
-from causal_theory.population.loss import ignores_labels, mean_over_relabelings
+from causal_theory.population.engines import choose_engine, with_heads
 from causal_theory.population.monte_carlo import DEFAULT_SAMPLES
-from causal_theory.population.several_parents.construction import (
-    construction_levels,
-    construction_loss,
-    construction_slopes,
-    pattern_levels,
-)
-from causal_theory.population.several_parents.moments import Sweep, prepare_sweep
 from causal_theory.population.several_parents.sampled import sampled_construction
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix, check_real
 
 __all__ = [
     "ExactOrSampled",
-    "along_multiples",
     "check_second_matrix",
-    "construction_loss_at",
     "parent_attention_gradient",
     "parent_attention_loss",
     "parent_attention_loss_and_gradient",
@@ -93,7 +74,7 @@ def parent_attention_loss(
     samples : int
         Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices, or kernels, to draw when the prior has no exact average.
+        Transition matrices, or transition tensors, to draw when the prior has no exact average.
     rng : int or Generator, optional
         Source of draws and sequences.
 
@@ -109,8 +90,8 @@ def parent_attention_loss(
     InvalidArgumentError
         If ``A2`` has the wrong shape, ``epsilon`` is not positive or the method is unknown.
     TaskError
-        If the prior has no kernel for a number of parents in the graph, or ``A2`` is one matrix and a position has
-        several parents.
+        If the prior has no transition tensor for a number of parents in the graph, or ``A2`` is one matrix and a
+        position has several parents.
     TooLargeError
         If the frontier of the graph is too wide for exact sums.
 
@@ -130,8 +111,8 @@ def parent_attention_loss(
     >>> losses[0] > losses[1] > losses[2]
     True
     >>> from causal_theory import DirichletPrior, PointPrior
-    >>> kernel = DirichletPrior(2, 0.5).sample_kernels(1, (2,), rng=0)[2][0]
-    >>> trigram = InContextTask(CausalGraph.ngram(40, 2), PointPrior({2: kernel}))
+    >>> tensor = DirichletPrior(2, 0.5).sample_transitions(1, (2,), rng=0)[2][0]
+    >>> trigram = InContextTask(CausalGraph.ngram(40, 2), PointPrior({2: tensor}))
     >>> copy = np.stack([np.eye(2), np.eye(2)])
     >>> losses = [float(parent_attention_loss(trigram, beta * copy, epsilon=0.01)) for beta in (0.0, 4.0)]
     >>> losses[0] > losses[1]
@@ -140,20 +121,9 @@ def parent_attention_loss(
     caller = "parent_attention_loss"
     matrices, epsilon = check_second_matrix(task, A2, epsilon, caller)
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
-        return sampled_construction(task, _with_heads(matrices), epsilon, _check_samples(samples), rng)[0]
-    sweep = None if is_forest_task(task) else prepare_sweep(task, caller)
-
-    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-        return construction_loss_at(task, sweep, kernels, matrices, epsilon)
-
-    return average_over_kernels(
-        task.prior,
-        task.graph.in_degrees,
-        evaluate,
-        label_invariant=heads_ignore_labels(matrices),
-        draws=draws,
-        rng=rng,
-    )
+        return sampled_construction(task, with_heads(matrices), epsilon, _check_samples(samples), rng)[0]
+    plan = choose_engine(task, caller).construction(with_heads(matrices), epsilon)
+    return task.prior.average(plan, draws=draws, rng=rng)
 
 
 @default_floats
@@ -185,7 +155,7 @@ def parent_attention_gradient(
     samples : int
         Sequences for Monte Carlo, at least 2.
     draws : int
-        Transition matrices, or kernels, to draw when the prior has no exact average.
+        Transition matrices, or transition tensors, to draw when the prior has no exact average.
     rng : int or Generator, optional
         Source of draws and sequences.
 
@@ -199,8 +169,8 @@ def parent_attention_gradient(
     InvalidArgumentError
         If ``A2`` has the wrong shape, ``epsilon`` is not positive or the method is unknown.
     TaskError
-        If the prior has no kernel for a number of parents in the graph, or ``A2`` is one matrix and a position has
-        several parents.
+        If the prior has no transition tensor for a number of parents in the graph, or ``A2`` is one matrix and a
+        position has several parents.
     TooLargeError
         If the frontier of the graph is too wide for exact sums.
 
@@ -250,87 +220,13 @@ def parent_attention_loss_and_gradient(
     matrices, epsilon = check_second_matrix(task, A2, epsilon, caller)
     shape = matrices.shape
     if check_choice("method", method, get_args(ExactOrSampled)) == "monte_carlo":
-        loss, gradient = sampled_construction(task, _with_heads(matrices), epsilon, _check_samples(samples), rng)
+        loss, gradient = sampled_construction(task, with_heads(matrices), epsilon, _check_samples(samples), rng)
         return loss, _reshaped(gradient, shape)
-    sweep = None if is_forest_task(task) else prepare_sweep(task, caller)
-
-    def evaluate(kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-        if sweep is None:
-            value, error, slopes, slope_error = _forest_slopes(task, kernels[1], _with_heads(matrices)[0], epsilon)
-        else:
-            found, slopes = construction_slopes(sweep, kernels, _with_heads(matrices), epsilon)
-            value, error, slope_error = found.value, found.error, found.slope_error
-        return np.append(slopes, value), np.append(np.full(slopes.size, slope_error), error)
-
-    def symmetrise(joined: Array) -> Array:
-        heads = joined[:-1].reshape(_with_heads(matrices).shape)
-        return np.append([mean_over_relabelings(head) for head in heads], joined[-1])
-
-    joined = average_over_kernels(
-        task.prior,
-        task.graph.in_degrees,
-        evaluate,
-        label_invariant=False,
-        symmetrise=symmetrise if heads_ignore_labels(matrices) else None,
-        draws=draws,
-        rng=rng,
-    )
+    plan = choose_engine(task, caller).construction_slopes(with_heads(matrices), epsilon)
+    joined = task.prior.average(plan, draws=draws, rng=rng)
     loss = Estimate(joined.value[-1].reshape(()), joined.error[-1].reshape(()), joined.method)
     gradient = Estimate(joined.value[:-1], joined.error[:-1], joined.method)
     return loss, _reshaped(gradient, shape)
-
-
-def construction_loss_at(
-    task: InContextTask, sweep: Sweep | None, kernels: Mapping[int, Array], A2: Array, epsilon: float
-) -> tuple[Array, Array]:
-    """Return the loss at given kernels and a bound on its error; ``sweep`` is None for forests with a query."""
-    if sweep is None:
-        found = _evaluate(task, kernels[1], _with_heads(A2)[0], epsilon, slopes=False)[0]
-        return np.array(found.value), np.array(found.error)
-    moments = construction_loss(sweep, kernels, _with_heads(A2), epsilon)
-    return np.array(moments.value), np.array(moments.error)
-
-
-@np.errstate(under="ignore")
-def along_multiples(
-    task: InContextTask,
-    sweep: Sweep | None,
-    kernels: Mapping[int, Array],
-    pattern: Array,
-    multiple: float,
-    epsilon: float,
-) -> tuple[Array, Array]:
-    """Return loss, slope and the share below the top at a multiple of a pattern (k, S, S), with bounds on their errors.
-
-    The last is the sum over the logarithms, by their absolute factors, of the mean distance of a logit of the pattern
-    from the largest of its query, under the weights in the argument. It falls with the multiple.
-    """
-    A2 = multiple * pattern
-    if sweep is None:
-        found, signed, shares = _forest_levels(task, kernels[1], A2[0], epsilon)
-        value, error, slope_error = found.value, found.error, found.slope_error
-        levels = np.column_stack([pattern[0].T, pattern[0].mean(axis=0)])
-    else:
-        moments, signed, shares = construction_levels(sweep, kernels, A2, epsilon)
-        value, error, slope_error = moments.value, moments.error, moments.slope_error
-        levels = pattern_levels(pattern, sweep)
-    below = levels.max(axis=1, keepdims=True) - levels
-    values = np.array([value, (signed * levels).sum(), (shares * below).sum()])
-    return values, np.array([error, slope_error * np.abs(levels).sum(), slope_error * below.sum()])
-
-
-def is_forest_task(task: InContextTask) -> bool:
-    """Whether the sums run over the edges of a forest with an independent query."""
-    return task.graph.is_forest and task.graph.has_query
-
-
-def heads_ignore_labels(A2: Array) -> bool:
-    """Whether every matrix lies in the span of I and 11^T."""
-    return all(ignores_labels(head) for head in _with_heads(A2))
-
-
-def _with_heads(A2: Array) -> Array:
-    return A2[np.newaxis] if A2.ndim == 2 else A2
 
 
 def _reshaped(estimate: Estimate, shape: tuple[int, ...]) -> Estimate:
@@ -339,86 +235,6 @@ def _reshaped(estimate: Estimate, shape: tuple[int, ...]) -> Estimate:
 
 def _check_samples(samples: int) -> int:
     return check_integer("samples", samples, 2)
-
-
-@np.errstate(under="ignore")
-def _forest_slopes(
-    task: InContextTask, transition: Array, A2: Array, epsilon: float
-) -> tuple[float, float, Array, float]:
-    """Return the loss with its error, and the derivative by ``A2`` with its error, at one transition matrix."""
-    size = task.vocab_size
-    found, by_level, _ = _forest_levels(task, transition, A2, epsilon)
-    slopes = (by_level[:, :size] + by_level[:, size:] / size).T
-    return found.value, found.error, slopes, found.slope_error
-
-
-@np.errstate(under="ignore")
-def _forest_levels(
-    task: InContextTask, transition: Array, A2: Array, epsilon: float
-) -> tuple[LogMoments, Array, Array]:
-    """Return the loss, its derivatives by the logits of children and of roots, (S, S + 1), and these without signs.
-
-    The derivative of ``log X`` by a logit is the share that positions with it have in ``X``. Without signs: the sum of
-    these shares over the logarithms, by their absolute factors.
-    """
-    size = task.vocab_size
-    found, terms, windows = _evaluate(task, transition, A2, epsilon, slopes=True)
-    signed, shares = np.zeros((size, size + 1)), np.zeros((size, size + 1))
-    by_level = np.column_stack([found.by_omega, found.by_root])
-    np.add.at(signed, windows.queries, by_level)
-    np.add.at(signed[:, size], windows.queries[terms.groups], found.by_constant)
-    np.add.at(shares, windows.queries, found.shares)
-    np.add.at(shares[:, size], windows.queries[terms.groups], np.abs(found.by_constant))
-    return found, signed, shares
-
-
-def _evaluate(
-    task: InContextTask, transition: Array, A2: Array, epsilon: float, *, slopes: bool
-) -> tuple[LogMoments, Terms, Windows]:
-    """Return the expected logarithms at one matrix, their terms, and the windows, which are the groups of the terms."""
-    size = task.vocab_size
-    parents = task.graph.parent_array[:-1]
-    children = int((parents >= 0).sum())
-    roots = len(parents) - children + 1
-    integers, unit = exact_integers(A2)
-    # The query never lacks: its level, that of the roots, is always there.
-    levels = np.column_stack([integers.T * size, integers.sum(axis=0)])
-    occurs = np.append(np.full(size, children > 0), True)
-    windows = find_windows(levels, unit * size, occurs, size, gap_that_separates(task.length, epsilon))
-    terms = _forest_terms(windows, transition, epsilon, children, roots)
-    root_law = task.root_distribution(transition)
-    weights = Weights(windows.logs[:, :-1], windows.logs[:, -1])
-    found = log_moments(parents, transition, root_law, weights, terms, slopes=slopes)
-    # The shares of all queries sum to one, and the absolute factors of each share to two.
-    doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
-    return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt), terms, windows
-
-
-@np.errstate(divide="ignore", under="ignore")
-def _forest_terms(windows: Windows, transition: Array, epsilon: float, children: int, roots: int) -> Terms:
-    """Return ``log(N_b + eps D)`` for every b, and ``log D``, for every window."""
-    size, count = len(transition), len(windows.queries)
-    group = np.repeat(np.arange(count), size + 1)
-    symbol = np.tile(np.append(np.arange(size), -1), count)
-    query, plain = windows.queries[group], symbol < 0
-    shift = np.where(plain, 1.0, epsilon)
-    logs, root_logs = windows.logs[:, :-1], windows.logs[:, -1]
-    finite = np.where(np.isfinite(logs), logs, -np.inf)
-    smallest = children * np.exp(logs.min(axis=1)) + roots * np.exp(root_logs)
-    log_smallest = np.logaddexp(np.log(children) + logs.min(axis=1), np.log(roots) + root_logs)
-    largest = children * np.exp(finite.max(axis=1)) + roots * np.exp(root_logs)
-    low, log_low = windows.lower_bounds(epsilon, shift, group, smallest, log_smallest)
-    return Terms(
-        symbols=symbol,
-        groups=group,
-        shifts=shift,
-        factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
-        constant_logs=root_logs[group],
-        constant_shifts=shift + (symbol == query),
-        lowest=low,
-        log_lowest=log_low,
-        highest=float((1.0 + epsilon) * largest.max()),
-    )
 
 
 @default_floats

@@ -1,27 +1,21 @@
 """Edge scores: the fixed matrix that drives the first stage of training, exactly at any length."""
 
-from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import closing
 from os import PathLike
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.averaging import DEFAULT_DRAWS, average_over_prior
-from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.foreign import WORKER_TIMEOUT, check_executor, wrong_result
-from causal_theory.kernels.tilted import tilted_masses
+from causal_theory.foreign import WORKER_TIMEOUT, check_executor
 from causal_theory.models import causal_softmax, check_attention_matrix
 from causal_theory.population.array_files import array_paths, new_arrays
-from causal_theory.population.enumeration import MAX_SEQUENCES, check_sequences, enumerated_scores
-from causal_theory.population.lanes import keep_heavy_lanes, reciprocal_lanes
-from causal_theory.population.units import Unit, in_order, make_units, unit_sums
-from causal_theory.priors import OrbitPrior, PointPrior
-from causal_theory.progress import track
+from causal_theory.population.engines import choose_engine
+from causal_theory.population.enumeration import MAX_SEQUENCES
+from causal_theory.population.work_items import IN_FLIGHT, Workers
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import (
     SeedLike,
@@ -33,20 +27,12 @@ from causal_theory.validation import (
     check_positive,
 )
 
-__all__ = ["edge_scores", "first_order_gradient"]
+__all__ = ["edge_scores", "edge_scores_on", "first_order_gradient"]
 
 ScoreMethod = Literal["transform", "enumerate"]
-PRUNE_FROM = 64
-"""Length from which it pays to find the nodes at which ``z^n`` vanishes."""
 
-PIECE_PER_SYMBOL = 4
-"""Positions per symbol from which a piece is worth splitting: a separator costs S^3 per position, a pair S^2."""
-
-WINDOW = 64
-"""Units that are submitted to an executor and not yet added up."""
-
-CACHED_ENTRIES = 2**16
-"""Entries of the scores that are put together at once."""
+ONE, SEVERAL = 16, 48
+"""Bytes for every pair of positions, when the scores are those of one matrix, and of several."""
 
 Array = NDArray[np.float64]
 
@@ -60,10 +46,6 @@ def edge_scores(
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
     max_sequences: int = MAX_SEQUENCES,
-    executor: Executor | None = None,
-    window: int = WINDOW,
-    worker_timeout: float = WORKER_TIMEOUT,
-    out: str | PathLike[str] | None = None,
 ) -> Estimate:
     r"""Return the edge scores: the population gradient of the first attention matrix, to first order.
 
@@ -85,22 +67,11 @@ def edge_scores(
         ``"transform"``: message passing under an integral, :math:`O((T^2 S^2 + T S^4 \log T) \log T)`, any length.
         ``"enumerate"``: sum over all :math:`S^T` sequences.
     draws : int
-        Transition matrices to draw when the prior has no exact average: a Dirichlet prior on more than two symbols.
+        Transition matrices to draw when the prior has no exact average.
     rng : int or Generator, optional
         Source of these draws.
     max_sequences : int
         The largest number of sequences that ``"enumerate"`` accepts.
-    executor : concurrent.futures.Executor, optional
-        Workers for ``"transform"``: processes, the executor of a Dask client, MPI. The result is the same to the last
-        bit as without, when the threads of this process do the work. What it returns is never written to.
-    window : int
-        Units of work that the executor holds at most: no fewer than it has workers.
-    worker_timeout : float, default 60
-        Seconds after which a Dask cluster without workers is given up. Other executors do not say how many they have:
-        they are waited for until Ctrl-C.
-    out : path, optional
-        A file ``x.npy`` for the value; the error goes to ``x.error.npy`` beside it. Both appear, or replace what was
-        there, only when they are complete, and the estimate holds them as read-only memory maps.
 
     Returns
     -------
@@ -111,11 +82,7 @@ def edge_scores(
     Raises
     ------
     InvalidArgumentError
-        If ``epsilon`` is not positive, the method is unknown, the executor has no ``submit``, returns something else
-        than the sums it was asked for, has no workers or is given with ``"enumerate"``, or ``out`` does not end in
-        ``.npy``. Errors that the executor raises come through as they are.
-    OutputError
-        If a file ``out`` cannot be written; the disk is reserved before the work begins.
+        If ``epsilon`` is not positive or the method is unknown.
     TaskError
         If the graph is not a forest with an independent query.
     TooLargeError
@@ -128,13 +95,6 @@ def edge_scores(
     Gauss-Radau rule with a node at zero, exact from :math:`\lceil T/2 \rceil` interior nodes on, or as soon as the
     error measured on all counts 0..T is roundoff; from about 70 tokens on a sum of :math:`O(\log T)` exponentials with
     a proven relative error of 1.4e-15 and roundoff.
-
-    A unit of work is some lanes (symbol and node) and some rows of at most :math:`2^{24}` entries. A worker needs 128
-    MB for these, as much again while it sends them, and seven arrays of messages of at most 32 MB, or of
-    :math:`128\, T S` bytes where that is more: in all 0.6 GB with its libraries at T = 20,000 and S = 4. This process
-    holds the sums of one block of rows, and of up to ``window`` units that were done before their turn. With ``out``
-    matrices (T, T) are files only, unless they are averages over several transition matrices, which are formed in
-    memory, one matrix after the other. Tasks of a single unit never reach the executor.
 
     References
     ----------
@@ -152,137 +112,108 @@ def edge_scores(
     """
     epsilon = check_epsilon(epsilon)
     check_choice("method", method, get_args(ScoreMethod))
-    window = check_integer("window", window, 1)
+    engine = choose_engine(task, "edge_scores")
+    plan = engine.enumerated_scores(epsilon, max_sequences) if method == "enumerate" else engine.scores(epsilon)
+    rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
+    cheap = method == "transform" and rule.is_single(plan)
+    check_memory(f"edge_scores at length {task.length}", (ONE if cheap else SEVERAL) * task.length**2)
+    return rule.average(plan)
+
+
+@default_floats
+def edge_scores_on(
+    executor: Executor | None,
+    task: InContextTask,
+    *,
+    epsilon: float,
+    draws: int = DEFAULT_DRAWS,
+    rng: SeedLike = None,
+    in_flight: int = IN_FLIGHT,
+    worker_timeout: float = WORKER_TIMEOUT,
+    out: str | PathLike[str] | None = None,
+) -> Estimate:
+    r"""Return :func:`edge_scores`, computed by the workers of an executor, in memory or in files.
+
+    The result is the same to the last bit as that of :func:`edge_scores`, whoever does the work.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor or None
+        Workers: processes, the executor of a Dask client, MPI. What it returns is never written to. None for the
+        threads of this process.
+    task : InContextTask
+        A task on a forest whose last token is an independent query; any root law.
+    epsilon : float
+        The constant inside the logarithm of the loss, greater than 0.
+    draws : int
+        Transition matrices to draw when the prior has no exact average.
+    rng : int or Generator, optional
+        Source of these draws.
+    in_flight : int
+        Items of work that the executor holds at most: no fewer than it has workers.
+    worker_timeout : float, default 60
+        Seconds after which a Dask cluster without workers is given up. Other executors do not say how many they have:
+        they are waited for until Ctrl-C.
+    out : path, optional
+        A file ``x.npy`` for the value; the error goes to ``x.error.npy`` beside it. Both appear, or replace what was
+        there, only when they are complete, and the estimate holds them as read-only memory maps.
+
+    Returns
+    -------
+    Estimate
+        Matrix (T, T), as of :func:`edge_scores`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``epsilon`` is not positive, the executor has no ``submit``, returns something else than the sums it was
+        asked for or has no workers, or ``out`` does not end in ``.npy``. Errors that the executor raises come through
+        as they are.
+    OutputError
+        If a file ``out`` cannot be written; the disk is reserved before the work begins.
+    TaskError
+        If the graph is not a forest with an independent query.
+
+    Notes
+    -----
+    An item of work is some lanes (symbol and node) and some rows of at most :math:`2^{24}` entries. A worker needs 128
+    MB for these, as much again while it sends them, and seven arrays of messages of at most 32 MB, or of
+    :math:`128\, T S` bytes where that is more: in all 0.6 GB with its libraries at T = 20,000 and S = 4. This process
+    holds the sums of one block of rows, and of up to ``in_flight`` items that were done before their turn. With ``out``
+    matrices (T, T) are files only, unless they are averages over several transition matrices, which are formed in
+    memory, one matrix after the other. Tasks of a single item never reach the executor.
+
+    Examples
+    --------
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from causal_theory import CausalGraph, InContextTask, PointPrior, edge_scores, edge_scores_on
+    >>> task = InContextTask(CausalGraph.chain(150), PointPrior([[0.3, 0.7], [0.7, 0.3]]))
+    >>> with ThreadPoolExecutor(2) as pool:
+    ...     found = edge_scores_on(pool, task, epsilon=0.1)
+    >>> bool((found.value == edge_scores(task, epsilon=0.1).value).all())
+    True
+    """
+    epsilon = check_epsilon(epsilon)
+    in_flight = check_integer("in_flight", in_flight, 1)
     worker_timeout = check_positive("worker_timeout", worker_timeout)
     if executor is not None:
-        _check_executor(executor, method)
-    task.require_query("edge_scores")
-    if method == "enumerate":
-        check_sequences(task, max_sequences, "method='transform'")
+        check_executor(executor)
+    engine, workers = choose_engine(task, "edge_scores_on"), Workers(executor, in_flight, worker_timeout)
     paths = None if out is None else array_paths(out)
-    single = method == "transform" and isinstance(task.prior, PointPrior | OrbitPrior)
+    plan = engine.scores(epsilon, workers)
+    rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
+    single = rule.is_single(plan)
     if paths is None or not single:
-        check_memory(f"edge_scores at length {task.length}", (16 if single else 48) * task.length**2)
-
-    def average(into: tuple[Array, Array] | None) -> Estimate:
-        def evaluate(transition: Array) -> tuple[Array, Array]:
-            if method == "enumerate":
-                return enumerated_scores(task, transition, epsilon)
-            return transform_scores(
-                task, transition, epsilon, executor=executor, window=window, worker_timeout=worker_timeout, into=into
-            )
-
-        return average_over_prior(task.prior, evaluate, label_invariant=True, draws=draws, rng=rng)
-
+        check_memory(f"edge_scores_on at length {task.length}", (ONE if single else SEVERAL) * task.length**2)
     if paths is None:
-        return average(None)
+        return rule.average(plan)
     with new_arrays(paths, (task.length, task.length)) as (value, error):
         # The only evaluation may fill the files themselves; the arrays of several have to be averaged first.
-        estimate = average((value, error) if single else None)
+        estimate = rule.average(engine.scores(epsilon, workers, into=(value, error)) if single else plan)
         if not single:
             value[:], error[:] = estimate.value, estimate.error
     value, error = (np.load(path, mmap_mode="r") for path in paths)
     return Estimate(value, error, estimate.method)
-
-
-def _check_executor(executor: object, method: str) -> None:
-    check_executor(executor)
-    if method == "enumerate":
-        raise InvalidArgumentError(f"executor must be None for method='enumerate', got {executor!r}")
-
-
-def transform_scores(
-    task: InContextTask,
-    transition: Array,
-    epsilon: float,
-    *,
-    nodes: int | None = None,
-    executor: Executor | None = None,
-    window: int = WINDOW,
-    worker_timeout: float = WORKER_TIMEOUT,
-    into: tuple[Array, Array] | None = None,
-) -> tuple[Array, Array]:
-    """Return the scores and their error bound for one transition matrix, by the integral transform.
-
-    ``into`` are two arrays (T, T) of zeros to fill; otherwise there are new ones.
-    """
-    length, size = task.length, task.vocab_size
-    lanes = reciprocal_lanes(epsilon, length, size, nodes)
-    root_law = task.root_distribution(transition)
-    if length >= PRUNE_FROM:
-        parents = task.graph.parent_array[:-1]
-        masses = tilted_masses(parents, transition, root_law, lanes.symbols, lanes.nodes)
-        lanes = keep_heavy_lanes(lanes, masses, length, size)
-    plan = list(make_units(task.graph, PIECE_PER_SYMBOL * size, transition, root_law, lanes))
-    value, error = into or (np.zeros((length, length)), np.zeros((length, length)))
-    # sum_b y_b ([s_i = b] + eps) / (c_b + eps) = pairs + eps * moments; the query column has no [s_j = query].
-    expected = np.full(length, 1.0 / size)
-    expected[-1] = 1.0
-    means = np.zeros(length)
-    relative = lanes.relative_error + _roundoff(task)
-    for (first, last), sums, moments in _block_sums(plan, executor, window, worker_timeout):
-        if first == 0:
-            means = epsilon * moments / size
-        # A few rows at a time: they stay in the cache from one operation to the next.
-        step = max(1, CACHED_ENTRIES // last)
-        for start in range(first, last, step):
-            end = min(start + step, last)
-            pairs = sums[start - first : end - first, :end] / size
-            value[start:end, :end] = np.tril(pairs + (means - expected)[:end], k=start)
-            bound = relative * (pairs + (means + expected)[:end]) + (1.0 + epsilon) * lanes.dropped
-            error[start:end, :end] = np.tril(bound, k=start)
-    return value, error
-
-
-def _block_sums(
-    plan: list[tuple[tuple[int, int], list[Unit]]], executor: Executor | None, window: int, worker_timeout: float
-) -> Iterator[tuple[tuple[int, int], Array, Array]]:
-    """Yield for each block of rows the sums of its units, added in their order; moments are whole in the first.
-
-    They are for reading. What an executor returns may have other holders, and is added into new arrays; the arrays that
-    threads of this process have made nobody else holds, and at these sizes every new one counts.
-    """
-    units = [unit for _, some in plan for unit in some]
-    if len(units) == 1:
-        yield units[0].rows, *unit_sums(units[0])
-        return
-    last_of = {id(some[-1]) for _, some in plan}
-    total: list[Array] = []
-    ours = False
-    with closing(in_order(unit_sums, units, executor, window, worker_timeout)) as results:
-        for unit, found in zip(track(units, "edge scores"), results, strict=True):
-            sums = found if executor is None else _checked_sums(unit, found)
-            if not total:
-                total, ours = list(sums), executor is None
-            else:
-                total = [
-                    np.add(whole, more, out=whole if ours else None) for whole, more in zip(total, sums, strict=True)
-                ]
-                ours = True
-            if id(unit) in last_of:
-                yield unit.rows, total[0], total[1]
-                total = []
-
-
-def _checked_sums(unit: Unit, found: object) -> tuple[Array, Array]:
-    """Return what an executor gave as the sums of a unit, if that is what it is."""
-    first, last = unit.rows
-    shapes = (last - first, last), (unit.graph.length,)
-    if not (
-        isinstance(found, tuple)
-        and len(found) == len(shapes)
-        and all(isinstance(one, np.ndarray) and one.dtype == np.float64 for one in found)
-        and tuple(one.shape for one in found) == shapes
-    ):
-        raise wrong_result(f"a pair of float64 arrays of shapes {shapes[0]} and {shapes[1]}", found)
-    # Subclasses, as maps of files that workers share, add up to arrays.
-    return np.asarray(found[0]), np.asarray(found[1])
-
-
-def _roundoff(task: InContextTask) -> float:
-    """Relative roundoff of a sum of positive terms, each a product along a path of at most T matrices."""
-    path = 2 * int(task.graph.depth.max()) + 2
-    return float(np.finfo(float).eps) * (path * (task.vocab_size + 4) + task.length + 8)
 
 
 @default_floats

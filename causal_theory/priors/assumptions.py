@@ -9,123 +9,13 @@ For some gamma > 0:
 4. constant mean: ``E[pi] = 11^T / S``.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import combinations
-
-import numpy as np
-from numpy.typing import NDArray
-
-from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
-from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.notebook import Cell, block, table
-from causal_theory.priors.base import MatrixPrior, Prior
-from causal_theory.priors.dirichlet import DirichletPrior
-from causal_theory.priors.orbit import OrbitPrior
-from causal_theory.priors.point import PointPrior
+from causal_theory.priors.base import Prior
+from causal_theory.priors.verdicts import AssumptionCheck, AssumptionReport
 from causal_theory.validation import SeedLike, check_integer
 
 __all__ = ["AssumptionCheck", "AssumptionReport", "check_assumptions"]
-
-TOLERANCE = 1e-12
-"""Deviations up to this are roundoff: relative to the larger entry, or absolute for norms, which are of order one."""
-
-LOW_QUANTILE = 0.01
-
-LOWER_BOUND = "min pi >= gamma/S almost surely, for some gamma > 0"
-NON_DEGENERACY = "||B||_F >= gamma almost surely, for some gamma > 0"
-SYMMETRY = "the law of pi is invariant under relabeling of the symbols"
-CONSTANT_MEAN = "E[pi] = 11^T/S"
-
-
-@dataclass(frozen=True)
-class AssumptionCheck:
-    """One assumption and whether a prior satisfies it.
-
-    Attributes
-    ----------
-    name : str
-        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"`` or ``"constant_mean"``.
-    statement : str
-        The assumption.
-    holds : bool
-        Whether the prior satisfies it.
-    value : float
-        For the first two the largest gamma for which it holds (0 if there is none); for symmetry the largest change
-        of an entry by a relabeling that swaps two symbols; for the mean the trace of ``E[pi]``.
-    witness : str
-        What decides: the smallest or the offending entry, the permutation, the trace.
-    """
-
-    name: str
-    statement: str
-    holds: bool
-    value: float
-    witness: str
-
-    def __repr__(self) -> str:
-        """Return one line with the verdict and what decides it."""
-        return f"AssumptionCheck({self.name} {self._verdict}: {self.witness})"
-
-    def _repr_html_(self) -> str:
-        return block(_table("Assumption on the prior", [self]))
-
-    @property
-    def _verdict(self) -> str:
-        return "holds" if self.holds else "fails"
-
-
-@dataclass(frozen=True)
-class AssumptionReport:
-    """The four checks, in the order of the theory. Iterating yields them.
-
-    Attributes
-    ----------
-    lower_bound, non_degeneracy, symmetry, constant_mean : AssumptionCheck
-        One check each.
-    """
-
-    lower_bound: AssumptionCheck
-    non_degeneracy: AssumptionCheck
-    symmetry: AssumptionCheck
-    constant_mean: AssumptionCheck
-
-    def __iter__(self) -> Iterator[AssumptionCheck]:
-        """Yield the four checks."""
-        return iter((self.lower_bound, self.non_degeneracy, self.symmetry, self.constant_mean))
-
-    @property
-    def all_hold(self) -> bool:
-        """Whether the prior satisfies all four."""
-        return all(check.holds for check in self)
-
-    def __str__(self) -> str:
-        """Return one line per assumption."""
-        return "\n".join(f"{check.name}: {check._verdict} ({check.witness})" for check in self)
-
-    def __repr__(self) -> str:
-        """Return one line with the verdicts."""
-        return f"AssumptionReport({', '.join(f'{check.name} {check._verdict}' for check in self)})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        failed = sum(not check.holds for check in self)
-        verdict = f"{failed} of 4 fail" if failed else "all hold"
-        return block(_table(f"Assumptions on the prior: {verdict}", self))
-
-
-def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:
-    rows = [
-        [
-            check.name.replace("_", " "),
-            Cell(check._verdict, strong=not check.holds),
-            check.statement,
-            check.witness,
-        ]
-        for check in checks
-    ]
-    return table(caption, ["assumption", "verdict", "statement", "what decides"], rows)
 
 
 @default_floats
@@ -137,15 +27,17 @@ def check_assumptions(prior: Prior, *, draws: int = 1000, rng: SeedLike = 0) -> 
     3. symmetry: the law of ``pi`` is invariant under relabeling of the symbols;
     4. constant mean: ``E[pi] = 11^T/S``.
 
-    The verdicts are exact statements about the prior, up to a tolerance of 1e-12 for roundoff in the given matrix.
-    Draws are only used for the witness of (2) under a Dirichlet prior.
+    For the priors of the package the verdicts are exact, up to a tolerance of 1e-12 for roundoff in the given matrix.
+    Draws are then only used for the witness of (2) under a Dirichlet prior. A prior of your own is judged by its mean,
+    which decides (4) and can refute (3), and by draws, which can refute (1) and (2) but prove neither: what they leave
+    open has the verdict None. It says more by overriding `Prior.assumptions`.
 
     Parameters
     ----------
-    prior : PointPrior, OrbitPrior or DirichletPrior
+    prior : Prior
         The prior.
     draws : int, default 1000
-        Number of matrices drawn to describe the law of ``||B||_F`` under a Dirichlet prior.
+        Number of matrices drawn.
     rng : seed or numpy Generator, default 0
         Source of randomness.
 
@@ -157,10 +49,11 @@ def check_assumptions(prior: Prior, *, draws: int = 1000, rng: SeedLike = 0) -> 
     Raises
     ------
     InvalidArgumentError
-        If the prior is none of the three, or ``draws`` is not a positive integer.
+        If ``prior`` is no prior, or ``draws`` is not a positive integer.
 
     Examples
     --------
+    >>> from causal_theory import DirichletPrior, OrbitPrior, check_assumptions
     >>> report = check_assumptions(DirichletPrior(3, 1.0))
     >>> [check.name for check in report if not check.holds]
     ['lower_bound', 'non_degeneracy']
@@ -168,109 +61,9 @@ def check_assumptions(prior: Prior, *, draws: int = 1000, rng: SeedLike = 0) -> 
     ||B||_F = 0 up to roundoff
     """
     count = check_integer("draws", draws, 1)
-    if isinstance(prior, DirichletPrior):
-        return AssumptionReport(
-            _dirichlet_lower_bound(prior),
-            _dirichlet_non_degeneracy(prior, count, rng),
-            AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "rows and entries are exchangeable"),
-            AssumptionCheck("constant_mean", CONSTANT_MEAN, True, 1.0, "trace of E[pi] = 1, all entries are equal"),
+    if not isinstance(prior, Prior):
+        raise InvalidArgumentError(
+            "prior must be a PointPrior, an OrbitPrior, a DirichletPrior or of another subclass of Prior, got "
+            f"{type(prior).__name__}"
         )
-    if isinstance(prior, PointPrior | OrbitPrior):
-        return AssumptionReport(
-            _matrix_lower_bound(prior), _matrix_non_degeneracy(prior), _matrix_symmetry(prior), _matrix_mean(prior)
-        )
-    raise InvalidArgumentError(
-        f"prior must be a PointPrior, an OrbitPrior or a DirichletPrior, got {type(prior).__name__}"
-    )
-
-
-def _entry(matrix: NDArray[np.float64], where: tuple[int, int], name: str = "pi") -> str:
-    return f"{name}[{where[0]}, {where[1]}] = {matrix[where]:.6g}"
-
-
-def _argmax(matrix: NDArray[np.float64]) -> tuple[int, int]:
-    row, column = divmod(int(matrix.argmax()), matrix.shape[1])
-    return row, column
-
-
-def _dirichlet_lower_bound(prior: DirichletPrior) -> AssumptionCheck:
-    gamma = prior.floor
-    witness = f"gamma = floor = {gamma:g}" if gamma else "entries come arbitrarily close to 0 (floor = 0): gamma = 0"
-    return AssumptionCheck("lower_bound", LOWER_BOUND, gamma > 0.0, gamma, witness)
-
-
-def _dirichlet_non_degeneracy(prior: DirichletPrior, draws: int, rng: SeedLike) -> AssumptionCheck:
-    """Report failure: the density is positive near the uniform matrix, where B vanishes, so no gamma works."""
-    witness = "matrices near 11^T/S have positive probability: gamma = 0"
-    matrices = prior.sample(draws, rng)
-    try:
-        norms = _chi2_norms(matrices, stationary_distributions(matrices))
-    except TransitionError:
-        witness += f"; among {draws} draws some have several closed classes in floating point"
-    else:
-        witness += (
-            f"; {LOW_QUANTILE:.0%} quantile of ||B||_F over {draws} draws: {np.quantile(norms, LOW_QUANTILE):.6g}, "
-            f"smallest: {norms.min():.6g}"
-        )
-    return AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, witness)
-
-
-def _chi2_norms(matrices: NDArray[np.float64], laws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Frobenius norms of the chi-square matrices of a stack (n, S, S) with stationary laws (n, S)."""
-    root = np.sqrt(laws)
-    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
-    scaled = root[:, :, np.newaxis] * matrices * inverse[:, np.newaxis, :]
-    norms: NDArray[np.float64] = np.linalg.norm(scaled - root[:, :, np.newaxis] * root[:, np.newaxis, :], axis=(1, 2))
-    return norms
-
-
-def _matrix_lower_bound(prior: MatrixPrior) -> AssumptionCheck:
-    matrix = prior.transition
-    gamma = prior.vocab_size * float(matrix.min())
-    witness = f"gamma = {gamma:.6g}, smallest entry {_entry(matrix, _argmax(-matrix))}"
-    return AssumptionCheck("lower_bound", LOWER_BOUND, gamma > 0.0, gamma, witness)
-
-
-def _matrix_non_degeneracy(prior: MatrixPrior) -> AssumptionCheck:
-    classes = closed_classes(prior.transition)
-    if len(classes) > 1:
-        listed = ", ".join(map(str, classes))
-        witness = f"B is undefined: the stationary law is not unique, closed classes of symbols: {listed}"
-        return AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, witness)
-    norm = float(np.linalg.norm(chi2_matrix(prior.transition)))
-    holds = norm > TOLERANCE
-    witness = f"||B||_F = {norm:.6g}" if holds else "||B||_F = 0 up to roundoff"
-    return AssumptionCheck("non_degeneracy", NON_DEGENERACY, holds, norm if holds else 0.0, witness)
-
-
-def _matrix_symmetry(prior: MatrixPrior) -> AssumptionCheck:
-    """Try all swaps of two symbols: they generate every relabeling."""
-    if isinstance(prior, OrbitPrior):
-        return AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "uniform over all relabelings")
-    matrix = prior.transition
-    change, swap, where = 0.0, (0, 1), (0, 0)
-    for first, second in combinations(range(prior.vocab_size), 2):
-        order = np.arange(prior.vocab_size)
-        order[[first, second]] = second, first
-        deviation = np.abs(matrix[np.ix_(order, order)] - matrix)
-        if deviation.max() > change:
-            change, swap, where = float(deviation.max()), (first, second), _argmax(deviation)
-    if change <= TOLERANCE * float(matrix.max()):
-        witness = "pi has one value on the diagonal and one off it"
-        return AssumptionCheck("symmetry", SYMMETRY, True, change, witness)
-    source = tuple({swap[0]: swap[1], swap[1]: swap[0]}.get(k, k) for k in where)
-    witness = f"swapping symbols {swap[0]} and {swap[1]} changes {_entry(matrix, where)} to {matrix[source]:.6g}"
-    return AssumptionCheck("symmetry", SYMMETRY, False, change, witness)
-
-
-def _matrix_mean(prior: MatrixPrior) -> AssumptionCheck:
-    mean = prior.mean
-    uniform = 1.0 / prior.vocab_size
-    trace = float(np.trace(mean))
-    deviation = np.abs(mean - uniform)
-    where = _argmax(deviation)
-    holds = float(deviation[where]) <= TOLERANCE * uniform
-    witness = f"trace of E[pi] = {trace:.12g}"
-    if not holds:
-        witness += f", {_entry(mean, where, 'E[pi]')} instead of {uniform:.6g}"
-    return AssumptionCheck("constant_mean", CONSTANT_MEAN, holds, trace, witness)
+    return prior.assumptions(draws=count, rng=rng)

@@ -1,25 +1,36 @@
-"""What every prior offers, and what those built on one matrix share."""
+"""The base of all priors: what a law of the transition matrix must say of itself, and what follows from that."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.errors import TaskError, TransitionError
+from causal_theory.errors import TaskError
+from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.notebook import array_block, block, facts
-from causal_theory.validation import SeedLike, check_integer, check_kernel, check_kernels
+from causal_theory.graphs import CausalGraph
+from causal_theory.notebook import block, facts
+from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Plan, Rule
+from causal_theory.priors.verdicts import (
+    SYMMETRY,
+    AssumptionCheck,
+    AssumptionReport,
+    drawn_lower_bound,
+    drawn_non_degeneracy,
+    matrix_mean,
+    matrix_symmetry,
+)
+from causal_theory.provenance import fingerprint
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_kernels
 
-__all__ = ["Kernels", "MatrixPrior", "Prior", "draw_laws"]
+if TYPE_CHECKING:
+    from causal_theory.priors.batches import Batches
 
-Kernels = Mapping[int, NDArray[np.float64]]
-"""A kernel for each number of parents k: shape ``(S,) * k + (S,)``, the last axis a law of the child."""
-
-SHOWN = 4
-"""Matrices with at most this many symbols are printed in full."""
+__all__ = ["Prior", "distance", "draw_laws", "renamed"]
 
 
 class Prior(ABC):
@@ -32,10 +43,15 @@ class Prior(ABC):
     _draws_laws: ClassVar[bool] = False
     """Whether what this very class draws are laws, up to the last place, which needs no check."""
 
-    def __init_subclass__(cls, *, draws_laws: bool = False, **kwargs: Any) -> None:
+    _short_names: ClassVar[dict[type, str]] = {}
+    """Classes that have a name on the command line and in JSON."""
+
+    def __init_subclass__(cls, *, draws_laws: bool = False, kind: str | None = None, **kwargs: Any) -> None:
         """Trust the draws of a class that says so itself; its subclasses may draw in another way."""
         super().__init_subclass__(**kwargs)
         cls._draws_laws = draws_laws
+        if kind is not None:
+            cls._short_names[cls] = kind
 
     def _repr_html_(self) -> str:
         moved = {"rows normalised": f"entries moved by up to {self.moved:.2g}"} if self.moved else {}
@@ -66,22 +82,213 @@ class Prior(ABC):
         """The expectation of ``pi`` in closed form, shape (S, S)."""
 
     @property
+    def symmetric(self) -> bool:
+        """Whether relabeling the symbols is known to leave the law of ``pi`` unchanged; False unless overridden.
+
+        Averages over draws of a symmetric prior are taken over the names of the symbols in closed form where one is
+        known, which takes away noise.
+        """
+        return False
+
+    def rule(self, in_degrees: Sequence[int] = (1,), *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        """Return how expectations over the prior are formed: over independent draws unless overridden.
+
+        Parameters
+        ----------
+        in_degrees : sequence of int
+            Numbers of parents whose transition tensors are needed.
+        draws : int
+            Number of draws, at least 2, where the average is over draws.
+        rng : seed or numpy Generator, optional
+            Source of these draws.
+
+        Returns
+        -------
+        Rule
+            Its kind is known without drawing anything.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the average is over draws and ``draws`` is less than 2 or ``rng`` is no seed.
+        """
+        count, generator = check_integer("draws", draws, 2), as_generator(rng)
+        return Draws(partial(draw_laws, self, count, in_degrees, generator), self.symmetric)
+
+    @default_floats
+    def average(self, plan: Plan, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Estimate:
+        """Return the expectation of a quantity when the transition tensors are drawn from the prior.
+
+        Parameters
+        ----------
+        plan : Plan
+            The quantity.
+        draws, rng
+            As for :meth:`rule`.
+
+        Returns
+        -------
+        Estimate
+            Exact, by quadrature or over draws: as the rule of the prior does it.
+
+        Raises
+        ------
+        TaskError
+            If the prior has no transition tensor for a number of parents that the plan needs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from causal_theory import OrbitPrior
+        >>> from causal_theory.priors import Plan
+        >>> def stays(transitions):
+        ...     return np.trace(transitions[1]), np.array(1e-16)
+        >>> float(OrbitPrior([[0.9, 0.1], [0.2, 0.8]]).average(Plan(stays, label_invariant=True)))
+        1.7
+        """
+        self.require_transitions(plan.in_degrees)
+        return self.rule(plan.in_degrees, draws=draws, rng=rng).average(plan)
+
+    def batches(self, graph: CausalGraph, root_law: str) -> "Batches":
+        """Return a source of sequences for training: unless overridden one that calls `sample` for blocks of them.
+
+        Parameters
+        ----------
+        graph : CausalGraph
+            The graph.
+        root_law : {"stationary", "uniform"}
+            The law of the roots.
+
+        Returns
+        -------
+        Batches
+            The same sequence for the same number, whatever the batch.
+        """
+        from causal_theory.priors.batches import SampledBatches
+
+        return SampledBatches(self, graph, root_law)
+
+    @property
+    def smoothing(self) -> float:
+        """The constant of the counts rules that fits the prior: 1 unless overridden."""
+        return 1.0
+
+    def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
+        """Check the four assumptions of the theory; see :func:`causal_theory.check_assumptions`.
+
+        Parameters
+        ----------
+        draws : int
+            Number of matrices drawn where the verdict, or its witness, comes from draws.
+        rng : seed or numpy Generator, optional
+            Source of these draws.
+
+        Returns
+        -------
+        AssumptionReport
+            Unless overridden: the verdict on the mean is exact, symmetry is refuted by a mean that is not symmetric,
+            and draws can refute the two bounds. What is neither proved nor refuted is open.
+        """
+        matrices = draw_laws(self, check_integer("draws", draws, 1), (1,), as_generator(rng))[1]
+        symmetry = matrix_symmetry(self.mean, "E[pi]")
+        if self.symmetric:
+            symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
+        elif symmetry.holds:
+            symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
+        return AssumptionReport(
+            drawn_lower_bound(matrices), drawn_non_degeneracy(matrices), symmetry, matrix_mean(self.mean)
+        )
+
+    def fixed(self, draws: int, rng: SeedLike = None) -> "Prior":
+        """Return the prior whose averages are over matrices that are drawn once.
+
+        Parameters
+        ----------
+        draws : int
+            Number of matrices, at least 2.
+        rng : seed or numpy Generator, optional
+            Source of these draws.
+
+        Returns
+        -------
+        Prior
+            A `DrawnPrior`; the prior itself when its averages are exact.
+        """
+        from causal_theory.priors.drawn import DrawnPrior
+
+        return DrawnPrior(self, draws, rng)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the prior is, in terms of JSON.
+
+        Returns
+        -------
+        dict
+            The kind, and what else determines the law. Of a class of your own: ``module:Class``, the number of
+            symbols, and what its constructor took, as far as public attributes of the same names hold it.
+
+        Examples
+        --------
+        >>> from causal_theory import DirichletPrior, OrbitPrior
+        >>> DirichletPrior(3, 0.5).to_dict()
+        {'kind': 'dirichlet', 'symbols': 3, 'concentration': 0.5, 'floor': 0.0}
+        >>> OrbitPrior([[0.9, 0.1], [0.2, 0.8]]).to_dict()
+        {'kind': 'orbit', 'transition': [[0.9, 0.1], [0.2, 0.8]]}
+        """
+        taken = [name for name in inspect.signature(type(self)).parameters if name != "vocab_size"]
+        content = {name: _plain(getattr(self, name)) for name in taken if hasattr(self, name)}
+        return {"kind": self._kind, "symbols": self.vocab_size} | content | self._moved_rows
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells the prior from others in the record of a run, in terms of JSON; arrays by fingerprint.
+
+        Returns
+        -------
+        dict
+            Of a class of your own: what `to_dict` says, and the fingerprint of two draws with a fixed seed, which also
+            tell priors apart that keep their arguments to themselves.
+        """
+        degrees = (1,) if self.in_degrees is None else self.in_degrees
+        drawn = draw_laws(self, 2, degrees, 0)
+        looks = {f"draws for {k} parents": fingerprint(tensors) for k, tensors in drawn.items()}
+        content = {name: value for name, value in self.to_dict().items() if name != "kind"}
+        return self._named(**content, **looks)
+
+    def _named(self, **content: Any) -> dict[str, Any]:
+        return {"kind": type(self).__name__, "vocab_size": self.vocab_size} | content
+
+    @property
+    def _kind(self) -> str:
+        """The name of the very class among the priors of the package, or where it is defined."""
+        cls = type(self)
+        return self._short_names.get(cls, f"{cls.__module__}:{cls.__qualname__}")
+
+    @property
+    def _moved_rows(self) -> dict[str, float]:
+        return {"moved": self.moved} if self.moved else {}
+
+    @property
     def representative(self) -> NDArray[np.float64] | None:
         """The matrix at which every label-invariant quantity equals its expectation; None if there is none."""
         return None
 
     @property
-    def representative_kernels(self) -> Kernels | None:
-        """Like ``representative``, for every number of parents that the prior has a kernel for."""
-        return None
+    def given_as_mapping(self) -> bool:
+        """Whether the prior was given as a mapping from numbers of parents to transition tensors."""
+        return False
+
+    @property
+    def mean_ratio_exists(self) -> bool:
+        """Whether ``E[pi_aa / mu_a]`` is finite for every symbol; True unless overridden."""
+        return True
 
     @property
     def in_degrees(self) -> tuple[int, ...] | None:
-        """The numbers of parents that the prior has a kernel for; None when it has one for every number."""
+        """The numbers of parents that the prior has a transition tensor for; None when it has one for every number."""
         return (1,)
 
-    def require_kernels(self, in_degrees: Sequence[int]) -> None:
-        """Raise unless the prior has a kernel for each of some numbers of parents.
+    def require_transitions(self, in_degrees: Sequence[int]) -> None:
+        """Raise unless the prior has a transition tensor for each of some numbers of parents.
 
         Parameters
         ----------
@@ -91,28 +298,28 @@ class Prior(ABC):
         Raises
         ------
         TaskError
-            If one has no kernel.
+            If one has no transition tensor.
 
         Examples
         --------
         >>> from causal_theory import PointPrior
-        >>> PointPrior([[0.9, 0.1], [0.2, 0.8]]).require_kernels((1, 2))
-        Traceback (most recent call last):
-        causal_theory.errors.TaskError: prior must have a kernel for every number of parents in the graph, ...
+        >>> PointPrior([[0.9, 0.1], [0.2, 0.8]]).require_transitions((1, 2))
+        Traceback (most recent call last): causal_theory.errors.TaskError: prior must have a transition tensor for every
+        number of parents in the graph, ...
         """
         known = self.in_degrees
         missing = [] if known is None else [degree for degree in in_degrees if degree not in known]
         if known is not None and missing:
             raise TaskError(
-                f"prior must have a kernel for every number of parents in the graph, got none for "
+                f"prior must have a transition tensor for every number of parents in the graph, got none for "
                 f"{', '.join(map(str, missing))} (it has {', '.join(map(str, known))}); give PointPrior or OrbitPrior "
-                f"a mapping such as {{{missing[0]}: kernel}}, or use a DirichletPrior, which has them all"
+                f"a mapping such as {{{missing[0]}: transition tensor}}, or use a DirichletPrior, which has them all"
             )
 
-    def sample_kernels(
+    def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Draw independent kernels, one for each number of parents.
+        """Draw independent transition tensors, one for each number of parents.
 
         Parameters
         ----------
@@ -133,9 +340,9 @@ class Prior(ABC):
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         TaskError
-            If there is no kernel for one of the numbers.
+            If there is no transition tensor for one of the numbers.
         """
-        self.require_kernels(in_degrees)
+        self.require_transitions(in_degrees)
         return {degree: self.sample(size, rng) for degree in in_degrees}
 
     @abstractmethod
@@ -164,7 +371,7 @@ class Prior(ABC):
 def draw_laws(
     prior: Prior, size: int, in_degrees: Sequence[int], rng: SeedLike = None
 ) -> dict[int, NDArray[np.float64]]:
-    """Draw kernels for some numbers of parents, as `Prior.sample_kernels` does, and make sure that they are laws.
+    """Draw tensors for some numbers of parents, as `Prior.sample_transitions` does, and make sure that they are laws.
 
     Raises
     ------
@@ -172,122 +379,47 @@ def draw_laws(
         If a prior of somebody's own draws arrays of another shape, or rows that are no laws within 1e-10.
     """
     single = tuple(in_degrees) == (1,)
-    drawn = {1: prior.sample(size, rng)} if single else prior.sample_kernels(size, in_degrees, rng)
+    drawn = {1: prior.sample(size, rng)} if single else prior.sample_transitions(size, in_degrees, rng)
     if prior._draws_laws:
         return drawn
     laws, moved = {}, prior.moved
     for k in in_degrees:
         shape = (size,) + (prior.vocab_size,) * (k + 1)
         laws[k] = check_kernels(f"the draws of {type(prior).__name__} for {k} parents", drawn[k], shape)
-        moved = max(moved, _distance(drawn[k], laws[k]))
+        moved = max(moved, distance(drawn[k], laws[k]))
     vars(prior)["_moved"] = moved
     return laws
 
 
-def _distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
+def _plain(value: Any) -> Any:
+    """Return a value in terms of JSON."""
+    if isinstance(value, Prior):
+        return value.to_dict()
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
+def distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
+    """Return the largest distance between what was given and what is used."""
     return float(np.abs(used - np.asarray(given, dtype=np.float64)).max())
 
 
-class MatrixPrior(Prior, draws_laws=True):
-    """A prior given by one matrix, or one kernel for each number of parents, which are its representative too."""
+def renamed(transitions: NDArray[np.float64], orders: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a stack of transition tensors with the symbols of each in another order, along all axes alike.
 
-    @default_floats
-    def __init__(self, transition: ArrayLike | Mapping[int, ArrayLike]) -> None:
-        self._given_as_mapping = isinstance(transition, Mapping)
-        given = transition if isinstance(transition, Mapping) else {1: transition}
-        if not given:
-            raise TransitionError("transition must hold at least one kernel, got an empty mapping")
-        kernels: dict[int, NDArray[np.float64]] = {}
-        self._moved = 0.0
-        for parents in sorted(check_integer("numbers of parents in transition", key, 1) for key in given):
-            name = f"transition[{parents}]" if self._given_as_mapping else "transition"
-            kernel = check_kernel(name, given[parents], parents)
-            kernel.setflags(write=False)
-            self._moved = max(self._moved, _distance(given[parents], kernel))
-            kernels[parents] = kernel
-        sizes = {parents: len(kernel) for parents, kernel in kernels.items()}
-        if len(set(sizes.values())) > 1:
-            raise TransitionError(f"transition must have kernels on the same symbols, got S by parents: {sizes}")
-        self._kernels: Kernels = MappingProxyType(kernels)
-        self._size = next(iter(sizes.values()))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the definition only."""
-        definition = (dict(self._kernels) if self._given_as_mapping else self._kernels[1],)
-        return type(self), definition, {"_moved": self._moved}
-
-    @default_floats
-    def __repr__(self) -> str:
-        """Show a small matrix to four digits, the size of a larger one and of kernels."""
-        size = self.vocab_size
-        moved = f", moved={self._moved:.1e}" if self._moved else ""
-        if self._given_as_mapping:
-            parts = (f"{parents}: {'x'.join([str(size)] * (parents + 1))} kernel" for parents in self._kernels)
-            return f"{type(self).__name__}({{{', '.join(parts)}}}{moved})"
-        shown = f"{size}x{size} matrix"
-        if size <= SHOWN:
-            rows = ("[" + ", ".join(f"{p:.4g}" for p in row) + "]" for row in self.transition)
-            shown = "[" + ", ".join(rows) + "]"
-        return f"{type(self).__name__}({shown}{moved})"
-
-    @default_floats
-    def _repr_html_(self) -> str:
-        moved = f", rows normalised (entries moved by up to {self._moved:.2g})" if self._moved else ""
-        caption = f"{type(self).__name__}: {self._description()}{moved}"
-        if not self._given_as_mapping:
-            return block(array_block(caption, self.transition))
-        blocks = (
-            array_block(f"{parents} {'parent' if parents == 1 else 'parents'}", kernel.reshape(-1, self.vocab_size))
-            for parents, kernel in self._kernels.items()
-        )
-        return block(facts(caption, {"symbols S": self.vocab_size}), *blocks)
-
-    def _description(self) -> str:
-        """Return what the matrix is for, in words."""
-        return "rows are laws of the child of a symbol"
-
-    @property
-    def transition(self) -> NDArray[np.float64]:
-        """The matrix, read-only, shape (S, S): the kernel of one parent.
-
-        Raises
-        ------
-        TransitionError
-            If there is none.
-        """
-        if 1 not in self._kernels:
-            raise TransitionError(
-                f"a transition matrix is a kernel of one parent, got a prior with kernels for "
-                f"{', '.join(map(str, self._kernels))} parents only"
-            )
-        return self._kernels[1]
-
-    @property
-    def kernels(self) -> Kernels:
-        """The kernels by number of parents, read-only, shapes ``(S,) * k + (S,)``."""
-        return self._kernels
-
-    @property
-    def given_as_mapping(self) -> bool:
-        """Whether the prior was given as a mapping from numbers of parents to kernels."""
-        return self._given_as_mapping
-
-    @property
-    def in_degrees(self) -> tuple[int, ...]:
-        """The numbers of parents that the prior has a kernel for."""
-        return tuple(self._kernels)
-
-    @property
-    def vocab_size(self) -> int:
-        """S, the number of symbols."""
-        return self._size
-
-    @property
-    def representative(self) -> NDArray[np.float64] | None:
-        """The matrix, read-only, shape (S, S); None when there are kernels of several parents only."""
-        return self._kernels.get(1)
-
-    @property
-    def representative_kernels(self) -> Kernels:
-        """The kernels."""
-        return self._kernels
+    Examples
+    --------
+    >>> renamed(np.array([[[0.9, 0.1], [0.2, 0.8]]]), np.array([[1, 0]])).tolist()
+    [[[0.8, 0.2], [0.1, 0.9]]]
+    """
+    count, size = orders.shape
+    parents = transitions.ndim - 2
+    rows = np.arange(len(transitions)).reshape(-1, *[1] * (parents + 1))
+    axes = (orders.reshape(count, *[1] * axis, size, *[1] * (parents - axis)) for axis in range(parents + 1))
+    drawn: NDArray[np.float64] = transitions[(rows, *axes)]
+    return drawn

@@ -1,14 +1,30 @@
 """Independent Dirichlet rows."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
+from causal_theory.graphs import CausalGraph
 from causal_theory.priors.base import Prior
+from causal_theory.priors.batches import Batches, DirichletBatches, DirichletRowBatches, is_single_parent
+from causal_theory.priors.binary_rule import binary_dirichlet_rule, radius_error
+from causal_theory.priors.rules import DEFAULT_DRAWS, RefinedQuadrature, Rule
+from causal_theory.priors.verdicts import (
+    CONSTANT_MEAN,
+    LOWER_BOUND,
+    NON_DEGENERACY,
+    SYMMETRY,
+    AssumptionCheck,
+    AssumptionReport,
+    norms_of_draws,
+)
 from causal_theory.validation import (
     SeedLike,
     as_generator,
@@ -20,8 +36,10 @@ from causal_theory.validation import (
 
 __all__ = ["DirichletPrior"]
 
+LOW_QUANTILE = 0.01
 
-class DirichletPrior(Prior, draws_laws=True):
+
+class DirichletPrior(Prior, draws_laws=True, kind="dirichlet"):
     r"""Rows drawn independently from a symmetric Dirichlet law.
 
     .. math:: \pi_{ab} = \mathrm{floor} / S + (1 - \mathrm{floor}) D_{ab}, \qquad
@@ -84,7 +102,7 @@ class DirichletPrior(Prior, draws_laws=True):
 
     @property
     def in_degrees(self) -> None:
-        """None: there is a kernel for every number of parents."""
+        """None: there is a transition tensor for every number of parents."""
         return None
 
     @property
@@ -102,6 +120,66 @@ class DirichletPrior(Prior, draws_laws=True):
     def mean(self) -> NDArray[np.float64]:
         """The uniform matrix, shape (S, S)."""
         return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
+
+    @property
+    @override
+    def symmetric(self) -> bool:
+        return True
+
+    @override
+    def rule(self, in_degrees: Sequence[int] = (1,), *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        if self._vocab_size == 2 and tuple(in_degrees) == (1,) and self._draws_laws:
+            return RefinedQuadrature(partial(binary_dirichlet_rule, self._concentration, self._floor), radius_error)
+        return super().rule(in_degrees, draws=draws, rng=rng)
+
+    @override
+    def batches(self, graph: CausalGraph, root_law: str) -> Batches:
+        if not self._draws_laws:  # a subclass may draw another law
+            return super().batches(graph, root_law)
+        if is_single_parent(graph):
+            return DirichletBatches(graph, root_law, self._concentration, self._floor, repr(self))
+        return DirichletRowBatches(graph, self._vocab_size, self._concentration, self._floor)
+
+    @override
+    def identity(self) -> dict[str, Any]:
+        if not self._draws_laws:
+            return super().identity()
+        return self._named(concentration=self._concentration, floor=self._floor)
+
+    @property
+    @override
+    def mean_ratio_exists(self) -> bool:
+        # mu_a is as small as the S - 1 entries that lead to a.
+        return self._floor > 0.0 or (self._vocab_size - 1) * self._concentration > 1.0
+
+    @property
+    @override
+    def smoothing(self) -> float:
+        return self._concentration
+
+    @override
+    @default_floats
+    def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
+        gamma, count = self._floor, check_integer("draws", draws, 1)
+        reached = (
+            f"gamma = floor = {gamma:g}" if gamma else "entries come arbitrarily close to 0 (floor = 0): gamma = 0"
+        )
+        # The density is positive near the uniform matrix, where B vanishes, so that no gamma works.
+        near = "matrices near 11^T/S have positive probability: gamma = 0"
+        norms = norms_of_draws(self.sample(count, rng))
+        if norms is None:
+            near += f"; among {count} draws some have several closed classes in floating point"
+        else:
+            near += (
+                f"; {LOW_QUANTILE:.0%} quantile of ||B||_F over {count} draws: {np.quantile(norms, LOW_QUANTILE):.6g}, "
+                f"smallest: {norms.min():.6g}"
+            )
+        return AssumptionReport(
+            AssumptionCheck("lower_bound", LOWER_BOUND, gamma > 0.0, gamma, reached),
+            AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, near),
+            AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "rows and entries are exchangeable"),
+            AssumptionCheck("constant_mean", CONSTANT_MEAN, True, 1.0, "trace of E[pi] = 1, all entries are equal"),
+        )
 
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
         """Draw independent matrices.
@@ -132,10 +210,10 @@ class DirichletPrior(Prior, draws_laws=True):
         return self._rows((check_integer("size", size, 1), self._vocab_size), as_generator(rng))
 
     @default_floats
-    def sample_kernels(
+    def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Draw independent kernels, one for each number of parents.
+        """Draw independent transition tensors, one for each number of parents.
 
         Parameters
         ----------
@@ -158,8 +236,8 @@ class DirichletPrior(Prior, draws_laws=True):
 
         Examples
         --------
-        >>> kernels = DirichletPrior(3, 1.0).sample_kernels(10, (1, 2), rng=0)
-        >>> kernels[1].shape, kernels[2].shape
+        >>> transitions = DirichletPrior(3, 1.0).sample_transitions(10, (1, 2), rng=0)
+        >>> transitions[1].shape, transitions[2].shape
         ((10, 3, 3), (10, 3, 3, 3))
         """
         count, generator = check_integer("size", size, 1), as_generator(rng)

@@ -1,36 +1,43 @@
-"""One transition matrix, or one kernel for each number of parents, up to the names of the symbols."""
+"""One transition matrix, or one transition tensor for each number of parents, up to the names of the symbols."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import permutations
 from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.floats import default_floats
-from causal_theory.priors.base import MatrixPrior
+from causal_theory.graphs import CausalGraph
+from causal_theory.priors.base import renamed
+from causal_theory.priors.batches import Batches
+from causal_theory.priors.matrix import MatrixPrior
+from causal_theory.priors.rules import DEFAULT_DRAWS, Relabelings, Rule
+from causal_theory.priors.verdicts import SYMMETRY, AssumptionCheck
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
 __all__ = ["OrbitPrior"]
 
 
-class OrbitPrior(MatrixPrior, draws_laws=True):
-    """Uniform over the S! relabelings of one transition matrix, or of one kernel for each number of parents.
+class OrbitPrior(MatrixPrior, draws_laws=True, kind="orbit"):
+    """Uniform over the S! relabelings of one transition matrix, or of one transition tensor for each number of parents.
 
-    A draw is ``P pi P^T`` with a uniform permutation matrix P; kernels are relabelled along all axes, all of them
-    alike. Every quantity that does not depend on the names of the symbols takes the same value at every draw, so its
-    expectation is its value at ``representative``: exact, without averaging.
+    A draw is ``P pi P^T`` with a uniform permutation matrix P; transition tensors are relabelled along all axes, all of
+    them alike. Every quantity that does not depend on the names of the symbols takes the same value at every draw, so
+    its expectation is its value at ``representative``: exact, without averaging.
 
     Parameters
     ----------
     transition : array_like of shape (S, S), or mapping of int to array_like
-        One matrix of the orbit, or for each number of parents k a kernel of shape ``(S,) * k + (S,)``. Copied. Rows
-        that sum to one up to 1e-10 are normalised, and ``moved`` says by how much; laws stay as they are.
+        One matrix of the orbit, or for each number of parents k a transition tensor of shape ``(S,) * k + (S,)``.
+        Copied. Rows that sum to one up to 1e-10 are normalised, and ``moved`` says by how much; laws stay as they are.
 
     Raises
     ------
     TransitionError
-        If a matrix or kernel has the wrong shape, or rows along its last axis that are no laws.
+        If a matrix or transition tensor has the wrong shape, or rows along its last axis that are no laws.
 
     Examples
     --------
@@ -42,8 +49,25 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
     """
 
     def _description(self) -> str:
-        what = "these kernels" if self.given_as_mapping else "this transition matrix"
+        what = "these transition tensors" if self.given_as_mapping else "this transition matrix"
         return f"all {self.permutations_count} relabelings of {what}, equally likely"
+
+    @property
+    @override
+    def symmetric(self) -> bool:
+        return True
+
+    @override
+    def _symmetry(self) -> AssumptionCheck:
+        return AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "uniform over all relabelings")
+
+    @override
+    def rule(self, in_degrees: Sequence[int] = (1,), *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        return Relabelings(self.transitions, partial(self.relabelings_of, in_degrees), self.vocab_size)
+
+    @override
+    def batches(self, graph: CausalGraph, root_law: str) -> Batches:
+        return self._sources(graph, root_law, renamed=True)
 
     @property
     def permutations_count(self) -> int:
@@ -61,8 +85,8 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
         for order in permutations(range(self.vocab_size)):
             yield self.transition[np.ix_(order, order)]
 
-    def kernel_relabelings(self, in_degrees: Sequence[int]) -> Iterator[dict[int, NDArray[np.float64]]]:
-        """Yield the kernels of all elements of the orbit.
+    def relabelings_of(self, in_degrees: Sequence[int]) -> Iterator[dict[int, NDArray[np.float64]]]:
+        """Yield the transition tensors of all elements of the orbit.
 
         Parameters
         ----------
@@ -72,17 +96,17 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
         Yields
         ------
         dict of int to ndarray
-            The kernels with their axes relabelled, S! times, in lexicographic order.
+            The transition tensors with their axes relabelled, S! times, in lexicographic order.
 
         Examples
         --------
         >>> prior = OrbitPrior({2: [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]]})
-        >>> [kernels[2][0, 0].tolist() for kernels in prior.kernel_relabelings((2,))]
+        >>> [transitions[2][0, 0].tolist() for transitions in prior.relabelings_of((2,))]
         [[1.0, 0.0], [1.0, 0.0]]
         """
-        self.require_kernels(in_degrees)
+        self.require_transitions(in_degrees)
         for order in permutations(range(self.vocab_size)):
-            yield {k: self.kernels[k][np.ix_(*[order] * (k + 1))] for k in in_degrees}
+            yield {k: self.transitions[k][np.ix_(*[order] * (k + 1))] for k in in_degrees}
 
     @property
     @default_floats
@@ -121,10 +145,10 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
         return drawn
 
     @default_floats
-    def sample_kernels(
+    def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Draw independent relabelings, the same for all kernels of a draw.
+        """Draw independent relabelings, the same for all transition tensors of a draw.
 
         Parameters
         ----------
@@ -145,18 +169,11 @@ class OrbitPrior(MatrixPrior, draws_laws=True):
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         TaskError
-            If there is no kernel for one of the numbers.
+            If there is no transition tensor for one of the numbers.
         """
-        self.require_kernels(in_degrees)
+        self.require_transitions(in_degrees)
         order = self._draw_orders(size, rng)
-        drawn = {}
-        for k in in_degrees:
-            # Axis m of the result is indexed by the relabeled symbol of parent m, the last axis by that of the child.
-            axes = [
-                order.reshape(len(order), *([1] * axis), self.vocab_size, *([1] * (k - axis))) for axis in range(k + 1)
-            ]
-            drawn[k] = self.kernels[k][tuple(axes)]
-        return drawn
+        return {k: renamed(self.transitions[k][np.newaxis], order) for k in in_degrees}
 
     def _draw_orders(self, size: int, rng: SeedLike) -> NDArray[np.int64]:
         """Return uniform permutations, shape (size, S)."""

@@ -1,32 +1,36 @@
-"""One known transition matrix, or one known kernel for each number of parents."""
+"""One known transition matrix, or one known transition tensor for each number of parents."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.floats import default_floats
-from causal_theory.priors.base import MatrixPrior
+from causal_theory.graphs import CausalGraph
+from causal_theory.priors.batches import Batches
+from causal_theory.priors.matrix import MatrixPrior
+from causal_theory.priors.rules import DEFAULT_DRAWS, OneMatrix, Rule
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
 __all__ = ["PointPrior"]
 
 
-class PointPrior(MatrixPrior, draws_laws=True):
-    """The transition matrix, or the kernel for each number of parents, is always the same.
+class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
+    """The transition matrix, or the transition tensor for each number of parents, is always the same.
 
     Parameters
     ----------
     transition : array_like of shape (S, S), or mapping of int to array_like
-        The matrix, ``[a, b] = P(child = b | parent = a)``; or for each number of parents k a kernel of shape
+        The matrix, ``[a, b] = P(child = b | parent = a)``; or for each number of parents k a transition tensor of shape
         ``(S,) * k + (S,)``, ``[a_1, ..., a_k, b] = P(child = b | parents = a_1, ..., a_k)``, in the order in which the
-        graph lists the parents. A matrix is the kernel of one parent. Copied. Rows that sum to one up to 1e-10 are
-        normalised, and ``moved`` says by how much; laws stay as they are.
+        graph lists the parents. A matrix is the transition tensor of one parent. Copied. Rows that sum to one up to
+        1e-10 are normalised, and ``moved`` says by how much; laws stay as they are.
 
     Raises
     ------
     TransitionError
-        If a matrix or kernel has the wrong shape, or rows along its last axis that are no laws.
+        If a matrix or transition tensor has the wrong shape, or rows along its last axis that are no laws.
 
     Examples
     --------
@@ -37,11 +41,19 @@ class PointPrior(MatrixPrior, draws_laws=True):
     (5, 2, 2)
     >>> import numpy as np
     >>> PointPrior({2: np.full((3, 3, 3), 1 / 3)})
-    PointPrior({2: 3x3x3 kernel})
+    PointPrior({2: 3x3x3 transition tensor})
     """
 
     def _description(self) -> str:
-        return "always these kernels" if self.given_as_mapping else "always this transition matrix"
+        return "always these transition tensors" if self.given_as_mapping else "always this transition matrix"
+
+    @override
+    def rule(self, in_degrees: Sequence[int] = (1,), *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        return OneMatrix(self.transitions)
+
+    @override
+    def batches(self, graph: CausalGraph, root_law: str) -> Batches:
+        return self._sources(graph, root_law, renamed=False)
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -74,10 +86,10 @@ class PointPrior(MatrixPrior, draws_laws=True):
         return np.broadcast_to(self.transition, (count, *self.transition.shape))
 
     @default_floats
-    def sample_kernels(
+    def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Return the kernels several times; nothing is drawn.
+        """Return the transition tensors several times; nothing is drawn.
 
         Parameters
         ----------
@@ -98,9 +110,9 @@ class PointPrior(MatrixPrior, draws_laws=True):
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         TaskError
-            If there is no kernel for one of the numbers.
+            If there is no transition tensor for one of the numbers.
         """
         count = check_integer("size", size, 1)
         as_generator(rng)
-        self.require_kernels(in_degrees)
-        return {k: np.broadcast_to(self.kernels[k], (count, *self.kernels[k].shape)) for k in in_degrees}
+        self.require_transitions(in_degrees)
+        return {k: np.broadcast_to(self.transitions[k], (count, *self.transitions[k].shape)) for k in in_degrees}

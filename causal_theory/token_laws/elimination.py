@@ -1,4 +1,4 @@
-"""The joint law of some tokens as a contraction of the kernels, in an order found by opt_einsum."""
+"""The joint law of some tokens as a contraction of the transition tensors, in an order found by opt_einsum."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -24,7 +24,7 @@ ELIMINATION_REMEDY = "draw sequences with InContextTask.sample and count instead
 @default_floats
 def eliminated_law(
     parents: Sequence[Sequence[int]],
-    kernels: Mapping[int, Array],
+    transitions: Mapping[int, Array],
     root_laws: Mapping[int, Array],
     positions: Sequence[int],
     vocab_size: int,
@@ -35,8 +35,8 @@ def eliminated_law(
     ----------
     parents : sequence of sequences of int
         Parents of each position.
-    kernels : mapping of int to ndarray
-        The kernel for each number of parents.
+    transitions : mapping of int to ndarray
+        The transition tensor for each number of parents.
     root_laws : mapping of int to ndarray
         The law of each root.
     positions : sequence of int
@@ -68,7 +68,7 @@ def eliminated_law(
             f"the graph must allow an elimination with arrays of at most {MAX_ENTRIES} entries, got width {width}: "
             f"{vocab_size}^{width} = {vocab_size**width} entries; {ELIMINATION_REMEDY}"
         )
-    operands = [kernels[len(parents[i])] if parents[i] else root_laws[i] for i in factors]
+    operands = [transitions[len(parents[i])] if parents[i] else root_laws[i] for i in factors]
     law: Array = np.asarray(contract(*operands))
     return law
 

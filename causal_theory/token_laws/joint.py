@@ -20,15 +20,15 @@ TRANSFER_ENTRIES = 2**20
 """Up to this many states the transfer is taken without looking for a better order."""
 
 
-def joint_law(task: InContextTask, kernels: Mapping[int, Array], positions: Sequence[int]) -> Array:
-    """Return the joint law of the tokens at some positions under given kernels.
+def joint_law(task: InContextTask, transitions: Mapping[int, Array], positions: Sequence[int]) -> Array:
+    """Return the joint law of the tokens at some positions under given transition tensors.
 
     Parameters
     ----------
     task : InContextTask
         Any task.
-    kernels : mapping of int to ndarray
-        The kernel for each number of parents.
+    transitions : mapping of int to ndarray
+        The transition tensor for each number of parents.
     positions : sequence of int
         Distinct positions; T stands for the token that the target is the law of.
 
@@ -56,10 +56,10 @@ def joint_law(task: InContextTask, kernels: Mapping[int, Array], positions: Sequ
     wanted = tuple(positions)
     frontier = _frontier(task.graph, wanted)
     if task.vocab_size**frontier.width <= TRANSFER_ENTRIES:
-        return _in_order(transferred_law(task, kernels, frontier), wanted)
+        return _in_order(transferred_law(task, transitions, frontier), wanted)
     parents = parents_with_target(task.graph)
-    roots = {i: _root_law(task, kernels, i) for i, entry in enumerate(parents) if not entry}
-    return eliminated_law(parents, kernels, roots, wanted, task.vocab_size)
+    roots = {i: _root_law(task, transitions, i) for i, entry in enumerate(parents) if not entry}
+    return eliminated_law(parents, transitions, roots, wanted, task.vocab_size)
 
 
 def parents_with_target(graph: CausalGraph) -> tuple[tuple[int, ...], ...]:
@@ -72,21 +72,21 @@ def _frontier(graph: CausalGraph, positions: tuple[int, ...]) -> Frontier:
     return find_frontier(parents_with_target(graph), positions, ancestors_only=True)
 
 
-def _root_law(task: InContextTask, kernels: Mapping[int, Array], position: int) -> Array:
+def _root_law(task: InContextTask, transitions: Mapping[int, Array], position: int) -> Array:
     if task.root_law == "stationary" and position < task.length - 1:
-        return task.root_distribution(kernels[1])
+        return task.root_distribution(transitions[1])
     return np.full(task.vocab_size, 1.0 / task.vocab_size)
 
 
-def transferred_law(task: InContextTask, kernels: Mapping[int, Array], frontier: Frontier) -> Array:
+def transferred_law(task: InContextTask, transitions: Mapping[int, Array], frontier: Frontier) -> Array:
     """Return the joint law of the tokens at the end of a frontier, one axis for each position, ascending."""
     size = task.vocab_size
-    root = _root_law(task, kernels, 0)
+    root = _root_law(task, transitions, 0)
     law: Array = np.ones(())
     for step in frontier.steps:
         held = len(step.before)
         is_last = step.position == task.length - 1
-        row = kernels[len(step.parents)] if step.parents else np.full(size, 1.0 / size) if is_last else root
+        row = transitions[len(step.parents)] if step.parents else np.full(size, 1.0 / size) if is_last else root
         # Axes are the places of the frontier, the new token last.
         operands: Any = (law, list(range(held)), row, [*step.parents, held], [*step.keep])
         law = np.asarray(np.einsum(*operands))

@@ -20,7 +20,7 @@ MAX_STATES = 2**10
 
 
 def laws_with_subsets(
-    task: InContextTask, kernels: Mapping[int, Array], position: int, subsets: Sequence[tuple[int, ...]]
+    task: InContextTask, transitions: Mapping[int, Array], position: int, subsets: Sequence[tuple[int, ...]]
 ) -> Array:
     """Return the joint law of a token with the tokens of each set, shape (N, S, S^m).
 
@@ -41,11 +41,11 @@ def laws_with_subsets(
     frontier = find_frontier(parents_with_target(task.graph)[: position + 1], (position,))
     every = len(subsets) > 1 and subsets == list(combinations(range(position), size))
     if not every or task.vocab_size ** (frontier.width - 1) > MAX_STATES:
-        laws = [joint_law(task, kernels, (position, *subset)) for subset in subsets]
+        laws = [joint_law(task, transitions, (position, *subset)) for subset in subsets]
         return np.array(laws).reshape(len(subsets), task.vocab_size, -1)
-    layout = row_layout(task.vocab_size, sorted(kernels))
+    layout = row_layout(task.vocab_size, sorted(transitions))
     tables = transfer_tables(frontier, layout, task.length)
-    rows = law_rows(task, layout, kernels)
+    rows = law_rows(task, layout, transitions)
     moves, picks = [], []
     for kind in tables.kinds.tolist():
         run = slice(tables.offsets[kind], tables.offsets[kind] + tables.sizes[kind])

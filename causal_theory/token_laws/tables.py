@@ -1,7 +1,7 @@
-"""A sweep over a graph as arrays: which row of which kernel a token follows, and where the sweep goes with it.
+"""A sweep over a graph as arrays: which row of which tensor a token follows, and where the sweep goes with it.
 
 All laws that a token can follow are the rows of one matrix: row 0 the law of a root of the context, row 1 that of a
-last position without parents (uniform: the query), then the rows of the kernel of every number of parents.
+last position without parents (uniform: the query), then the rows of the transition tensor of every number of parents.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,14 +26,14 @@ ROOT, QUERY, FIRST_KERNEL_ROW = 0, 1, 2
 
 @dataclass(frozen=True)
 class RowLayout:
-    """Where the rows of each kernel stand.
+    """Where the rows of each transition tensor stand.
 
     Attributes
     ----------
     vocab_size : int
         S.
     starts : dict of int to int
-        First row of the kernel for each number of parents.
+        First row of the transition tensor for each number of parents.
     count : int
         Number of rows.
     """
@@ -43,18 +43,18 @@ class RowLayout:
     count: int
 
     def parent_tokens(self, in_degree: int) -> Indices:
-        """Return the tokens of the parents of every row of a kernel, shape (S^k, k)."""
+        """Return the tokens of the parents of every row of a transition tensor, shape (S^k, k)."""
         grid = np.indices((self.vocab_size,) * in_degree)
         return np.ascontiguousarray(grid.reshape(in_degree, -1).T, dtype=np.int64)
 
     def rows(self, in_degree: int) -> slice:
-        """Return the rows of a kernel."""
+        """Return the rows of a transition tensor."""
         start = self.starts[in_degree]
         return slice(start, start + self.vocab_size**in_degree)
 
 
 def row_layout(vocab_size: int, in_degrees: Sequence[int]) -> RowLayout:
-    """Return the layout for kernels of some numbers of parents.
+    """Return the layout for transition tensors of some numbers of parents.
 
     Examples
     --------
@@ -68,14 +68,14 @@ def row_layout(vocab_size: int, in_degrees: Sequence[int]) -> RowLayout:
     return RowLayout(vocab_size, starts, count)
 
 
-def law_rows(task: InContextTask, layout: RowLayout, kernels: Mapping[int, Array]) -> Array:
+def law_rows(task: InContextTask, layout: RowLayout, transitions: Mapping[int, Array]) -> Array:
     """Return the laws of all rows, shape (rows, S)."""
     size = layout.vocab_size
     laws = np.full((layout.count, size), 1.0 / size)
     if task.root_law == "stationary":
-        laws[ROOT] = task.root_distribution(kernels[1])
+        laws[ROOT] = task.root_distribution(transitions[1])
     for degree in layout.starts:
-        laws[layout.rows(degree)] = kernels[degree].reshape(-1, size)
+        laws[layout.rows(degree)] = transitions[degree].reshape(-1, size)
     return laws
 
 

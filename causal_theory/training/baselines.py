@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.population.several_parents.baselines import counted_tokens
-from causal_theory.priors import DirichletPrior, Prior
 
-__all__ = ["baseline_name", "natural_smoothing", "sample_baselines", "short_baseline_name"]
+__all__ = ["baseline_name", "sample_baselines", "short_baseline_name"]
 
 Array = NDArray[np.float64]
 
@@ -21,11 +20,6 @@ NAMES = {
     "uniform": "uniform guess",
 }
 SHORT_NAMES = {"floor": "entropy floor", "counts": "counts rule", "unigram": "unigram", "uniform": "uniform, log S"}
-
-
-def natural_smoothing(prior: Prior) -> float:
-    """Return the constant of the counts rules: the concentration of a Dirichlet prior, 1 for others."""
-    return prior.concentration if isinstance(prior, DirichletPrior) else 1.0
 
 
 def baseline_name(key: str) -> str:
@@ -78,7 +72,7 @@ def sample_baselines(
     targets : ndarray, shape (n, S)
         Laws of the next token.
     smoothing : float
-        c, see :func:`natural_smoothing`.
+        c; `Prior.smoothing` is the one that fits a prior.
 
     Returns
     -------

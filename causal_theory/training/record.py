@@ -9,9 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.models import StandardTransformer, TrainableModel
-from causal_theory.priors import DirichletPrior
-from causal_theory.priors.base import MatrixPrior
-from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.provenance import check_unedited, code_version, fingerprint
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
@@ -101,24 +98,9 @@ def describe_task(task: InContextTask) -> dict[str, Any]:
     return {
         "parents": [list(entry) for entry in task.graph.parents],
         "target_parents": list(task.graph.target_parents),
-        "prior": _describe_prior(task),
+        "prior": task.prior.identity(),
         "root_law": task.root_law,
     }
-
-
-def _describe_prior(task: InContextTask) -> dict[str, Any]:
-    prior = task.prior
-    content: dict[str, Any] = {"kind": type(prior).__name__, "vocab_size": prior.vocab_size}
-    if isinstance(prior, DirichletPrior):
-        content |= {"concentration": float(prior.concentration), "floor": float(prior.floor)}
-    elif isinstance(prior, DrawnPrior):
-        content |= {"matrices": fingerprint(prior.matrices)}
-    elif isinstance(prior, MatrixPrior):
-        # A matrix is the kernel of one parent, however it was given.
-        content |= {f"kernel of {parents} parents": fingerprint(kernel) for parents, kernel in prior.kernels.items()}
-    elif prior.representative is not None:
-        content |= {"transition": fingerprint(prior.representative)}
-    return content
 
 
 def _describe_model(model: TrainableModel) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from causal_theory.models import TrainableModel
 from causal_theory.provenance import check_same_run
 from causal_theory.tasks import InContextTask
 from causal_theory.training.bar import TrainingBar
-from causal_theory.training.baselines import natural_smoothing, sample_baselines
+from causal_theory.training.baselines import sample_baselines
 from causal_theory.training.checkpoint import check_folder, read_checkpoint, write_checkpoint
 from causal_theory.training.interrupts import DeferredInterrupt
 from causal_theory.training.record import describe_run, describe_version, describe_versions, is_same_stream
@@ -284,7 +284,7 @@ class _Trainer:
         self._sampler = BatchSampler(task, settings.batch_size, state.keys)
         tokens, targets = BatchSampler(task, settings.test_size, state.test_keys).draw(0)
         self._test = (tokens, targets)
-        self.baselines = sample_baselines(task.graph, tokens, targets, natural_smoothing(task.prior))
+        self.baselines = sample_baselines(task.graph, tokens, targets, task.prior.smoothing)
 
     def run(self, bar: TrainingBar, interrupt: DeferredInterrupt, save: Callable[[], None] | None, every: int) -> int:
         """Go on to the last step; returns the step that diverged, or -1."""

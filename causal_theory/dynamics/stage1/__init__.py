@@ -6,13 +6,16 @@ from causal_theory.dynamics.stage1.flow import FlowTimes, convergence_times, run
 from causal_theory.dynamics.stage1.record import Stage1Run
 from causal_theory.dynamics.stage1.settings import Stage1
 from causal_theory.population.scores import edge_scores
+from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_epsilon
 
 __all__ = ["FlowTimes", "Stage1", "Stage1Run", "convergence_times", "run_stage1"]
 
 
-def run_stage1(task: InContextTask, settings: Stage1, *, epsilon: float, rng: SeedLike = 0) -> Stage1Run:
+def run_stage1(
+    task: InContextTask, settings: Stage1, *, epsilon: float, draws: int = DEFAULT_DRAWS, rng: SeedLike = 0
+) -> Stage1Run:
     """Run stage 1 by itself; see :func:`causal_theory.train_population`.
 
     Parameters
@@ -23,8 +26,10 @@ def run_stage1(task: InContextTask, settings: Stage1, *, epsilon: float, rng: Se
         Steps, learning rate and method.
     epsilon : float
         The constant inside the logarithm of the loss, greater than 0.
+    draws : int
+        Transition matrices to draw for priors that are averaged over draws.
     rng : int or Generator, optional
-        Source of draws for priors that are averaged over draws; every step uses the same ones.
+        Source of these draws; every step uses the same ones.
 
     Returns
     -------
@@ -54,6 +59,6 @@ def run_stage1(task: InContextTask, settings: Stage1, *, epsilon: float, rng: Se
     seed = int(as_generator(rng).integers(2**63))
     settings = settings.resolved(task, epsilon=epsilon, rng=seed)
     if settings.method == "exact":
-        return run_exact(task, settings, epsilon, seed)
-    scores = edge_scores(task, epsilon=epsilon, rng=seed).value
+        return run_exact(task, settings, epsilon, draws, seed)
+    scores = edge_scores(task, epsilon=epsilon, draws=draws, rng=seed).value
     return run_flow(task, settings, scores) if settings.method == "flow" else run_first_order(task, settings, scores)

@@ -11,7 +11,7 @@ from causal_theory.tasks import InContextTask
 __all__ = ["run_exact"]
 
 
-def run_exact(task: InContextTask, settings: Stage1, epsilon: float, seed: int) -> Stage1Run:
+def run_exact(task: InContextTask, settings: Stage1, epsilon: float, draws: int, seed: int) -> Stage1Run:
     """Descend until every child row attends to its parent, or the steps are used up."""
     graph = task.graph
     child = graph.parent_array >= 0
@@ -37,7 +37,7 @@ def run_exact(task: InContextTask, settings: Stage1, epsilon: float, seed: int) 
             status = "converged"
             break
         if step < settings.steps:
-            gradient = population_gradient(task, A1, A2, epsilon=epsilon, method="enumerate", rng=seed).A1.value
+            found = population_gradient(task, A1, A2, epsilon=epsilon, method="enumerate", draws=draws, rng=seed)
             with np.errstate(over="ignore"):
-                reached, A1 = A1, A1 - plain_rate(settings.learning_rate) * gradient
+                reached, A1 = A1, A1 - plain_rate(settings.learning_rate) * found.A1.value
     return recorder.finish(graph, A1, marks_of(graph, hits), status)

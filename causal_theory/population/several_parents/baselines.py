@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
-from causal_theory.population.several_parents.moments import RowMoments, RowTerms, Sweep, row_moments
+from causal_theory.population.several_parents.moments import RowTerms, Sweep, row_moments
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 
@@ -31,17 +31,19 @@ def counted_tokens(graph: CausalGraph) -> int:
     return graph.length if graph.parents[-1] else graph.length - 1
 
 
-def entropy_at(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Array, Array]:
-    """Return the mean entropy of the target's law at given kernels, and a bound on its roundoff."""
+def entropy_at(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[Array, Array]:
+    """Return the mean entropy of the target's law at given transition tensors, and a bound on its roundoff."""
     degree = len(task.graph.target_parents)
-    kernel = kernels[degree]
-    logs = np.log(kernel, out=np.zeros_like(kernel), where=kernel > 0.0)
-    entropies = -(kernel * logs).sum(axis=-1)
-    value = np.asarray((joint_law(task, kernels, task.graph.target_parents) * entropies).sum())
+    tensor = transitions[degree]
+    logs = np.log(tensor, out=np.zeros_like(tensor), where=tensor > 0.0)
+    entropies = -(tensor * logs).sum(axis=-1)
+    value = np.asarray((joint_law(task, transitions, task.graph.target_parents) * entropies).sum())
     return value, 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size**degree) * (1.0 + value)
 
 
-def counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float, slots: tuple[int, ...]) -> RowMoments:
+def counting_loss(
+    sweep: Sweep, smoothing: float, slots: tuple[int, ...], transitions: Mapping[int, Array]
+) -> tuple[Array, Array]:
     """Return the loss of counting what followed the query's tokens at some parent slots.
 
     Positions with as many parents as the target count when their parents at ``slots`` carry the tokens that the
@@ -53,31 +55,31 @@ def counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float, 
     omega = np.zeros((len(groups), sweep.layout.count))
     omega[:, sweep.layout.rows(degree)] = (tokens[np.newaxis] == groups[:, np.newaxis]).all(axis=2)
     positions = sum(len(entry) == degree for entry in sweep.task.graph.parents)
-    return _counting(sweep, kernels, smoothing, omega, group_of.ravel(), float(positions), size)
+    return _counting(sweep, transitions, smoothing, omega, group_of.ravel(), float(positions), size)
 
 
-def token_counting_loss(sweep: Sweep, kernels: Mapping[int, Array], smoothing: float) -> RowMoments:
+def token_counting_loss(sweep: Sweep, smoothing: float, transitions: Mapping[int, Array]) -> tuple[Array, Array]:
     """Return the loss of counting all tokens but a last one without parents."""
     omega = np.ones((1, sweep.layout.count))
     # Row 1 is the law of a last position without parents, which is not counted.
     omega[0, 1] = 0.0
     group_of = np.zeros(len(sweep.queries), dtype=np.int64)
     positions = float(sweep.task.length)
-    return _counting(sweep, kernels, smoothing, omega, group_of, positions, sweep.task.vocab_size)
+    return _counting(sweep, transitions, smoothing, omega, group_of, positions, sweep.task.vocab_size)
 
 
 def _counting(
     sweep: Sweep,
-    kernels: Mapping[int, Array],
+    transitions: Mapping[int, Array],
     c: float,
     omega: Array,
     group_of: NDArray[np.int64],
     positions: float,
     size: int,
-) -> RowMoments:
+) -> tuple[Array, Array]:
     """Return the expected loss of ``(N_b + c) / (N + S c)``; what is counted depends on the group of the query."""
     count = len(omega)
-    targets = sweep.targets(kernels)
+    targets = sweep.targets(transitions)
     group = np.repeat(np.arange(count), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), count)
     plain = symbol < 0
@@ -97,4 +99,5 @@ def _counting(
     )
     with np.errstate(divide="ignore"):
         logs = np.log(omega)
-    return row_moments(sweep, sweep.laws(kernels), logs, terms, slopes=False)
+    found = row_moments(sweep, sweep.laws(transitions), logs, terms, slopes=False)
+    return np.array(found.value), np.array(found.error)

@@ -10,6 +10,7 @@ from causal_theory.population.levels import (
     NEGLIGIBLE,
     Integers,
     Windows,
+    along_levels,
     exact_integers,
     find_windows,
     gap_that_separates,
@@ -18,7 +19,7 @@ from causal_theory.population.several_parents.moments import RowMoments, RowTerm
 from causal_theory.token_laws.tables import RowLayout
 
 __all__ = [
-    "construction_levels",
+    "construction_along",
     "construction_loss",
     "construction_slopes",
     "logit_rows",
@@ -66,10 +67,10 @@ def row_windows(A2: Array, sweep: Sweep, epsilon: float) -> Windows:
     return find_windows(logits, unit, sweep.row_counts > 0.0, 0, gap)
 
 
-def _terms(sweep: Sweep, windows: Windows, kernels: Mapping[int, Array], epsilon: float) -> RowTerms:
+def _terms(sweep: Sweep, windows: Windows, transitions: Mapping[int, Array], epsilon: float) -> RowTerms:
     """Return ``log D`` and, for every symbol b with its share of the target, ``log(N_b + eps D)``; for every window."""
     size, count = sweep.task.vocab_size, len(windows.queries)
-    targets = sweep.targets(kernels)
+    targets = sweep.targets(transitions)
     group = np.repeat(np.arange(count), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), count)
     query, plain = windows.queries[group], symbol < 0
@@ -109,32 +110,43 @@ def _extremes(sweep: Sweep, logs: Array) -> tuple[Array, Array, Array]:
     return smallest, log_smallest, largest
 
 
-def construction_loss(sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float) -> RowMoments:
-    """Return the loss at given kernels."""
-    return _moments(sweep, kernels, row_windows(A2, sweep, epsilon), epsilon, slopes=False)
+def construction_loss(
+    sweep: Sweep, windows: Windows, epsilon: float, transitions: Mapping[int, Array]
+) -> tuple[Array, Array]:
+    """Return the loss at given tensors, and a bound on its error."""
+    found = _moments(sweep, transitions, windows, epsilon, slopes=False)
+    return np.array(found.value), np.array(found.error)
 
 
 def _moments(
-    sweep: Sweep, kernels: Mapping[int, Array], windows: Windows, epsilon: float, *, slopes: bool
+    sweep: Sweep, transitions: Mapping[int, Array], windows: Windows, epsilon: float, *, slopes: bool
 ) -> RowMoments:
-    terms = _terms(sweep, windows, kernels, epsilon)
-    found = row_moments(sweep, sweep.laws(kernels), windows.logs, terms, slopes=slopes)
+    terms = _terms(sweep, windows, transitions, epsilon)
+    found = row_moments(sweep, sweep.laws(transitions), windows.logs, terms, slopes=slopes)
     # Every query has its probability twice: once with each sign.
     doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
     return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt)
 
 
 @np.errstate(under="ignore")
-def construction_levels(
-    sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
+def _levels(
+    sweep: Sweep, windows: Windows, epsilon: float, transitions: Mapping[int, Array]
 ) -> tuple[RowMoments, Array, Array]:
-    """Return the loss at given kernels, its derivatives by the logits, shape (Q, rows), and these without signs."""
-    windows = row_windows(A2, sweep, epsilon)
-    found = _moments(sweep, kernels, windows, epsilon, slopes=True)
+    """Return the loss at given tensors, its derivatives by the logits, shape (Q, rows), and these without signs."""
+    found = _moments(sweep, transitions, windows, epsilon, slopes=True)
     signed, shares = np.zeros((2, len(sweep.queries), sweep.layout.count))
     np.add.at(signed, windows.queries, found.by_omega)
     np.add.at(shares, windows.queries, found.shares)
     return found, signed, shares
+
+
+@np.errstate(under="ignore")
+def construction_along(
+    sweep: Sweep, windows: Windows, epsilon: float, levels: Array, transitions: Mapping[int, Array]
+) -> tuple[Array, Array]:
+    """Return what :func:`along_levels` does at given tensors."""
+    found, signed, shares = _levels(sweep, windows, epsilon, transitions)
+    return along_levels(found, signed, shares, levels)
 
 
 def pattern_levels(pattern: Array, sweep: Sweep) -> Array:
@@ -147,11 +159,11 @@ def pattern_levels(pattern: Array, sweep: Sweep) -> Array:
 
 @np.errstate(under="ignore")
 def construction_slopes(
-    sweep: Sweep, kernels: Mapping[int, Array], A2: Array, epsilon: float
-) -> tuple[RowMoments, Array]:
-    """Return the loss at given kernels, and its derivative by ``A2``, shape (k, S, S)."""
-    found, by_omega, _ = construction_levels(sweep, kernels, A2, epsilon)
-    heads, size = A2.shape[:2]
+    sweep: Sweep, windows: Windows, epsilon: float, transitions: Mapping[int, Array]
+) -> tuple[Array, Array]:
+    """Return the derivative by ``A2`` (k, S, S) and, last, the loss at given tensors, with bounds on their errors."""
+    found, by_omega, _ = _levels(sweep, windows, epsilon, transitions)
+    heads, size = sweep.queries.shape[1], sweep.task.vocab_size
     slopes = np.zeros((heads, size, size))
     shared = by_omega[:, :2].sum(axis=1)
     for h in range(heads):
@@ -165,4 +177,4 @@ def construction_slopes(
             else:
                 by_key += block.sum(axis=1)[:, np.newaxis] / size
         np.add.at(slopes[h].T, sweep.queries[:, h], by_key)
-    return found, slopes
+    return np.append(slopes, found.value), np.append(np.full(slopes.size, found.slope_error), found.error)

@@ -1,8 +1,8 @@
 """Expected logarithms of weighted token counts on any graph with a narrow frontier.
 
-As on forests (`population.log_moments`), with three differences: a position's weight belongs to the row of the kernel
-that its token follows; all T positions count; and the query, which is part of the sequence, is singled out by a value
-of the state at the end.
+As on forests (`population.log_moments`), with three differences: a position's weight belongs to the row of the
+transition tensor that its token follows; all T positions count; and the query, which is part of the sequence, is
+singled out by a value of the state at the end.
 """
 
 from collections.abc import Mapping
@@ -38,14 +38,14 @@ WIDTHS = (32, 24, 16)
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """A task prepared for transfers: what does not depend on the kernels.
+    """A task prepared for transfers: what does not depend on the transition tensors.
 
     Attributes
     ----------
     task : InContextTask
         The task.
     layout : RowLayout
-        Where the rows of the kernels stand.
+        Where the rows of the transition tensors stand.
     tables : TransferTables
         The sweep, ending with the tokens of the target's parents.
     queries : ndarray of int64, shape (S^k, k)
@@ -63,13 +63,13 @@ class Sweep:
     ends: Indices
     row_counts: Array
 
-    def laws(self, kernels: Mapping[int, Array]) -> Array:
+    def laws(self, transitions: Mapping[int, Array]) -> Array:
         """Return the laws of all rows."""
-        return law_rows(self.task, self.layout, kernels)
+        return law_rows(self.task, self.layout, transitions)
 
-    def targets(self, kernels: Mapping[int, Array]) -> Array:
+    def targets(self, transitions: Mapping[int, Array]) -> Array:
         """Return the law of the target for each query, shape (S^k, S)."""
-        return kernels[self.queries.shape[1]].reshape(len(self.queries), -1)
+        return transitions[self.queries.shape[1]].reshape(len(self.queries), -1)
 
     def at_end(self, values: Array) -> Array:
         """Turn values by query (..., S^k) into values by state at the end."""
@@ -94,7 +94,7 @@ def prepare_sweep(task: InContextTask, caller: str) -> Sweep:
     (9, (9, 2))
     """
     graph, size = task.graph, task.vocab_size
-    task.prior.require_kernels(graph.in_degrees)
+    task.prior.require_transitions(graph.in_degrees)
     frontier = _frontier_of(graph)
     states = size**frontier.width
     if states > MAX_STATES:

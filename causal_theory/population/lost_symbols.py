@@ -17,15 +17,15 @@ __all__ = ["lost_by_depth", "lost_symbols", "same_support"]
 Array = NDArray[np.float64]
 
 
-def same_support(kernel: Array) -> Array:
-    """Return the kernel in which all possible symbols of a row are equally likely: its laws do not underflow.
+def same_support(tensor: Array) -> Array:
+    """Return the tensor in which all possible symbols of a row are equally likely: its laws do not underflow.
 
     Examples
     --------
     >>> same_support(np.array([[1.0, 1e-300], [0.0, 1.0]])).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """
-    possible = kernel > 0.0
+    possible = tensor > 0.0
     law: Array = possible / possible.sum(axis=-1, keepdims=True)
     return law
 
@@ -42,22 +42,24 @@ def lost_by_depth(task: InContextTask, chain: Chain, transition: Array) -> Array
     return lost
 
 
-def lost_symbols(laws: Array, kernels: Mapping[int, Array], evaluate: Callable[[Mapping[int, Array]], Array]) -> Array:
-    """Return how many symbols of each law (..., S) are zero that are possible; ``evaluate`` gives the laws at kernels.
+def lost_symbols(
+    laws: Array, transitions: Mapping[int, Array], evaluate: Callable[[Mapping[int, Array]], Array]
+) -> Array:
+    """Return how many symbols of each law (..., S) are zero that are possible; ``evaluate`` gives laws at tensors.
 
     Parameters
     ----------
     laws : ndarray of shape (..., S)
-        The laws that `evaluate` gave for the kernels.
-    kernels : mapping of int to ndarray
+        The laws that `evaluate` gave for the transition tensors.
+    transitions : mapping of int to ndarray
         Kernels by number of parents.
     evaluate : callable
-        Called once more, only where a law has a zero and an entry of a kernel is not zero but small.
+        Called once more, only where a law has a zero and an entry of a transition tensor is not zero but small.
     """
     count: Array = np.zeros(laws.shape[:-1])
-    small = any(((kernel > 0.0) & (kernel < 1e-3)).any() for kernel in kernels.values())
+    small = any(((tensor > 0.0) & (tensor < 1e-3)).any() for tensor in transitions.values())
     if not small or (laws > 0.0).all():
         return count
-    possible = evaluate({k: same_support(kernel) for k, kernel in kernels.items()}) > 0.0
+    possible = evaluate({k: same_support(tensor) for k, tensor in transitions.items()}) > 0.0
     count += (possible & (laws == 0.0)).sum(axis=-1)
     return count

@@ -1,6 +1,6 @@
-"""Cut the edge scores of one matrix into units of work that threads, processes or machines can take.
+"""Cut the edge scores of one matrix into items of work that threads, processes or machines can take.
 
-A unit is some lanes and some rows. Which units there are depends on the size of the problem, and their sums are added
+An item is some lanes and some rows. Which items there are depends on the size of the problem, and their sums are added
 in a fixed order: the result is the same, to the last bit, whoever computes them and in whatever order they are done.
 """
 
@@ -24,18 +24,43 @@ from causal_theory.kernels.tilted import tilted_sums
 from causal_theory.population.lanes import Lanes, row_blocks
 from causal_theory.population.splitting import split_rows
 
-__all__ = ["Unit", "in_order", "make_units", "unit_sums"]
+__all__ = ["IN_FLIGHT", "LOCAL", "WorkItem", "Workers", "in_order", "item_sums", "make_items"]
 
 Array = NDArray[np.float64]
 PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 """Those that this process may use, before OpenMP binds its first thread to one of them (``OMP_PROC_BIND``)."""
 
+IN_FLIGHT = 64
+"""Items that are submitted to an executor and not yet added up."""
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work.
+
+    Attributes
+    ----------
+    executor : Executor, optional
+        The threads of this process without.
+    in_flight : int
+        Items that it holds at most.
+    timeout : float
+        Seconds after which a Dask cluster without workers is given up.
+    """
+
+    executor: Executor | None = None
+    in_flight: int = IN_FLIGHT
+    timeout: float = WORKER_TIMEOUT
+
+
+LOCAL = Workers()
+
+
 @dataclass(frozen=True, eq=False)
-class Unit:
+class WorkItem:
     """What one worker needs: a task of one matrix, some lanes, some rows.
 
     Attributes
@@ -53,7 +78,7 @@ class Unit:
     rows : tuple of two int
         First row and the one after the last.
     number : str
-        Another one for every unit: some executors take equal calls for one call, whose result all callers then share.
+        Another one for every item: some executors take equal calls for one call, whose result all callers then share.
     """
 
     graph: CausalGraph
@@ -68,15 +93,15 @@ class Unit:
     number: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-def make_units(
+def make_items(
     graph: CausalGraph, limit: int, transition: Array, root_law: Array, lanes: Lanes
-) -> Iterator[tuple[tuple[int, int], list[Unit]]]:
-    """Yield for each block of rows the units whose sums it is the sum of, in this order.
+) -> Iterator[tuple[tuple[int, int], list[WorkItem]]]:
+    """Yield for each block of rows the items whose sums it is the sum of, in this order.
 
-    Lanes at zero have moments but no pairs, and moments do not depend on rows: the very first unit has them too.
+    Lanes at zero have moments but no pairs, and moments do not depend on rows: the very first item has them too.
     """
     for rows in row_blocks(graph.length):
-        units = []
+        items = []
         for part in range(lanes.parts):
             blocks = list(range(part, lanes.pair_blocks, lanes.parts))
             pair_blocks = len(blocks)
@@ -85,51 +110,47 @@ def make_units(
             if not blocks:
                 continue
             chosen = (lanes.symbols[blocks], lanes.nodes[blocks], lanes.weights[blocks])
-            units.append(Unit(graph, limit, transition, root_law, *chosen, pair_blocks, rows))
-        yield rows, units
+            items.append(WorkItem(graph, limit, transition, root_law, *chosen, pair_blocks, rows))
+        yield rows, items
 
 
-def unit_sums(unit: Unit) -> tuple[Array, Array]:
-    """Return pair sums (rows, last row) and key moments (T,) of one unit; runs anywhere, without the interpreter lock.
+def item_sums(item: WorkItem) -> tuple[Array, Array]:
+    """Return pair sums (rows, last row) and key moments (T,) of one item; runs anywhere, without the interpreter lock.
 
     Arrays are copied: an executor may hand over read-only ones, for which kernels would be compiled once more.
     """
-    splitting, slots = split_rows(unit.graph, unit.limit, *unit.rows).kernel_arguments
+    splitting, slots = split_rows(item.graph, item.limit, *item.rows).kernel_arguments
     pair_sums, moments = tilted_sums(
-        np.array(unit.graph.parent_array[:-1]),
+        np.array(item.graph.parent_array[:-1]),
         splitting,
         slots,
-        np.array(unit.transition),
-        np.array(unit.root_law),
-        (np.array(unit.symbols), np.array(unit.nodes), np.array(unit.weights)),
-        unit.pair_blocks,
-        unit.rows,
+        np.array(item.transition),
+        np.array(item.root_law),
+        (np.array(item.symbols), np.array(item.nodes), np.array(item.weights)),
+        item.pair_blocks,
+        item.rows,
     )
     return pair_sums, moments
 
 
 def in_order(
-    function: Callable[[Argument], Result],
-    arguments: Iterable[Argument],
-    executor: Executor | None,
-    window: int,
-    worker_timeout: float = WORKER_TIMEOUT,
+    function: Callable[[Argument], Result], arguments: Iterable[Argument], workers: Workers = LOCAL
 ) -> Generator[Result, None, None]:
-    """Yield the results in the order of the arguments, with at most ``window`` of them under way or waiting.
+    """Yield the results in the order of the arguments, with at most ``in_flight`` of them under way or waiting.
 
     Without an executor the threads of this process do it, as many as kernels may use. What has not begun when
     something fails, or when the caller stops, is cancelled. Results of an executor may have other holders: they are
     for reading.
     """
-    if executor is not None:
-        yield from _submitted(function, arguments, Caller(executor, worker_timeout), window)
+    if workers.executor is not None:
+        yield from _submitted(function, arguments, Caller(workers.executor, workers.timeout), workers.in_flight)
         return
     threads = get_num_threads()
     if threads == 1:
         yield from map(function, arguments)
         return
     with ThreadPoolExecutor(threads, initializer=_leave_first_processor) as pool:
-        yield from _submitted(function, arguments, Caller(pool), min(window, 2 * threads))
+        yield from _submitted(function, arguments, Caller(pool), min(workers.in_flight, 2 * threads))
 
 
 def _leave_first_processor() -> None:
@@ -140,12 +161,12 @@ def _leave_first_processor() -> None:
 
 
 def _submitted(
-    function: Callable[[Argument], Result], arguments: Iterable[Argument], caller: Caller, window: int
+    function: Callable[[Argument], Result], arguments: Iterable[Argument], caller: Caller, in_flight: int
 ) -> Iterator[Result]:
     waiting: deque[Future[Any]] = deque()
     rest = iter(arguments)
     try:
-        waiting.extend(caller.submit(function, argument) for argument in islice(rest, window))
+        waiting.extend(caller.submit(function, argument) for argument in islice(rest, in_flight))
         while waiting:
             result = caller.result(waiting[0])
             waiting.popleft()

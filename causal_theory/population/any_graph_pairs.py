@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
-from causal_theory.information.lost import lost_symbols
 from causal_theory.kernels.frontier import joint_divergence, pair_divergences, pair_joints, state_laws
 from causal_theory.kernels.pairs import CHI2, self_divergence
+from causal_theory.population.lost_symbols import lost_symbols
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 from causal_theory.token_laws.tables import Sweep, TransferTables, law_rows, row_layout, transfer_tables
@@ -23,31 +23,31 @@ MAX_STATES = 2**16
 """Up to this many states of the frontier all pairs are found by transfers."""
 
 
-def joints_of_pairs(task: InContextTask, kernels: Mapping[int, Array]) -> Array:
-    """Return the joint law of every pair of tokens under given kernels, shape (T, T, S, S)."""
+def joints_of_pairs(task: InContextTask, transitions: Mapping[int, Array]) -> Array:
+    """Return the joint law of every pair of tokens under given transition tensors, shape (T, T, S, S)."""
     if _is_narrow(task):
-        sweep, laws, states, marginals = _transfers(task, kernels)
+        sweep, laws, states, marginals = _transfers(task, transitions)
         joints: Array = pair_joints(sweep, laws, states, marginals)
         return joints
     length, size = task.length, task.vocab_size
     joint = np.empty((length, length, size, size))
     for i in range(length):
-        joint[i, i] = np.diag(joint_law(task, kernels, (i,)))
+        joint[i, i] = np.diag(joint_law(task, transitions, (i,)))
         for j in range(i):
-            joint[i, j] = joint_law(task, kernels, (i, j))
+            joint[i, j] = joint_law(task, transitions, (i, j))
             joint[j, i] = joint[i, j].T
     return joint
 
 
 def divergences_of_pairs(
-    task: InContextTask, kernels: Mapping[int, Array], code: int, relative: float
+    task: InContextTask, code: int, relative: float, transitions: Mapping[int, Array]
 ) -> tuple[Array, Array]:
-    """Return a divergence for every pair of tokens under given kernels, and bounds on the errors, shapes (T, T)."""
+    """Return a divergence for every pair of tokens under given tensors, and bounds on the errors, shapes (T, T)."""
     if _is_narrow(task):
-        sweep, laws, states, marginals = _transfers(task, kernels)
+        sweep, laws, states, marginals = _transfers(task, transitions)
         values, errors = pair_divergences(sweep, laws, states, marginals, code, relative)
     else:
-        joint = joints_of_pairs(task, kernels)
+        joint = joints_of_pairs(task, transitions)
         marginals = np.einsum("iiaa->ia", joint).copy()
         values, errors = np.zeros((2, task.length, task.length))
         for i in range(task.length):
@@ -60,15 +60,15 @@ def divergences_of_pairs(
     np.fill_diagonal(values, diagonal)
     np.fill_diagonal(errors, 2.0 * relative * diagonal)
     if code == CHI2:
-        lost = lost_symbols(marginals, kernels, lambda others: _laws_of_tokens(task, others))
+        lost = lost_symbols(marginals, transitions, lambda others: _laws_of_tokens(task, others))
         errors += np.add.outer(lost, lost)
     return values, errors
 
 
-def _laws_of_tokens(task: InContextTask, kernels: Mapping[int, Array]) -> Array:
+def _laws_of_tokens(task: InContextTask, transitions: Mapping[int, Array]) -> Array:
     if _is_narrow(task):
-        return _transfers(task, kernels)[3]
-    return np.array([joint_law(task, kernels, (i,)) for i in range(task.length)])
+        return _transfers(task, transitions)[3]
+    return np.array([joint_law(task, transitions, (i,)) for i in range(task.length)])
 
 
 @lru_cache(maxsize=32)
@@ -80,11 +80,11 @@ def _is_narrow(task: InContextTask) -> bool:
     return bool(task.vocab_size ** _sweep_of(task.graph).width <= MAX_STATES)
 
 
-def _transfers(task: InContextTask, kernels: Mapping[int, Array]) -> tuple[Sweep, Array, Array, Array]:
+def _transfers(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[Sweep, Array, Array, Array]:
     """Return the sweep as the kernels take it, the laws of its rows, of its states, and of the tokens."""
     layout = row_layout(task.vocab_size, sorted({len(entry) for entry in task.graph.parents if entry}))
     tables = transfer_tables(_sweep_of(task.graph), layout, task.length)
-    laws = law_rows(task, layout, kernels)
+    laws = law_rows(task, layout, transitions)
     states: Array = state_laws(tables.sweep, laws, tables.last)
     return tables.sweep, laws, states, _marginals(tables, laws, states)
 

@@ -1,0 +1,228 @@
+"""Verdicts on the assumptions of the theory, and how they are reached for a matrix and for draws of a law."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
+from causal_theory.errors import TransitionError
+from causal_theory.floats import default_floats
+from causal_theory.notebook import Cell, block, table
+
+__all__ = [
+    "CONSTANT_MEAN",
+    "LOWER_BOUND",
+    "NON_DEGENERACY",
+    "SYMMETRY",
+    "AssumptionCheck",
+    "AssumptionReport",
+    "drawn_lower_bound",
+    "drawn_non_degeneracy",
+    "matrix_lower_bound",
+    "matrix_mean",
+    "matrix_non_degeneracy",
+    "matrix_symmetry",
+    "norms_of_draws",
+]
+
+Array = NDArray[np.float64]
+
+TOLERANCE = 1e-12
+"""Deviations up to this are roundoff: relative to the larger entry, or absolute for norms, which are of order one."""
+
+LOWER_BOUND = "min pi >= gamma/S almost surely, for some gamma > 0"
+NON_DEGENERACY = "||B||_F >= gamma almost surely, for some gamma > 0"
+SYMMETRY = "the law of pi is invariant under relabeling of the symbols"
+CONSTANT_MEAN = "E[pi] = 11^T/S"
+
+
+@dataclass(frozen=True)
+class AssumptionCheck:
+    """One assumption and whether a prior satisfies it.
+
+    Attributes
+    ----------
+    name : str
+        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"`` or ``"constant_mean"``.
+    statement : str
+        The assumption.
+    holds : bool or None
+        Whether the prior satisfies it; None when draws do not refute it, which proves nothing.
+    value : float
+        For the first two the largest gamma for which it holds (0 if there is none; where it is open, for which it holds
+        in the draws); for symmetry the largest change of an entry by a relabeling that swaps two symbols; for the mean
+        the trace of ``E[pi]``.
+    witness : str
+        What decides: the smallest or the offending entry, the permutation, the trace.
+    """
+
+    name: str
+    statement: str
+    holds: bool | None
+    value: float
+    witness: str
+
+    def __repr__(self) -> str:
+        """Return one line with the verdict and what decides it."""
+        return f"AssumptionCheck({self.name} {self._verdict}: {self.witness})"
+
+    def _repr_html_(self) -> str:
+        return block(_table("Assumption on the prior", [self]))
+
+    @property
+    def _verdict(self) -> str:
+        return "open" if self.holds is None else "holds" if self.holds else "fails"
+
+
+@dataclass(frozen=True)
+class AssumptionReport:
+    """The four checks, in the order of the theory. Iterating yields them.
+
+    Attributes
+    ----------
+    lower_bound, non_degeneracy, symmetry, constant_mean : AssumptionCheck
+        One check each.
+    """
+
+    lower_bound: AssumptionCheck
+    non_degeneracy: AssumptionCheck
+    symmetry: AssumptionCheck
+    constant_mean: AssumptionCheck
+
+    def __iter__(self) -> Iterator[AssumptionCheck]:
+        """Yield the four checks."""
+        return iter((self.lower_bound, self.non_degeneracy, self.symmetry, self.constant_mean))
+
+    @property
+    def all_hold(self) -> bool:
+        """Whether the prior is known to satisfy all four."""
+        return all(check.holds is True for check in self)
+
+    def __str__(self) -> str:
+        """Return one line per assumption."""
+        return "\n".join(f"{check.name}: {check._verdict} ({check.witness})" for check in self)
+
+    def __repr__(self) -> str:
+        """Return one line with the verdicts."""
+        return f"AssumptionReport({', '.join(f'{check.name} {check._verdict}' for check in self)})"
+
+    @default_floats
+    def _repr_html_(self) -> str:
+        failed, unknown = (sum(check.holds is verdict for check in self) for verdict in (False, None))
+        counts = [f"{number} of 4 {word}" for number, word in ((failed, "fail"), (unknown, "open")) if number]
+        verdict = ", ".join(counts) or "all hold"
+        return block(_table(f"Assumptions on the prior: {verdict}", self))
+
+
+def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:
+    rows = [
+        [
+            check.name.replace("_", " "),
+            Cell(check._verdict, strong=check.holds is False),
+            check.statement,
+            check.witness,
+        ]
+        for check in checks
+    ]
+    return table(caption, ["assumption", "verdict", "statement", "what decides"], rows)
+
+
+def _entry(matrix: Array, where: tuple[int, int], name: str = "pi") -> str:
+    return f"{name}[{where[0]}, {where[1]}] = {matrix[where]:.6g}"
+
+
+def _argmax(matrix: Array) -> tuple[int, int]:
+    row, column = divmod(int(matrix.argmax()), matrix.shape[1])
+    return row, column
+
+
+def norms_of_draws(matrices: Array) -> Array | None:
+    """Return ``||B||_F`` of every matrix of a stack (n, S, S); None if one has several closed classes."""
+    try:
+        return _chi2_norms(matrices, stationary_distributions(matrices))
+    except TransitionError:
+        return None
+
+
+def drawn_lower_bound(matrices: Array) -> AssumptionCheck:
+    """Look for entries of zero in draws of a law (n, S, S): without any the verdict is open."""
+    size, smallest = matrices.shape[1], matrices.min(axis=0)
+    gamma = size * float(smallest.min())
+    witness = (
+        f"smallest entry in {len(matrices)} draws: {_entry(smallest, _argmax(-smallest))}, gamma at most {gamma:.6g}"
+    )
+    return AssumptionCheck("lower_bound", LOWER_BOUND, None if gamma > 0.0 else False, gamma, witness)
+
+
+def drawn_non_degeneracy(matrices: Array) -> AssumptionCheck:
+    """Look for a norm of zero in draws of a law (n, S, S): without any the verdict is open."""
+    norms = norms_of_draws(matrices)
+    if norms is None:
+        witness = f"among {len(matrices)} draws some have several closed classes: B is undefined"
+        return AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, witness)
+    least = float(norms.min())
+    holds = None if least > TOLERANCE else False
+    witness = f"smallest ||B||_F in {len(matrices)} draws: {least:.6g}"
+    return AssumptionCheck("non_degeneracy", NON_DEGENERACY, holds, least if holds is None else 0.0, witness)
+
+
+def _chi2_norms(matrices: Array, laws: Array) -> Array:
+    """Frobenius norms of the chi-square matrices of a stack (n, S, S) with stationary laws (n, S)."""
+    root = np.sqrt(laws)
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
+    scaled = root[:, :, np.newaxis] * matrices * inverse[:, np.newaxis, :]
+    norms: Array = np.linalg.norm(scaled - root[:, :, np.newaxis] * root[:, np.newaxis, :], axis=(1, 2))
+    return norms
+
+
+def matrix_lower_bound(matrix: Array) -> AssumptionCheck:
+    """Return the largest gamma for one matrix."""
+    gamma = len(matrix) * float(matrix.min())
+    witness = f"gamma = {gamma:.6g}, smallest entry {_entry(matrix, _argmax(-matrix))}"
+    return AssumptionCheck("lower_bound", LOWER_BOUND, gamma > 0.0, gamma, witness)
+
+
+def matrix_non_degeneracy(matrix: Array) -> AssumptionCheck:
+    """Return the norm of one matrix."""
+    classes = closed_classes(matrix)
+    if len(classes) > 1:
+        listed = ", ".join(map(str, classes))
+        witness = f"B is undefined: the stationary law is not unique, closed classes of symbols: {listed}"
+        return AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, witness)
+    norm = float(np.linalg.norm(chi2_matrix(matrix)))
+    holds = norm > TOLERANCE
+    witness = f"||B||_F = {norm:.6g}" if holds else "||B||_F = 0 up to roundoff"
+    return AssumptionCheck("non_degeneracy", NON_DEGENERACY, holds, norm if holds else 0.0, witness)
+
+
+def matrix_symmetry(matrix: Array, name: str = "pi") -> AssumptionCheck:
+    """Try all swaps of two symbols on one matrix: they generate every relabeling."""
+    change, swap, where = 0.0, (0, 1), (0, 0)
+    for first, second in combinations(range(len(matrix)), 2):
+        order = np.arange(len(matrix))
+        order[[first, second]] = second, first
+        deviation = np.abs(matrix[np.ix_(order, order)] - matrix)
+        if deviation.max() > change:
+            change, swap, where = float(deviation.max()), (first, second), _argmax(deviation)
+    if change <= TOLERANCE * float(matrix.max()):
+        witness = f"{name} has one value on the diagonal and one off it"
+        return AssumptionCheck("symmetry", SYMMETRY, True, change, witness)
+    source = tuple({swap[0]: swap[1], swap[1]: swap[0]}.get(k, k) for k in where)
+    witness = f"swapping symbols {swap[0]} and {swap[1]} changes {_entry(matrix, where, name)} to {matrix[source]:.6g}"
+    return AssumptionCheck("symmetry", SYMMETRY, False, change, witness)
+
+
+def matrix_mean(mean: Array) -> AssumptionCheck:
+    """Compare a mean matrix with the uniform one."""
+    uniform = 1.0 / len(mean)
+    trace = float(np.trace(mean))
+    deviation = np.abs(mean - uniform)
+    where = _argmax(deviation)
+    holds = float(deviation[where]) <= TOLERANCE * uniform
+    witness = f"trace of E[pi] = {trace:.12g}"
+    if not holds:
+        witness += f", {_entry(mean, where, 'E[pi]')} instead of {uniform:.6g}"
+    return AssumptionCheck("constant_mean", CONSTANT_MEAN, holds, trace, witness)
