@@ -92,7 +92,12 @@ class TestPresets:
         for name in ("paper-chain", "paper-pairs", "paper-random"):
             preset = find_preset(name)
             settings = preset.settings
-            assert (preset.task.length, preset.task.symbols, preset.task.concentration, preset.graphs) == (20, 10, 0.1, 1)
+            assert (preset.task.length, preset.task.symbols, preset.task.concentration, preset.graphs) == (
+                20,
+                10,
+                0.1,
+                1,
+            )
             assert (settings.steps, settings.batch_size, settings.learning_rate) == (131_072, 1024, 1.0)
             assert (settings.optimizer, settings.schedule, settings.recipe) == ("sgd", "cosine", "joint")
         many = find_preset("paper-many-graphs")

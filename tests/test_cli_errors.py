@@ -56,11 +56,20 @@ OPTIONS = [
 ]
 
 WITHOUT_EFFECT = [
-    (("--transition", "[[1,0],[0,1]]"), "transition must not be given together with prior dirichlet, .*; it belongs to point, orbit"),
+    (
+        ("--transition", "[[1,0],[0,1]]"),
+        "transition must not be given together with prior dirichlet, .*; it belongs to point, orbit",
+    ),
     ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--symbols", "3"), "symbols must not be given together with prior point"),
     ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--floor", "0"), "floor must not be given together with prior point"),
-    ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--concentration", "2"), "concentration must not be given together with prior point, got 2.0; it belongs to dirichlet"),
-    (("--root-probability", "0.5"), "root_probability must not be given together with graph chain, got 0.5; it belongs to random-"),
+    (
+        (*POINT, "[[0.5,0.5],[0.5,0.5]]", "--concentration", "2"),
+        "concentration must not be given together with prior point, got 2.0; it belongs to dirichlet",
+    ),
+    (
+        ("--root-probability", "0.5"),
+        "root_probability must not be given together with graph chain, got 0.5; it belongs to random-",
+    ),
     (("--graph-file", "g.json", "--length", "9"), "length must not be given together with graph_file, got 9"),
     (("--graph-file", "g.json", "--graph", "star"), "graph must not be given together with graph_file, got 'star'"),
 ]

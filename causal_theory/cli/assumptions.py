@@ -49,7 +49,7 @@ def command(
     )
     if json:
         checks = [dict(zip(FIELDS, row, strict=True)) for row in rows]
-        print_json({"prior": options.describe_prior(law), "all_hold": report.all_hold, "assumptions": checks})
+        print_json({"prior": law.to_dict(), "all_hold": report.all_hold, "assumptions": checks})
         return
     console = Console()
     console.print(_table(law, report))

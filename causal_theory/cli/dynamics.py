@@ -11,8 +11,6 @@ from causal_theory.cli.dynamics_report import DynamicsReport
 from causal_theory.cli.output import Json, Outputs, figure, print_json
 from causal_theory.cli.splice import spliced
 from causal_theory.dynamics import Stage1, Stage2, train_population
-from causal_theory.priors import DirichletPrior
-from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.specs import TaskSpec
 from causal_theory.validation import check_epsilon, check_positive
 
@@ -34,8 +32,8 @@ Epsilon = Annotated[
 Draws = Annotated[
     int,
     typer.Option(
-        help="Matrices drawn once from a Dirichlet prior, also on two symbols; every step and every baseline is an "
-        "average over all of them and their relabelings, and takes time in proportion."
+        help="Matrices drawn once from a prior without an exact average, and from a Dirichlet prior on two symbols; every step and every baseline is an "
+        "average over all of them, and takes time in proportion."
     ),
 ]
 Smoothing = Annotated[float, typer.Option(help="Constant added to the counts of the counts and unigram rules.")]
@@ -68,7 +66,7 @@ def command(
     task.require_query("dynamics")
     constant = 1.0 / task.length if epsilon is None else check_epsilon(epsilon)
     check_positive("smoothing", smoothing)
-    used = replace(task, prior=DrawnPrior(task.prior, draws, rng)) if isinstance(task.prior, DirichletPrior) else task
+    used = replace(task, prior=task.prior.fixed(draws, rng))
     asked1, asked2 = Stage1(**_over(stage1, FIRST)), Stage2(**_over(stage2, SECOND))
     second = asked2.resolved(used)
     first = asked1.resolved(used, epsilon=constant)
@@ -78,7 +76,7 @@ def command(
     if json:
         settings = {
             "task": options.describe(task),
-            "draws": draws if used is not task else None,
+            "draws": None if used.prior is task.prior else draws,
             "seed": seed,
             "epsilon": constant,
             "smoothing": smoothing,

@@ -7,10 +7,9 @@ import typer
 from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors import DirichletPrior, OrbitPrior, Prior
 from causal_theory.tasks import InContextTask
 
-__all__ = ["Draws", "Epsilon", "Seed", "describe", "describe_prior", "generator", "parent_table"]
+__all__ = ["Draws", "Epsilon", "Seed", "describe", "generator", "parent_table"]
 
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
 Draws = Annotated[int, typer.Option(help="Matrices drawn from a prior that has no exact average.")]
@@ -30,7 +29,7 @@ def describe(task: InContextTask) -> dict[str, Any]:
     graph = task.graph
     parents = [list(entry) if len(entry) > 1 else entry[0] if entry else -1 for entry in graph.parents]
     targets = {} if graph.target_parents == (graph.length - 1,) else {"target_parents": list(graph.target_parents)}
-    return {"parents": parents, **targets, "prior": describe_prior(task.prior), "root_law": task.root_law}
+    return {"parents": parents, **targets, "prior": task.prior.to_dict(), "root_law": task.root_law}
 
 
 def parent_table(graph: CausalGraph) -> NDArray[np.int64]:
@@ -43,16 +42,3 @@ def parent_table(graph: CausalGraph) -> NDArray[np.int64]:
     for row, entry in zip(table, graph.parents, strict=True):
         row[: len(entry)] = entry
     return table[:, 0] if graph.is_forest else table
-
-
-def describe_prior(prior: Prior) -> dict[str, Any]:
-    """Return what JSON output says about a prior."""
-    if isinstance(prior, DirichletPrior):
-        return {
-            "kind": "dirichlet",
-            "symbols": prior.vocab_size,
-            "concentration": prior.concentration,
-            "floor": prior.floor,
-        }
-    moved = {"moved": prior.moved} if prior.moved else {}
-    return {"kind": "orbit" if isinstance(prior, OrbitPrior) else "point", "transition": prior.representative} | moved
