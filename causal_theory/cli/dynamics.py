@@ -32,7 +32,8 @@ Epsilon = Annotated[
 Draws = Annotated[
     int,
     typer.Option(
-        help="Matrices drawn once from a prior without an exact average, and from a Dirichlet prior on two symbols; every step and every baseline is an "
+        help="Matrices drawn once from a prior without an exact average, and from a Dirichlet prior on two symbols; "
+        "every step and every baseline is an "
         "average over all of them, and takes time in proportion."
     ),
 ]

@@ -12,7 +12,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.models.by_name import MODELS
 from causal_theory.specs import ModelSpec, Spec, TaskSpec
 from causal_theory.specs.readers import integer, text
-from causal_theory.specs.toml import check_keys, read_keys, read_section, read_table, read_toml
+from causal_theory.specs.toml import check_keys, read_keys, read_table, read_toml
 from causal_theory.tasks import InContextTask
 from causal_theory.training import Preset, TrainingSettings, find_preset
 from causal_theory.validation import LARGEST_SEED
@@ -48,14 +48,9 @@ def read_config(path: Path) -> Choices:
     name, content = read_toml(path)
     check_keys(f"{name}: keys", content, (*SINGLE, *SECTIONS))
     single = read_keys(f"{name}:", content, SINGLE)
-    found = {}
-    for section, spec in SECTIONS.items():
-        table = read_section(name, content, section)
-        check_keys(f"{name}: keys of [{section}]", table, spec.__dataclass_fields__)
-        found[section] = read_table(f"{name}: [{section}]", table, spec, path.parent)
-    return Choices(
-        **single, task=TaskSpec(**found["task"]), model=ModelSpec(**found["model"]), training=found["training"]
-    )
+    found = {section: read_table(name, content, section, spec, path.parent) for section, spec in SECTIONS.items()}
+    task, model = TaskSpec(**found["task"]), ModelSpec(**found["model"])
+    return Choices(**single, task=task, model=model, training=found["training"])
 
 
 @dataclass(frozen=True)

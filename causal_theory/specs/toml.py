@@ -47,15 +47,15 @@ def check_keys(what: str, table: Iterable[str], known: Iterable[str]) -> None:
         raise FileFormatError(f"{what} must be among {', '.join(allowed)}, got {', '.join(map(repr, unknown))}")
 
 
-def read_table(where: str, table: Mapping[str, Any], spec: type[Spec], folder: Path) -> dict[str, Any]:
-    """Return the fields of a spec that a table holds, each read as the spec reads it.
+def read_table(name: str, content: Mapping[str, Any], section: str, spec: type[Spec], folder: Path) -> dict[str, Any]:
+    """Return the fields of a spec that a section holds, each read as the spec reads it.
 
     Parameters
     ----------
-    where : str
-        The table, for messages.
-    table : mapping
-        Its keys and values.
+    name, content : str, mapping
+        See `read_toml`.
+    section : str
+        Which section; it need not be there.
     spec : type
         Whose fields they are.
     folder : Path
@@ -66,8 +66,8 @@ def read_table(where: str, table: Mapping[str, Any], spec: type[Spec], folder: P
     FileFormatError
         If a key is unknown, or a value does not fit.
     """
-    known = options_of(spec)
-    check_keys(f"{where} keys", table, known)
+    known, table = options_of(spec), read_section(name, content, section)
+    check_keys(f"{name}: keys of [{section}]", table, known)
     given = dict(table)
     for key, value in table.items():
         option = known[key]
@@ -77,7 +77,7 @@ def read_table(where: str, table: Mapping[str, Any], spec: type[Spec], folder: P
             given[key] = _float(value)
         elif option.registry is not None and isinstance(value, str) and ":" in value:
             look_in(folder)
-    return read_keys(where, given, dict.fromkeys(given, spec.read))
+    return read_keys(f"{name}: [{section}]", given, dict.fromkeys(given, spec.read))
 
 
 def read_keys(where: str, table: Mapping[str, Any], readers: Mapping[str, Reader]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.notebook import block, settings_table
-from causal_theory.specs.base import Option, Spec
+from causal_theory.specs.base import Option, Spec, options_of
 from causal_theory.specs.readers import integer, number, share
 
 __all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
@@ -132,7 +132,7 @@ class TrainingSettings(Spec):
     @override
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         missing = [name for name in REQUIRED if name not in content]
-        if missing and set(content) <= set(cls.__dataclass_fields__):
+        if missing and set(content) <= set(options_of(cls)):
             raise InvalidArgumentError(
                 f"settings must contain {', '.join(missing)}, got {', '.join(content) or 'none'}"
             )
