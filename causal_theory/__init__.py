@@ -39,6 +39,7 @@ from causal_theory.population.prediction_error import PredictionError, predictio
 from causal_theory.population.scores import edge_scores, edge_scores_on, first_order_gradient
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.recovery import EdgeReport, recover_graph
+from causal_theory.specs import ModelSpec, TaskSpec
 from causal_theory.tasks import InContextTask
 from causal_theory.training import GradientAgreement, TrainingRun, TrainingSettings, gradient_agreement, train_sgd
 
@@ -54,6 +55,7 @@ __all__ = [
     "GradientAgreement",
     "InContextTask",
     "LearningCurve",
+    "ModelSpec",
     "OrbitPrior",
     "PointPrior",
     "PopulationRun",
@@ -63,6 +65,7 @@ __all__ = [
     "Stage2",
     "StandardTransformer",
     "SubsetInformations",
+    "TaskSpec",
     "TrainingRun",
     "TrainingSettings",
     "__version__",

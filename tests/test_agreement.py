@@ -92,26 +92,32 @@ class TestPresets:
         for name in ("paper-chain", "paper-pairs", "paper-random"):
             preset = find_preset(name)
             settings = preset.settings
-            assert (preset.length, preset.vocab_size, preset.concentration, preset.graphs) == (20, 10, 0.1, 1)
+            assert (preset.task.length, preset.task.symbols, preset.task.concentration, preset.graphs) == (
+                20,
+                10,
+                0.1,
+                1,
+            )
             assert (settings.steps, settings.batch_size, settings.learning_rate) == (131_072, 1024, 1.0)
             assert (settings.optimizer, settings.schedule, settings.recipe) == ("sgd", "cosine", "joint")
         many = find_preset("paper-many-graphs")
-        assert (many.length, many.vocab_size, many.concentration, many.graphs) == (20, 3, 0.1, 20)
+        assert (many.task.length, many.task.symbols, many.task.concentration, many.graphs) == (20, 3, 0.1, 20)
         assert (many.settings.steps, many.settings.batch_size, many.settings.schedule) == (16_384, 1024, "constant")
 
     @pytest.mark.parametrize("name", PRESETS)
     def test_tasks_and_models_fit(self, name):
         preset = PRESETS[name]
-        if preset.kind == "standard":
+        if preset.model.kind == "standard":
             pytest.importorskip("torch", reason="needs the optional extra torch")
         tasks = preset.tasks(0)
         assert len(tasks) == preset.graphs
         for task in tasks:
             assert isinstance(task.prior, DirichletPrior)
             assert task.prior.concentration == 0.1
-            assert (preset.model().length, preset.model().vocab_size) == (task.length, task.vocab_size)
-        starts_at_zero = preset.kind == "disentangled" and preset.scale == 0.0
-        assert (preset.model().parameters == 0.0).all() == starts_at_zero
+            model = preset.model.build(task)
+            assert (model.length, model.vocab_size) == (task.length, task.vocab_size)
+        starts_at_zero = preset.model.kind == "disentangled" and not preset.model.scale
+        assert (model.parameters == 0.0).all() == starts_at_zero
         again = preset.tasks(0)
         assert [task.graph for task in tasks] == [task.graph for task in again]
 

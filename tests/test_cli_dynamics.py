@@ -2,7 +2,6 @@
 
 import json
 from csv import DictReader
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -85,8 +84,8 @@ class TestTraining:
     def test_equals_the_api(self, method, path):
         content = run_json(
             *("dynamics", "--graph", "binary-tree", "--length", 6, *POINT, "--epsilon", 0.05, "--beta0", 0.02),
-            *("--steps1", 40, "--learning-rate1", 0.5, "--method", method, "--leave", 0.05),
-            *("--steps2", 4, "--learning-rate2", 1.5, "--path", path),
+            *("--steps1", 40, "--natural-rate1", 0.5, "--method", method, "--leave", 0.05),
+            *("--steps2", 4, "--natural-rate2", 1.5, "--path", path),
         )
         task = InContextTask(CausalGraph.binary_tree(6), PointPrior(MATRIX))
         largest = edge_scores(task, epsilon=0.05).value.max()
@@ -98,7 +97,7 @@ class TestTraining:
             leave=0.05,
         )
         second = Stage2(steps=4, learning_rate=4.5, path=path.replace("-", "_"))
-        assert content["settings"] == {"stage1": asdict(first), "stage2": asdict(second)}
+        assert content["settings"] == {"stage1": first.to_dict(), "stage2": second.to_dict()}
         assert_same_run(content, train_population(task, epsilon=0.05, stage1=first, stage2=second))
 
     def test_json_suffices_to_repeat_the_run(self):
@@ -152,8 +151,25 @@ class TestTraining:
         scores = np.abs(edge_scores(task, epsilon=1.0 / 6).value)
         assert scores[-1].max() > 2.0 * scores[:-1].max()
         arguments = ("dynamics", "--length", 6, "--prior", "point", "--transition", json.dumps(matrix), "--steps2", 1)
-        rate = run_json(*arguments, "--learning-rate1", 3)["settings"]["stage1"]["learning_rate"]
+        rate = run_json(*arguments, "--natural-rate1", 3)["settings"]["stage1"]["learning_rate"]
         assert_close(rate, 3 * 6 / (0.01 * scores[1:-1].max()), rtol=1e-14)
+
+    def test_plain_rates_are_taken_as_they_are(self):
+        content = run_json(*QUICK, "--steps1", 5, "--learning-rate1", 700, "--learning-rate2", 2.5)
+        stages = content["settings"]
+        assert (stages["stage1"]["learning_rate"], stages["stage2"]["learning_rate"]) == (700.0, 2.5)
+        assert (content["natural_rate1"], content["natural_rate2"]) == (None, None)
+        task = InContextTask(CausalGraph.chain(6), OrbitPrior(MATRIX))
+        first, second = Stage1(steps=5, learning_rate=700.0), Stage2(steps=3, learning_rate=2.5)
+        assert_same_run(content, train_population(task, epsilon=1 / 6, stage1=first, stage2=second))
+
+    def test_natural_rates_are_those_of_python(self):
+        content = run_json(*QUICK, "--steps1", 5, "--natural-rate1", 0.3, "--natural-rate2", 2.0)
+        task = InContextTask(CausalGraph.chain(6), OrbitPrior(MATRIX))
+        first, second = Stage1(steps=5, natural_rate=0.3), Stage2(steps=3, natural_rate=2.0)
+        assert first.learning_rate is None
+        assert_same_run(content, train_population(task, epsilon=1 / 6, stage1=first, stage2=second))
+        assert content["settings"]["stage2"]["learning_rate"] == 6.0
 
     def test_nothing_sets_a_scale_without_a_row_of_several_keys(self):
         """The score of position 0 with itself is roundoff, which must not become the unit."""
@@ -168,7 +184,7 @@ class TestTraining:
 
     def test_no_logit_moves_by_more_than_half_the_rate(self):
         """``|a_j (G_j - sum_k a_k G_k)| <= 2 a_j (1 - a_j) max|G| <= max|G| / 2``."""
-        one = np.abs(run_json(*QUICK, "--steps1", 1, "--learning-rate1", 0.8)["stage1"]["A1"])
+        one = np.abs(run_json(*QUICK, "--steps1", 1, "--natural-rate1", 0.8)["stage1"]["A1"])
         assert 0.05 < one[:-1].max() <= 0.4
 
     def test_defaults_converge(self):
@@ -350,14 +366,17 @@ class TestDivergence:
         assert (folder / "d.png").read_bytes().startswith(b"\x89PNG")
 
     def test_second_stage_is_told(self):
-        result = run(*QUICK, "--learning-rate2", 1e6)
+        result = run(*QUICK, "--natural-rate2", 1e6)
         assert result.exit_code == 1
         output = " ".join(result.output.split())
-        assert "stage 2 diverged at step 1: shown is what came before; a smaller --learning-rate2 may help" in output
+        assert (
+            "stage 2 diverged at step 1: shown is what came before; a smaller --natural-rate2 or --learning-rate2 may "
+            "help" in output
+        )
         assert "diverged, last step 0" in output
 
     def test_first_stage_is_told(self):
-        arguments = (*QUICK, "--beta0", 500, "--learning-rate1", 1e308)
+        arguments = (*QUICK, "--beta0", 500, "--natural-rate1", 1e308)
         result = run(*arguments)
         assert result.exit_code == 1
         output = " ".join(result.output.split())
@@ -374,14 +393,15 @@ MISTAKES = [
     (("--beta0", "0"), "beta0 must be a finite number greater than 0, got 0.0"),
     (("--steps1", "0"), "steps1 must be an integer of at least 1, got 0"),
     (("--steps2", "0"), "steps2 must be an integer of at least 1, got 0"),
-    (("--learning-rate1", "nan"), "learning-rate1 must be a finite number greater than 0, got nan"),
-    (("--learning-rate2", "-1"), "learning-rate2 must be a finite number greater than 0, got -1.0"),
-    (("--learning-rate2", "1e308"), "learning_rate must be a finite number greater than 0, got inf"),
+    (("--learning-rate1", "nan"), "learning_rate1 must be a finite number greater than 0, got nan"),
+    (("--natural-rate2", "-1"), "natural_rate2 must be a finite number greater than 0, got -1.0"),
+    (("--natural-rate1", "1", "--learning-rate1", "2"), "natural_rate must not be given together with learning_rate"),
+    (("--natural-rate2", "1e308"), "learning_rate must be a finite number greater than 0, got inf"),
     (("--leave", "0"), "leave must be a finite number greater than 0, got 0.0"),
     (("--draws", "1"), "draws must be an integer of at least 2, got 1"),
     (("--length", "1"), "length must be an integer of at least 2, got 1"),
-    (("--root-probability", "0.5"), "root-probability must not be given without --graph random-forest"),
-    (("--transition", TEXT), "transition is for point and orbit priors"),
+    (("--root-probability", "0.5"), "root_probability must not be given together with graph chain"),
+    (("--transition", TEXT), "transition must not be given together with prior dirichlet"),
     (("--plot", "d.bmp"), "plot must end in one of"),
     (("--csv", "no/such/d.csv"), "csv must be in a folder that exists"),
     (("--csv", "d.npz"), "output files must differ"),

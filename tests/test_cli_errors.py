@@ -49,20 +49,29 @@ OPTIONS = [
     (("scores", "--limit", "--method", "enumerate"), "method must be 'transform' together with --limit"),
     (("scores", "--limit", "--root-law", "uniform"), "root_law='stationary'"),
     (("information", "--concentration", "-1"), "concentration must be"),
-    (("information", "--symbols", "1"), "vocab_size must be an integer of at least 2, got 1"),
+    (("information", "--symbols", "1"), "symbols must be an integer of at least 2, got 1"),
     (("information", "--floor", "1.5"), "floor must be"),
     (("sample", "--size", "0"), "size must be an integer of at least 1, got 0"),
-    (("assumptions", "--prior", "orbit"), "transition must be given for --prior orbit"),
+    (("assumptions", "--prior", "orbit"), "transition must be given for prior orbit, got nothing"),
 ]
 
 WITHOUT_EFFECT = [
-    (("--transition", "[[1,0],[0,1]]"), "transition is for point and orbit priors"),
-    ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--symbols", "3"), "symbols must not be given together with --prior point"),
-    ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--floor", "0"), "floor must not be given together with --prior point"),
-    ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--concentration", "2"), "concentration must not be given together"),
-    (("--root-probability", "0.5"), "root-probability must not be given without --graph random-forest"),
-    (("--graph-file", "g.json", "--length", "9"), "length must not be given together with --graph-file, got 9"),
-    (("--graph-file", "g.json", "--graph", "star"), "graph must not be given together with --graph-file, got star"),
+    (
+        ("--transition", "[[1,0],[0,1]]"),
+        "transition must not be given together with prior dirichlet, .*; it belongs to point, orbit",
+    ),
+    ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--symbols", "3"), "symbols must not be given together with prior point"),
+    ((*POINT, "[[0.5,0.5],[0.5,0.5]]", "--floor", "0"), "floor must not be given together with prior point"),
+    (
+        (*POINT, "[[0.5,0.5],[0.5,0.5]]", "--concentration", "2"),
+        "concentration must not be given together with prior point, got 2.0; it belongs to dirichlet",
+    ),
+    (
+        ("--root-probability", "0.5"),
+        "root_probability must not be given together with graph chain, got 0.5; it belongs to random-",
+    ),
+    (("--graph-file", "g.json", "--length", "9"), "length must not be given together with graph_file, got 9"),
+    (("--graph-file", "g.json", "--graph", "star"), "graph must not be given together with graph_file, got 'star'"),
 ]
 
 TRANSITIONS = [

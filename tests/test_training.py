@@ -252,7 +252,7 @@ def test_settings_survive_json():
     import json
 
     settings = TrainingSettings(steps=10, batch_size=4, learning_rate=0.5, optimizer="adamw", schedule="cosine")
-    assert TrainingSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
+    assert TrainingSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
     with pytest.raises(InvalidArgumentError, match="settings must contain batch_size, learning_rate, got steps"):
         TrainingSettings.from_dict({"steps": 4})
 

@@ -459,18 +459,19 @@ class TestPreset:
 
     def test_starts_small_and_with_its_seed(self):
         preset = find_preset("paper-two-parents")
-        model = preset.model(7)
+        (task,) = preset.tasks(0)
+        model, again, other = (preset.model.build(task, seed) for seed in (7, 7, 8))
         assert model.heads == (2, 1)
         assert not model.output.any()
         matrices = np.concatenate([layer.ravel() for layer in model.layers])
         assert abs(matrices.std() / 1e-4 - 1.0) < 0.05
-        np.testing.assert_array_equal(model.parameters, preset.model(7).parameters)
-        assert (model.parameters != preset.model(8).parameters).any()
+        np.testing.assert_array_equal(model.parameters, again.parameters)
+        assert (model.parameters != other.parameters).any()
 
     def test_a_few_steps(self):
         preset = find_preset("paper-two-parents")
         (task,) = preset.tasks(0)
-        few = type(preset.settings).from_dict(preset.settings.as_dict() | {"steps": 3, "test_size": 64})
-        run = train_with_settings(task, preset.model(0), few, rng=0)
+        few = type(preset.settings).from_dict(preset.settings.to_dict() | {"steps": 3, "test_size": 64})
+        run = train_with_settings(task, preset.model.build(task, 0), few, rng=0)
         assert run.status == "finished"
         assert run.attention.shape[1:] == (2, 32, 32)

@@ -9,9 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Outputs, figure, print_json, table_csv
+from causal_theory.cli.output import Json, Outputs, figure, print_json, table_csv
+from causal_theory.cli.splice import spliced
 from causal_theory.priors import Prior, check_assumptions
 from causal_theory.priors.assumptions import AssumptionReport
+from causal_theory.specs import PriorSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,23 +28,19 @@ EXAMPLES = (
 FIELDS = ("name", "holds", "value", "statement", "witness")
 
 
+@spliced
 def command(
-    prior: options.PriorKind = options.PriorName.DIRICHLET,
-    transition: options.Transition = None,
-    symbols: options.Symbols = None,
-    concentration: options.Concentration = None,
-    floor: options.Floor = None,
+    *,
+    spec: PriorSpec,
     draws: Annotated[int, typer.Option(help="Matrices drawn for the witness of a Dirichlet prior.")] = 1000,
     seed: options.Seed = 0,
-    json: options.Json = False,
-    csv: options.Csv = None,
-    npz: options.Npz = None,
-    plot: options.Plot = None,
+    outputs: Outputs,
+    json: Json = False,
 ) -> None:
     """Check the four assumptions on the prior, each with a witness. The figure shows the mean matrix."""
-    outputs = Outputs(csv, npz, plot)
-    law = options.build_prior(prior, transition, symbols, concentration, floor)
-    report = check_assumptions(law, draws=draws, rng=options.generator(seed))
+    rng = options.generator(seed)
+    law = spec.build_prior(rng)
+    report = check_assumptions(law, draws=draws, rng=rng)
     rows = [[getattr(check, field) for field in FIELDS] for check in report]
     outputs.write(
         csv=table_csv(FIELDS, rows),
@@ -51,7 +49,7 @@ def command(
     )
     if json:
         checks = [dict(zip(FIELDS, row, strict=True)) for row in rows]
-        print_json({"prior": options.describe_prior(law), "all_hold": report.all_hold, "assumptions": checks})
+        print_json({"prior": law.to_dict(), "all_hold": report.all_hold, "assumptions": checks})
         return
     console = Console()
     console.print(_table(law, report))

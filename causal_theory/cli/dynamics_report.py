@@ -1,7 +1,6 @@
 """What ``causal-theory dynamics`` says about a run: tables, CSV, arrays, JSON and the figure."""
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,7 +127,7 @@ class DynamicsReport:
         first, second = self.run.stage1, self.run.stage2
         floor = float(self.losses["floor"])
         return {
-            "settings": {"stage1": asdict(self.stage1), "stage2": asdict(self.stage2)},
+            "settings": {"stage1": self.stage1.to_dict(), "stage2": self.stage2.to_dict()},
             "stage1": stage1_summary(first)
             | {
                 "steps": first.steps,
@@ -199,7 +198,7 @@ class DynamicsReport:
             if diverged_at >= 0:
                 console.print(
                     f"[red]stage {name} diverged at step {diverged_at}[/red]: shown is what came before; a smaller "
-                    f"--learning-rate{name} may help",
+                    f"--natural-rate{name} or --learning-rate{name} may help",
                     highlight=False,
                 )
 

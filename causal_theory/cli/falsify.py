@@ -1,7 +1,6 @@
 """``causal-theory falsify``: search for a counterexample, and certify it."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,12 +9,15 @@ from rich.console import Console
 
 from causal_theory.certificates import write_certificate
 from causal_theory.cli import options
-from causal_theory.cli.output import list_table, print_json
+from causal_theory.cli.output import OUTPUT, Json, list_table, print_json
 from causal_theory.errors import OutputError
-from causal_theory.falsification import Counterexample, SearchResult, SearchSpace, find_counterexample
+from causal_theory.falsification import STATEMENTS, Counterexample, SearchResult, SearchSpace, find_counterexample
 from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.result import margin_text, value_text
+from causal_theory.falsification.space import SEARCHED
 from causal_theory.files import check_target
+from causal_theory.graphs.families import FAMILIES
+from causal_theory.tasks import RootLaw
 
 __all__ = ["EXAMPLES", "FOUND", "command"]
 
@@ -28,37 +30,17 @@ EXAMPLES = (
 FOUND = 1
 """Exit status when a counterexample was found."""
 
+FIRST = next(iter(STATEMENTS))
 SEARCH, KEEP = "Where to look", "Assumptions to keep"
 
 
-class ClaimName(StrEnum):
-    """The claims that the package knows."""
-
-    TOP_SCORES_ARE_EDGES = "top_scores_are_edges"
-    LIMIT_SCORES_ARE_EDGES = "limit_scores_are_edges"
-    LIMIT_BOUNDED_BY_INFORMATION = "limit_bounded_by_information"
-    INFORMATION_FADES = "information_fades"
-
-
-class FamilyName(StrEnum):
-    """The graph families that can be searched."""
-
-    CHAIN = "chain"
-    PAIRS = "pairs"
-    BINARY_TREE = "binary-tree"
-    STAR = "star"
-    RANDOM_FOREST = "random-forest"
-
-
-DEFAULT_FAMILIES = [name for name in FamilyName if name is not FamilyName.STAR]
-
-
 def command(
-    claim: Annotated[ClaimName, typer.Option(help="What to falsify.")] = ClaimName.TOP_SCORES_ARE_EDGES,
+    claim: Annotated[str, typer.Option(metavar="NAME", help=f"What to falsify: {', '.join(STATEMENTS)}.")] = FIRST,
     family: Annotated[
-        list[FamilyName] | None,
+        list[str] | None,
         typer.Option(
-            help="Graph family, may be repeated; earlier ones count as simpler (default: all but the star).",
+            metavar=f"NAME|{FAMILIES.pattern}",
+            help=f"Graph family, may be repeated; earlier ones count as simpler (default {', '.join(SEARCHED)}).",
             rich_help_panel=SEARCH,
         ),
     ] = None,
@@ -79,7 +61,7 @@ def command(
         list[str] | None,
         typer.Option(help="A number c for epsilon = c/T; may be repeated.", rich_help_panel=SEARCH),
     ] = None,
-    root_law: options.RootLaws = options.RootName.STATIONARY,
+    root_law: Annotated[RootLaw, typer.Option(help="Law of a root.", rich_help_panel=SEARCH)] = "stationary",
     lower_bound: Annotated[
         str | None, typer.Option(metavar="GAMMA", help="Keep min pi >= GAMMA/S.", rich_help_panel=KEEP)
     ] = None,
@@ -93,11 +75,11 @@ def command(
         str | None, typer.Option(metavar="DECAY", help="Keep ||B||_2 <= DECAY.", rich_help_panel=KEEP)
     ] = None,
     budget: Annotated[int, typer.Option(help="Most evaluations of the margin.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
+    seed: options.Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Write the certificate of the counterexample.", rich_help_panel=options.OUTPUT)
+        Path | None, typer.Option(help="Write the certificate of the counterexample.", rich_help_panel=OUTPUT)
     ] = None,
-    json: options.Json = False,
+    json: Json = False,
 ) -> None:
     """Search for the smallest instance on which a claim fails, and prove it in rational arithmetic.
 
@@ -106,18 +88,18 @@ def command(
     """
     _check_out(out)
     space = SearchSpace(
-        families=[name.value for name in family or DEFAULT_FAMILIES],
+        families=family or SEARCHED,
         lengths=lengths,
         symbols=symbols,
         epsilons=epsilon or ([] if epsilon_times_length else ["1/100"]),
         epsilons_times_length=epsilon_times_length or [],
-        root_law="stationary" if root_law is options.RootName.STATIONARY else "uniform",
+        root_law=root_law,
         lower_bound=lower_bound,
         non_degeneracy=non_degeneracy,
         constant_mean=constant_mean,
         mixing=mixing,
     )
-    result = find_counterexample(claim.value, space, budget, options.generator(seed))
+    result = find_counterexample(claim, space, budget, options.generator(seed))
     if out is not None and result.counterexample is not None:
         write_certificate(result.counterexample.certificate, out)
     if json:

@@ -1,6 +1,5 @@
 """``causal-theory information``: mutual informations of all pairs of tokens."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -8,9 +7,11 @@ import typer
 from rich.console import Console
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.output import Json, Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.splice import spliced
 from causal_theory.estimate import Estimate
 from causal_theory.information import Measure, pairwise_information
+from causal_theory.specs import TaskSpec
 from causal_theory.tasks import InContextTask
 
 if TYPE_CHECKING:
@@ -24,56 +25,30 @@ EXAMPLES = (
 )
 
 
-class MeasureName(StrEnum):
-    """The divergences."""
-
-    CHI2 = "chi2"
-    KL = "kl"
-    TV = "tv"
-    HELLINGER = "hellinger"
-
-
+@spliced
 def command(
-    graph: options.Graph = None,
-    graph_file: options.GraphFile = None,
-    length: options.Length = None,
-    root_probability: options.RootProbability = None,
-    order: options.Order = None,
-    parents: options.Parents = None,
-    prior: options.PriorKind = options.PriorName.DIRICHLET,
-    transition: options.Transition = None,
-    symbols: options.Symbols = None,
-    concentration: options.Concentration = None,
-    floor: options.Floor = None,
-    root_law: options.RootLaws = None,
-    measure: Annotated[MeasureName, typer.Option(help="Which information.")] = MeasureName.CHI2,
+    *,
+    spec: TaskSpec,
+    measure: Annotated[Measure, typer.Option(help="Which information.")] = "chi2",
     draws: options.Draws = 256,
     seed: options.Seed = 0,
-    json: options.Json = False,
-    csv: options.Csv = None,
-    npz: options.Npz = None,
-    plot: options.Plot = None,
+    outputs: Outputs,
+    json: Json = False,
 ) -> None:
     """Mutual information of every pair of tokens, given the transition matrix, averaged over the prior."""
-    outputs = Outputs(csv, npz, plot)
     rng = options.generator(seed)
-    task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, rng, order=order, parents=parents),
-        options.build_prior(prior, transition, symbols, concentration, floor),
-        root_law,
-    )
-    name: Measure = measure.value
-    values = pairwise_information(task, name, draws=draws, rng=rng)
+    task = spec.build(rng)
+    values = pairwise_information(task, measure, draws=draws, rng=rng)
     outputs.write(
         csv=matrix_csv(values.value),
         npz={"information": values.value, "error": values.error, "parents": options.parent_table(task.graph)},
-        plot=figure(lambda ax: _draw(values, task, name, ax), outputs),
+        plot=figure(lambda ax: _draw(values, task, measure, ax), outputs),
     )
     if json:
-        print_json({"task": options.describe(task), "seed": seed, "measure": name, "information": values})
+        print_json({"task": options.describe(task), "seed": seed, "measure": measure, "information": values})
         return
     console = Console()
-    _show(console, values, task, name)
+    _show(console, values, task, measure)
     outputs.say_written(console)
 
 

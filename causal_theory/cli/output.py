@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -19,10 +20,32 @@ from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
 
-__all__ = ["Outputs", "Writer", "figure", "list_table", "matrix_csv", "matrix_table", "print_json", "table_csv"]
+__all__ = [
+    "OUTPUT",
+    "Csv",
+    "Json",
+    "Npz",
+    "Outputs",
+    "Plot",
+    "Writer",
+    "figure",
+    "list_table",
+    "matrix_csv",
+    "matrix_table",
+    "print_json",
+    "table_csv",
+]
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
+
+OUTPUT = "Output"
+Csv = Annotated[Path | None, typer.Option(help="Write the table as CSV.", rich_help_panel=OUTPUT)]
+Npz = Annotated[Path | None, typer.Option(help="Write all arrays as a NumPy archive.", rich_help_panel=OUTPUT)]
+Plot = Annotated[Path | None, typer.Option(help="Draw a figure: .png, .svg or .pdf.", rich_help_panel=OUTPUT)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON to standard output, and nothing else.", rich_help_panel=OUTPUT)
+]
 
 
 @dataclass(frozen=True)
@@ -41,9 +64,9 @@ class Outputs:
         figure has an unknown format, or matplotlib or pyarrow is missing.
     """
 
-    csv: Path | None
-    npz: Path | None
-    plot: Path | None
+    csv: Csv = None
+    npz: Npz = None
+    plot: Plot = None
     parquet: Path | None = None
 
     def __post_init__(self) -> None:

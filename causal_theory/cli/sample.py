@@ -6,8 +6,10 @@ import typer
 from rich.console import Console
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Outputs, figure, matrix_csv, print_json
+from causal_theory.cli.output import Json, Outputs, figure, matrix_csv, print_json
+from causal_theory.cli.splice import spliced
 from causal_theory.graphs import CausalGraph
+from causal_theory.specs import TaskSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,38 +25,22 @@ SHOWN = 20
 """Sequences that are printed."""
 
 
+@spliced
 def command(
-    graph: options.Graph = None,
-    graph_file: options.GraphFile = None,
-    length: options.Length = None,
-    root_probability: options.RootProbability = None,
-    order: options.Order = None,
-    parents: options.Parents = None,
-    prior: options.PriorKind = options.PriorName.DIRICHLET,
-    transition: options.Transition = None,
-    symbols: options.Symbols = None,
-    concentration: options.Concentration = None,
-    floor: options.Floor = None,
-    root_law: options.RootLaws = None,
+    *,
+    spec: TaskSpec,
     size: Annotated[int, typer.Option(help="Number of sequences.")] = 10,
     seed: options.Seed = 0,
-    json: options.Json = False,
-    csv: options.Csv = None,
-    npz: options.Npz = None,
-    plot: options.Plot = None,
+    outputs: Outputs,
+    json: Json = False,
 ) -> None:
     """Draw sequences, each with its own transition matrix; the query comes last.
 
     CSV holds the tokens, one sequence a line; JSON and NPZ also the targets and transition matrices. The figure shows
     the graph.
     """
-    outputs = Outputs(csv, npz, plot)
     rng = options.generator(seed)
-    task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, rng, order=order, parents=parents),
-        options.build_prior(prior, transition, symbols, concentration, floor),
-        root_law,
-    )
+    task = spec.build(rng)
     drawn = task.sample(size, rng)
     arrays = drawn._asdict()
     outputs.write(

@@ -1,7 +1,6 @@
 """``causal-theory scores``: the edge scores of a task, and the graph they show."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.output import Json, Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.splice import spliced
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.population.enumeration import MAX_SEQUENCES
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import ScoreMethod, edge_scores
 from causal_theory.recovery import EdgeReport
+from causal_theory.specs import TaskSpec
 from causal_theory.tasks import InContextTask
 
 if TYPE_CHECKING:
@@ -33,28 +34,12 @@ LISTED = 20
 """Positions that are listed; of longer graphs only the wrong ones are."""
 
 
-class MethodName(StrEnum):
-    """How scores are computed."""
-
-    TRANSFORM = "transform"
-    ENUMERATE = "enumerate"
-
-
+@spliced
 def command(
-    graph: options.Graph = None,
-    graph_file: options.GraphFile = None,
-    length: options.Length = None,
-    root_probability: options.RootProbability = None,
-    prior: options.PriorKind = options.PriorName.DIRICHLET,
-    transition: options.Transition = None,
-    symbols: options.Symbols = None,
-    concentration: options.Concentration = None,
-    floor: options.Floor = None,
-    root_law: options.RootLaws = None,
+    *,
+    spec: TaskSpec,
     epsilon: options.Epsilon = 0.01,
-    method: Annotated[MethodName, typer.Option(help="Message passing, or a sum over all sequences.")] = (
-        MethodName.TRANSFORM
-    ),
+    method: Annotated[ScoreMethod, typer.Option(help="Message passing, or a sum over all sequences.")] = "transform",
     max_sequences: Annotated[int, typer.Option(help="Most sequences that the sum over all of them may visit.")] = (
         MAX_SEQUENCES
     ),
@@ -64,26 +49,18 @@ def command(
     ] = None,
     draws: options.Draws = 256,
     seed: options.Seed = 0,
-    json: options.Json = False,
-    csv: options.Csv = None,
-    npz: options.Npz = None,
-    plot: options.Plot = None,
+    outputs: Outputs,
+    json: Json = False,
 ) -> None:
     """Edge scores: the first-order gradient of the first attention matrix, and the graph it writes."""
-    outputs = Outputs(csv, npz, plot)
-    if limit and method is MethodName.ENUMERATE:
+    if limit and method == "enumerate":
         raise InvalidArgumentError("method must be 'transform' together with --limit, got 'enumerate'")
     rng = options.generator(seed)
-    task = options.build_task(
-        options.build_graph(graph, length, root_probability, graph_file, rng),
-        options.build_prior(prior, transition, symbols, concentration, floor),
-        root_law,
-    )
+    task = spec.build(rng)
     if limit:
         scores = limit_edge_scores(task, epsilon=epsilon, draws=draws, rng=rng)
     else:
-        name: ScoreMethod = "transform" if method is MethodName.TRANSFORM else "enumerate"
-        scores = edge_scores(task, epsilon=epsilon, method=name, draws=draws, rng=rng, max_sequences=max_sequences)
+        scores = edge_scores(task, epsilon=epsilon, method=method, draws=draws, rng=rng, max_sequences=max_sequences)
     report = EdgeReport(scores, task.graph, threshold)
     outputs.write(
         csv=matrix_csv(scores.value),

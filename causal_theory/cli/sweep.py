@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from causal_theory.cli import options
-from causal_theory.cli.output import Outputs, list_table, print_json
+from causal_theory.cli.output import Json, Outputs, Plot, list_table, print_json
 from causal_theory.cli.scheduler import cluster_executor
 from causal_theory.cli.sweep_config import SweepConfig, read_sweep_config
 from causal_theory.cli.sweep_figure import REPEAT, complete_choice, draw_sweep
@@ -100,8 +99,8 @@ def command(
     worker_timeout: WorkerTimeout = WORKER_TIMEOUT,
     processes: Processes = None,
     limit: Limit = MOST_UNITS,
-    json: options.Json = False,
-    plot: options.Plot = None,
+    json: Json = False,
+    plot: Plot = None,
 ) -> None:
     """Run a study on a grid of settings, and keep every result.
 
@@ -117,7 +116,7 @@ def command(
         return
     if config is None:
         raise InvalidArgumentError("config must be given, a TOML file, or --list, got neither")
-    outputs = Outputs(None, None, plot)
+    outputs = Outputs(plot=plot)
     plan = read_sweep_config(config)
     if repeats is not None:
         plan = replace(plan, repeats=check_integer("repeats", repeats, 1))

@@ -1,24 +1,25 @@
 """What is to be swept: a TOML file with a study, a store, a grid, and how the figure of it looks."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from causal_theory.choices import look_in
 from causal_theory.cli.sweep_figure import FigureChoice
-from causal_theory.cli.toml_file import check_keys, integer, number, parse, read_section, read_toml, text
 from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.specs.readers import finite, integer, text
+from causal_theory.specs.toml import check_keys, read_keys, read_section, read_toml
 from causal_theory.sweeps import MOST_UNITS, Parameter, Study, find_study
 from causal_theory.validation import LARGEST_SEED, check_choice, check_integer, check_positive
 
 __all__ = ["SweepConfig", "read_sweep_config"]
 
-SINGLE = {"study": text, "store": text, "seed": integer, "repeats": integer}
+SINGLE = {"study": text, "store": text, "seed": integer(0, LARGEST_SEED), "repeats": integer(1)}
 RANGE = ("from", "to", "count", "scale")
-FIGURE = {"value": text, "x": text, "y": text, "lines": text, "panels": text, "boundary": number}
+FIGURE = {"value": text, "x": text, "y": text, "lines": text, "panels": text, "boundary": finite}
 SECTIONS = ("grid", "settings", "figure")
 SCALES = ("linear", "log")
 DIGITS = 12
@@ -81,20 +82,17 @@ def read_sweep_config(path: Path) -> SweepConfig:
     """
     name, content = read_toml(path)
     check_keys(f"{name}: keys", content, (*SINGLE, *SECTIONS))
-    single = parse(f"{name}:", {key: content[key] for key in SINGLE if key in content}, SINGLE)
+    single = read_keys(f"{name}:", content, SINGLE)
     if "study" not in single:
         raise FileFormatError(
             f"{name}: study must be given, the name of one or module:function, got nothing; --list shows all"
         )
     tables = {section: read_section(name, content, section) for section in SECTIONS}
     check_keys(f"{name}: keys of [figure]", tables["figure"], FIGURE)
-    folder = str(path.resolve().parent)
-    if ":" in single["study"] and folder not in sys.path:
-        sys.path.insert(0, folder)
+    if any(isinstance(value, str) and ":" in value for value in (single["study"], *_flat(tables))):
+        look_in(path.parent)
     try:
         study = find_study(single["study"])
-        check_integer("seed", single.get("seed", 0), 0, LARGEST_SEED)
-        check_integer("repeats", single.get("repeats", 1), 1)
         parameters = {parameter.name: parameter for parameter in study.parameters}
         for section in ("grid", "settings"):
             study.check_names(tables[section])
@@ -104,9 +102,16 @@ def read_sweep_config(path: Path) -> SweepConfig:
         raise FileFormatError(f"{name}: {error}") from error
     if not grid:
         raise FileFormatError(f"{name}: [grid] must have values for at least one parameter, got none")
-    figure = FigureChoice(**parse(f"{name}: [figure]", tables["figure"], FIGURE))
+    figure = FigureChoice(**read_keys(f"{name}: [figure]", tables["figure"], FIGURE))
     store = path.parent / single["store"] if "store" in single else path.with_suffix(STORE_SUFFIX)
     return SweepConfig(study, store, single.get("seed", 0), single.get("repeats", 1), grid, settings, figure)
+
+
+def _flat(tables: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
+    """Return the values of all tables, those of lists one by one."""
+    for table in tables.values():
+        for value in table.values():
+            yield from value if isinstance(value, list) else [value]
 
 
 def _values(parameter: Parameter, given: object) -> list[Any]:

@@ -7,8 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from causal_theory.cli import options
-from causal_theory.cli.output import Outputs, print_json
+from causal_theory.cli.output import OUTPUT, Csv, Json, Outputs, Plot, print_json
 from causal_theory.cli.sweep import show_failures
 from causal_theory.cli.sweep_figure import FigureChoice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
@@ -28,7 +27,7 @@ StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="What causal-th
 StudyName = Annotated[str | None, typer.Option(help="The study, where the store holds several.")]
 Parquet = Annotated[
     Path | None,
-    typer.Option(help="Write the table as Parquet, arrays included.", rich_help_panel=options.OUTPUT),
+    typer.Option(help="Write the table as Parquet, arrays included.", rich_help_panel=OUTPUT),
 ]
 Value = Annotated[str | None, typer.Option(help="The result to draw.", rich_help_panel=FIGURE)]
 X = Annotated[str | None, typer.Option(help="The parameter along the horizontal axis.", rich_help_panel=FIGURE)]
@@ -48,10 +47,10 @@ Where = Annotated[
 def command(
     store: StorePath,
     study: StudyName = None,
-    json: options.Json = False,
-    csv: options.Csv = None,
+    json: Json = False,
+    csv: Csv = None,
     parquet: Parquet = None,
-    plot: options.Plot = None,
+    plot: Plot = None,
     value: Value = None,
     x: X = None,
     y: Y = None,
@@ -65,7 +64,7 @@ def command(
     CSV and Parquet have one row for each unit that has a result, CSV without arrays. Without --x the figure chooses the
     parameters with the most values.
     """
-    outputs = Outputs(csv, None, plot, parquet)
+    outputs = Outputs(csv=csv, plot=plot, parquet=parquet)
     chosen = {"value": value, "x": x, "y": y, "lines": lines, "panels": panels, "boundary": boundary, "where": where}
     if plot is None:
         for name, given in chosen.items():

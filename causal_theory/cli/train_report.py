@@ -13,7 +13,7 @@ from rich.table import Table
 
 from causal_theory.cli import options
 from causal_theory.cli.output import Writer, list_table, table_csv
-from causal_theory.cli.train_config import RESIDUAL, Plan
+from causal_theory.cli.train_config import Plan
 from causal_theory.cli.train_figure import TrainFigure
 from causal_theory.training import TrainingRun
 from causal_theory.training.baselines import short_baseline_name
@@ -22,9 +22,6 @@ from causal_theory.training.outcome import LOW, TrainingOutcome, compare_with_sc
 __all__ = ["TrainReport"]
 
 Array = NDArray[np.float64]
-
-PUBLISHED = {"mean_attention": 0.8366, "standard_deviation": 0.0540, "edges": 182, "below": 6}
-"""What the 20 graphs of paper-many-graphs gave."""
 
 MEASUREMENTS = ("test_size", "records", "snapshots")
 """Settings that do not change what is learned, and that nothing was published about."""
@@ -60,19 +57,22 @@ class TrainReport:
     @property
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """What differs from a preset and has an effect on training: values here and there."""
-        preset, model = self.plan.preset, self.plan.model
-        if preset is None:
+        if self.plan.preset is None:
             return {}
-        own = {
-            "model": str(model.kind),
-            "heads": list(model.heads),
-            "scale": model.scale,
-            "residual": model.residual,
-        } | self.plan.settings.as_dict()
-        published = {"model": preset.kind, "heads": list(preset.heads), "scale": preset.scale, "residual": RESIDUAL}
-        published |= preset.settings.as_dict()
-        names = [name for name in published if name not in MEASUREMENTS]
+        own, published = (
+            {"model" if name == "kind" else name: value for name, value in (model | settings).items()}
+            for model, settings in (
+                (self.plan.model.to_dict(), self.plan.settings.to_dict()),
+                (self.plan.preset.model.complete().to_dict(), self.plan.preset.settings.to_dict()),
+            )
+        )
+        names = [name for name in published if name in own and name not in MEASUREMENTS]
         return {name: (own[name], published[name]) for name in names if own[name] != published[name]}
+
+    @property
+    def _published(self) -> dict[str, float]:
+        """Numbers that were published about a preset."""
+        return {} if self.plan.preset is None else dict(self.plan.preset.published)
 
     @property
     def _baselines(self) -> list[str]:
@@ -94,7 +94,7 @@ class TrainReport:
             "settings": asdict(plan.settings),
             "changed_settings": {name: list(values) for name, values in self.changed.items()},
             "summary": self.summary,
-            "published": PUBLISHED if len(self.outcomes) > 1 else None,
+            "published": self._published or None,
             "runs": list(map(self._describe, self.outcomes, self.checkpoints)),
         }
 
@@ -275,7 +275,7 @@ class TrainReport:
             ("rank correlation with the margins, mean over graphs", "mean_rank_correlation", 3),
             ("rank correlation with the margins, all edges", "pooled_rank_correlation", 3),
         ):
-            cells = ["" if x is None else f"{x:.{digits}f}" for x in (summary[name], PUBLISHED.get(name))]
+            cells = ["" if x is None else f"{x:.{digits}f}" for x in (summary[name], self._published.get(name))]
             table.add_row(label, *cells)
         return table
 

@@ -1,19 +1,24 @@
 """Stage 2: gradient descent on the second attention matrix, the first layer attending to the parents."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from causal_theory.display import Shown
+from causal_theory.dynamics.stage1.settings import choose_rate, plain_rate
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.progress import track
+from causal_theory.specs.base import Option, Spec
+from causal_theory.specs.readers import integer
+from causal_theory.specs.readers import number as positive
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import SeedLike, as_generator, check_choice, check_epsilon, check_integer, check_number
+from causal_theory.validation import SeedLike, as_generator, check_epsilon
 from causal_theory.wording import count
 
 __all__ = ["Stage2", "Stage2Run", "run_stage2"]
@@ -21,23 +26,27 @@ __all__ = ["Stage2", "Stage2Run", "run_stage2"]
 Array = NDArray[np.float64]
 Path = Literal["full", "one_parameter"]
 Status = Literal["stopped", "diverged"]
+PANEL = "Stage 2"
+LEARNING_RATE = 1.0
 OVERFLOW = 600.0
 """Spread of A2 from which the run is called divergent: every softmax is one-hot, and steps have lost their meaning."""
 
 
-@dataclass(frozen=True)
-class Stage2(Shown):
+@dataclass(frozen=True, repr=False)
+class Stage2(Spec):
     """Settings of stage 2.
 
     Parameters
     ----------
     steps : int
         Number of gradient steps.
-    learning_rate : float
-        Step size.
+    learning_rate : float, optional
+        Step size; by default 1, or what ``natural_rate`` makes of it.
     path : {"full", "one_parameter"}
         ``"full"`` trains all of ``A2``. ``"one_parameter"`` trains the multiple of ``I - 11^T/S``, which is all that
         moves under a prior that does not know the names of the symbols.
+    natural_rate : float, optional
+        The step size in units of S instead: at a rate r the diagonal of ``A2 = b I`` moves by ``-r dL/db``.
 
     Raises
     ------
@@ -47,18 +56,55 @@ class Stage2(Shown):
     Examples
     --------
     >>> Stage2(steps=30, path="one_parameter")
-    Stage2(steps=30, learning_rate=1.0, path='one_parameter')
+    Stage2(steps=30, path='one_parameter')
     """
 
-    steps: int = 100
-    learning_rate: float = 1.0
-    path: Path = "full"
+    WHAT: ClassVar[str] = "settings of stage 2"
 
+    steps: Annotated[int, Option("Steps.", PANEL, integer(1), name="steps2")] = 100
+    learning_rate: Annotated[
+        float | None, Option("Step size, instead of one in natural units.", PANEL, positive(), name="learning_rate2")
+    ] = LEARNING_RATE
+    path: Annotated[Path, Option("Train all of A2, or its multiple of I - 11^T/S alone.", PANEL)] = "full"
+    natural_rate: Annotated[
+        float | None,
+        Option(
+            "Step size in units of S, the symbols: at rate r the diagonal of A2 = b I moves by -r dL/db.",
+            PANEL,
+            positive(),
+            name="natural_rate2",
+        ),
+    ] = None
+
+    @override
     def __post_init__(self) -> None:
-        """Check the settings."""
-        check_integer("steps", self.steps, 1)
-        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
-        check_choice("path", self.path, get_args(Path))
+        super().__post_init__()
+        choose_rate(self, LEARNING_RATE)
+
+    @default_floats
+    def resolved(self, task: InContextTask) -> "Stage2":
+        """Return the settings with a plain learning rate in place of a natural one.
+
+        Parameters
+        ----------
+        task : InContextTask
+            What is trained on.
+
+        Returns
+        -------
+        Stage2
+            These settings themselves when their rate is plain.
+
+        Examples
+        --------
+        >>> from causal_theory import CausalGraph, InContextTask, PointPrior
+        >>> task = InContextTask(CausalGraph.chain(2), PointPrior([[0.9, 0.1], [0.2, 0.8]]))
+        >>> Stage2(natural_rate=4.0).resolved(task).learning_rate
+        8.0
+        """
+        if self.natural_rate is None:
+            return self
+        return replace(self, learning_rate=self.natural_rate * task.vocab_size, natural_rate=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +223,7 @@ def run_stage2(
     epsilon = check_epsilon(epsilon)
     if not abs(beta0) <= OVERFLOW:
         raise InvalidArgumentError(f"beta0 must be at most {OVERFLOW:g}, got {beta0!r}")
-    size = task.vocab_size
+    rate, size = plain_rate(settings.resolved(task).learning_rate), task.vocab_size
     seed = int(as_generator(rng).integers(2**63))
     A2 = beta0 * np.eye(size)
     direction = np.eye(size) - 1.0 / size
@@ -195,7 +241,7 @@ def run_stage2(
         if settings.path == "one_parameter":
             slope = direction * float((slope * direction).sum() / (direction**2).sum())
         with np.errstate(over="ignore", under="ignore"):
-            A2 = A2 - settings.learning_rate * slope
+            A2 = A2 - rate * slope
     return _result(matrices, losses)
 
 

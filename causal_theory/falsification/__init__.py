@@ -7,11 +7,10 @@ from causal_theory.falsification.rational import ExactCheck
 from causal_theory.falsification.recovery_map import RecoveryMap
 from causal_theory.falsification.result import Counterexample, SearchResult
 from causal_theory.falsification.search import find_counterexample
-from causal_theory.falsification.space import FAMILIES, SearchSpace
+from causal_theory.falsification.space import SearchSpace
 from causal_theory.falsification.statements import STATEMENTS, Statement
 
 __all__ = [
-    "FAMILIES",
     "STATEMENTS",
     "Counterexample",
     "CriticalLength",

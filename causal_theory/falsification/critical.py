@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import get_args
 
@@ -13,26 +14,20 @@ from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Method
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.by_name import graph_by_name
+from causal_theory.graphs.families import FAMILIES
 from causal_theory.population.engines import choose_engine
 from causal_theory.priors import Draws, Prior
 from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.progress import track
 from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask, RootLaw
-from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer
+from causal_theory.validation import SeedLike, check_epsilon, check_integer
 
-__all__ = ["FAMILIES", "CriticalLength", "GraphFamily", "critical_length", "graph_maker", "smallest_margin"]
+__all__ = ["CriticalLength", "GraphFamily", "critical_length", "graph_maker", "smallest_margin"]
 
 Array = NDArray[np.float64]
 GraphFamily = str | Callable[[int], CausalGraph]
-
-FAMILIES: dict[str, Callable[[int], CausalGraph]] = {
-    "chain": CausalGraph.chain,
-    "pairs": CausalGraph.pairs,
-    "binary-tree": CausalGraph.binary_tree,
-    "star": CausalGraph.star,
-}
-"""Graph families by name, as on the command line."""
 
 LENGTHS = range(3, 65)
 """Looked at by default: from the first length at which every family has an edge."""
@@ -124,8 +119,8 @@ def critical_length(
 
     Parameters
     ----------
-    graph_family : callable or {"chain", "pairs", "binary-tree", "star"}
-        Maps a length to a forest of that length with at least one edge.
+    graph_family : callable or str
+        Maps a length to a forest of that length with at least one edge; or the name of a family that draws nothing.
     prior : Prior
         Exact for point and orbit priors. Under a Dirichlet prior the margins are those of the mean over the prior: by
         quadrature for two symbols, otherwise over draws, the same ones at every length, with the standard error of the
@@ -190,7 +185,7 @@ def critical_length(
 
 def graph_maker(family: GraphFamily) -> Callable[[int], CausalGraph]:
     """Return the function of a family, which refuses graphs of another length, without edges, or that are no forest."""
-    make = FAMILIES[check_choice("graph_family", family, FAMILIES)] if isinstance(family, str) else family
+    make = _named(FAMILIES.read("graph_family", family)) if isinstance(family, str) else family
     if not callable(make):
         raise InvalidArgumentError(f"graph_family must be a name or a function of the length, got {family!r}")
 
@@ -203,6 +198,12 @@ def graph_maker(family: GraphFamily) -> Callable[[int], CausalGraph]:
         return graph
 
     return checked
+
+
+def _named(name: str) -> Callable[[int], CausalGraph]:
+    if FAMILIES.find(name).is_random:
+        raise InvalidArgumentError(f"graph_family must be one that draws nothing, or a function, got {name!r}")
+    return partial(graph_by_name, name)
 
 
 @default_floats

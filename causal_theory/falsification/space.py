@@ -1,6 +1,6 @@
 """The space of a search: graphs, sizes, epsilons, and the assumptions that every matrix must satisfy."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,29 +9,21 @@ from causal_theory.certificates.rationals import as_rational
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.graphs.families import MINIMUM_LENGTH
+from causal_theory.graphs.by_name import graph_by_name
+from causal_theory.graphs.families import FAMILIES, MINIMUM_LENGTH
 from causal_theory.tasks import RootLaw
 from causal_theory.validation import check_choice, check_epsilon, check_integer
 
-__all__ = ["FAMILIES", "Choice", "SearchSpace"]
+__all__ = ["SEARCHED", "Choice", "SearchSpace"]
 
-ROOT_PROBABILITY = 0.5
 FOREST_SEEDS = 16
-"""How many random forests of each length are searched; number k is the one that the seed k draws."""
+"""How many random graphs of each length are searched; number k is the one that the seed k draws."""
 
-RANDOM_FOREST = "random-forest"
+LEFT_OUT = ("star", "recursive-forest")
+"""Forests that are searched only when they are asked for: those of a star do not grow in effective length."""
 
-FAMILIES: Mapping[str, Callable[[int, int], CausalGraph]] = {
-    "chain": lambda length, seed: CausalGraph.chain(length),
-    "pairs": lambda length, seed: CausalGraph.pairs(length),
-    "binary-tree": lambda length, seed: CausalGraph.binary_tree(length),
-    "star": lambda length, seed: CausalGraph.star(length),
-    RANDOM_FOREST: lambda length, seed: CausalGraph.random_forest(length, ROOT_PROBABILITY, seed),
-}
-"""Constructors of the graphs: each takes the length and a seed, which only random forests use."""
-
-GROWING = tuple(name for name in FAMILIES if name != "star")
-"""Families whose effective length grows with T."""
+SEARCHED = tuple(name for name, family in FAMILIES.items() if family.is_forest and name not in LEFT_OUT)
+"""Families that are searched when nothing is said."""
 
 
 @dataclass(frozen=True, order=True)
@@ -55,9 +47,9 @@ class SearchSpace:
 
     Parameters
     ----------
-    families : sequence of str, default all but the star
-        Among ``"chain"``, ``"pairs"``, ``"binary-tree"``, ``"star"`` and ``"random-forest"``. The effective length of
-        the star does not grow with T. Earlier families count as simpler.
+    families : sequence of str, default all forests but the star and the recursive one
+        Names of `FAMILIES`, or ``"module:function"``. The effective length of the star does not grow with T. Earlier
+        families count as simpler.
     lengths : (int, int), default (3, 10)
         Least and largest T, the query included.
     symbols : (int, int), default (2, 3)
@@ -96,7 +88,7 @@ class SearchSpace:
     ('constant_mean',)
     """
 
-    families: Sequence[str] = GROWING
+    families: Sequence[str] = SEARCHED
     lengths: tuple[int, int] = (3, 10)
     symbols: tuple[int, int] = (2, 3)
     epsilons: Sequence[Any] = ("1/100",)
@@ -110,7 +102,7 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         """Check everything, and make every number a fraction."""
-        _set(self, "families", tuple(check_choice("families", name, FAMILIES) for name in _names(self.families)))
+        _set(self, "families", tuple(FAMILIES.read("families", name) for name in _names(self.families)))
         _set(self, "lengths", _bounds("lengths", self.lengths, MINIMUM_LENGTH))
         _set(self, "symbols", _bounds("symbols", self.symbols, 2))
         _set(self, "epsilons", _positives("epsilons", self.epsilons))
@@ -188,7 +180,7 @@ class SearchSpace:
         CausalGraph
             The same one every time.
         """
-        return FAMILIES[self.families[choice.family]](choice.length, choice.seed)
+        return graph_by_name(self.families[choice.family], choice.length, rng=choice.seed)
 
     def choice(self, length: int, symbols: int, family: int, epsilon: int, seed: int) -> Choice:
         """Return the choice that these numbers stand for; each may be any non-negative integer.
@@ -212,7 +204,7 @@ class SearchSpace:
             fewest + symbols % (most - fewest + 1),
             family,
             epsilon % len(self.epsilon_values(length)),
-            seed % FOREST_SEEDS if self.families[family] == RANDOM_FOREST else 0,
+            seed % FOREST_SEEDS if FAMILIES.find(self.families[family]).is_random else 0,
         )
 
     def numbers(self, choice: Choice) -> tuple[int, ...]:
@@ -240,7 +232,7 @@ class SearchSpace:
     def sizes(self) -> tuple[int, ...]:
         """The number of values of each number of a choice."""
         (low, high), (fewest, most) = self.lengths, self.symbols
-        seeds = FOREST_SEEDS if RANDOM_FOREST in self.families else 1
+        seeds = FOREST_SEEDS if any(FAMILIES.find(name).is_random for name in self.families) else 1
         return high - low + 1, most - fewest + 1, len(self.families), len(self.epsilon_values(high)), seeds
 
 

@@ -1,55 +1,30 @@
-"""Graph families by name, with the options that some of them have: the command line and studies read them here."""
+"""Make graphs of a family by its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.graphs.families import FAMILIES
 from causal_theory.graphs.graph import CausalGraph
-from causal_theory.validation import SeedLike, check_choice
+from causal_theory.validation import SeedLike
 
-__all__ = ["GRAPH_NAMES", "graph_by_name"]
-
-_Maker = Callable[[int, float, int, int, SeedLike], CausalGraph]
-
-_MAKERS: Mapping[str, _Maker] = {
-    "chain": lambda length, *_: CausalGraph.chain(length),
-    "pairs": lambda length, *_: CausalGraph.pairs(length),
-    "star": lambda length, *_: CausalGraph.star(length),
-    "binary-tree": lambda length, *_: CausalGraph.binary_tree(length),
-    "random-forest": lambda length, share, _order, _parents, rng: CausalGraph.random_forest(length, share, rng),
-    "recursive-forest": lambda length, _share, _order, _parents, rng: CausalGraph.recursive_forest(length, rng),
-    "ngram": lambda length, _share, order, *_: CausalGraph.ngram(length, order),
-    "binary-tree-and-previous": lambda length, *_: CausalGraph.binary_tree_and_previous(length),
-    "random-dag": lambda length, _share, _order, parents, rng: CausalGraph.random_dag(length, parents, rng),
-}
-
-GRAPH_NAMES = tuple(_MAKERS)
-"""The names, as on the command line."""
+__all__ = ["graph_by_name", "make_graph"]
 
 
-def graph_by_name(
-    name: str,
-    length: int,
-    *,
-    root_probability: float = 0.5,
-    order: int = 2,
-    parents: int = 2,
-    rng: SeedLike = None,
-) -> CausalGraph:
+def graph_by_name(name: str, length: int, *, rng: SeedLike = None, **options: Any) -> CausalGraph:
     """Return a graph of a named family.
 
     Parameters
     ----------
     name : str
-        One of ``GRAPH_NAMES``.
+        One of the keys of `FAMILIES`, or ``module:function`` of your own: it takes what it wants of ``length``,
+        ``rng`` and the options, and returns a CausalGraph or what `CausalGraph.from_parents` takes.
     length : int
         T, the query included.
-    root_probability : float, default 0.5
-        Chance that a position of a random forest is a root; others ignore it.
-    order : int, default 2
-        Positions that each position of an ngram follows; others ignore it.
-    parents : int, default 2
-        Parents of each position of a random DAG; others ignore it.
     rng : seed or numpy Generator, optional
         Source of the random families.
+    **options : int or float
+        Those of the family: ``root_probability``, ``order``, ``parents``.
 
     Returns
     -------
@@ -59,12 +34,25 @@ def graph_by_name(
     Raises
     ------
     InvalidArgumentError
-        If the name is unknown, or an argument of its constructor is out of range.
+        If the name is unknown, an argument of its constructor is out of range, or an option has no effect.
 
     Examples
     --------
     >>> graph_by_name("binary-tree", 6).edges
     ((0, 1), (0, 2), (1, 3), (1, 4))
     """
-    make = _MAKERS[check_choice("graph", name, GRAPH_NAMES)]
-    return make(length, root_probability, order, parents, rng)
+    return make_graph(name, options, {"length": length, "rng": rng})
+
+
+def make_graph(
+    name: str, options: Mapping[str, Any], common: Mapping[str, Any], extra: Mapping[str, Any] | None = None
+) -> CausalGraph:
+    """Return a graph from what `Registry.make` takes."""
+    made = FAMILIES.make(name, options, common, extra)
+    if isinstance(made, CausalGraph):
+        return made
+    if isinstance(made, tuple) and len(made) == 2 and not isinstance(made[0], int):
+        return CausalGraph(*made)
+    if isinstance(made, list | tuple):
+        return CausalGraph.from_parents(made)
+    raise InvalidArgumentError(f"graph must be a CausalGraph or a list of parents, got {made!r} from {name}")

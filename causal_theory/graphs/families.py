@@ -4,21 +4,14 @@ Those of one parent return one parent (-1 for a root) per context position; the 
 several parents return the parents of all T positions, and then those of the target.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from causal_theory.choices import Choice, Registry
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory, check_probability
 
-__all__ = [
-    "binary_tree",
-    "binary_tree_and_previous",
-    "chain",
-    "ngram",
-    "pairs",
-    "random_dag",
-    "random_forest",
-    "recursive_forest",
-    "star",
-]
+__all__ = ["FAMILIES", "MINIMUM_LENGTH", "Family"]
 
 Parents = list[tuple[int, ...]]
 
@@ -100,3 +93,39 @@ def recursive_forest(length: int, rng: SeedLike) -> list[int]:
     """Draw each parent uniformly from "none" and the earlier positions."""
     size = _context_size(length)
     return [int(parent) for parent in as_generator(rng).integers(-1, np.arange(size))]
+
+
+@dataclass(frozen=True)
+class Family(Choice):
+    """A graph family.
+
+    Parameters
+    ----------
+    is_forest : bool
+        Whether positions have at most one parent.
+    """
+
+    is_forest: bool = True
+
+
+FAMILIES = Registry(
+    "graph",
+    "module:function",
+    "chain",
+    {
+        "chain": Family(chain, help="each token follows the one before it"),
+        "pairs": Family(pairs, help="an odd position follows the one before it"),
+        "binary-tree": Family(binary_tree, help="position i follows (i - 1) // 2"),
+        "star": Family(star, help="every token follows position 0"),
+        "random-forest": Family(
+            random_forest, {"root_probability": 0.5}, "uniform parents, and each position a root by chance"
+        ),
+        "recursive-forest": Family(recursive_forest, help='parents uniform among "none" and the earlier positions'),
+        "ngram": Family(ngram, {"order": 2}, "position i follows the positions before it", is_forest=False),
+        "binary-tree-and-previous": Family(
+            binary_tree_and_previous, help="position i follows (i - 1) // 2 and i - 1", is_forest=False
+        ),
+        "random-dag": Family(random_dag, {"parents": 2}, "uniform sets of parents", is_forest=False),
+    },
+)
+"""The graph families by name: whatever lists or reads them asks here."""

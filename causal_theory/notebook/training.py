@@ -6,7 +6,6 @@ from causal_theory.notebook.arrays import array_block
 from causal_theory.notebook.html import details, facts, figure, settings_table, table
 from causal_theory.notebook.shown import parts_of
 from causal_theory.notebook.svg import sparkline
-from causal_theory.priors import DirichletPrior
 from causal_theory.training import GradientAgreement, Preset, TrainingRun, TrainingSettings
 from causal_theory.training.baselines import baseline_name
 from causal_theory.wording import number
@@ -24,15 +23,16 @@ def _(settings: TrainingSettings) -> list[str]:
 
 @parts_of.register
 def _(preset: Preset) -> list[str]:
+    model = preset.model.complete()
     rows: dict[str, object] = {
         "name": preset.name,
-        "graphs": f"{preset.graphs} ({preset.family})",
-        "tokens T": preset.length,
-        "symbols S": preset.vocab_size,
-        "prior": repr(DirichletPrior(preset.vocab_size, preset.concentration)),
-        "model": preset.kind,
-        "heads per layer": ", ".join(map(str, preset.heads)),
-        "attention matrices at the start": f"Gaussian, {preset.scale:g}" if preset.scale else "zero",
+        "graphs": f"{preset.graphs} ({preset.task.graph})",
+        "tokens T": preset.task.length,
+        "symbols S": preset.task.symbols,
+        "prior": repr(preset.task.build_prior()),
+        "model": model.kind,
+        "heads per layer": ", ".join(map(str, model.heads or ())),
+        "attention matrices at the start": f"Gaussian, {model.scale:g}" if model.scale else "zero",
     }
     return [facts(f"Published experiment: {preset.title}", rows), settings_table("Its training", preset.settings)]
 

@@ -1,25 +1,18 @@
-"""The published experiments as settings."""
+"""The published experiments: task, model, settings, and the numbers that were published about them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.graphs import CausalGraph
-from causal_theory.models import DisentangledTransformer, StandardTransformer, TrainableModel
-from causal_theory.priors import DirichletPrior
+from causal_theory.specs import ModelSpec, TaskSpec
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
 from causal_theory.validation import SeedLike, as_generator
 from causal_theory.wording import count
 
 __all__ = ["PRESETS", "Preset", "find_preset"]
-
-GraphMaker = Callable[[int, np.random.Generator], CausalGraph]
-ModelMaker = Callable[["Preset", np.random.Generator], TrainableModel]
 
 
 @dataclass(frozen=True)
@@ -30,43 +23,37 @@ class Preset(Shown):
     ----------
     name, title : str
         Name on the command line, and what it is.
-    family : str
-        Name of the graph family, as on the command line.
-    make_graph : callable
-        Maps a length and a generator to a graph.
+    task : TaskSpec
+        What is trained on.
+    model : ModelSpec
+        The model at its start.
+    settings : TrainingSettings
+        Those of training.
     graphs : int
         Number of graphs, each with a run of its own.
-    length, vocab_size : int
-        T and S.
-    concentration : float
-        Of the Dirichlet prior.
-    heads : tuple of int
-        Heads per layer.
-    settings : TrainingSettings
-        As published.
-    kind : str
-        Name of the model, as on the command line.
-    scale : float
-        Standard deviation of its attention matrices at the start; 0 starts them at zero.
+    published : mapping
+        Numbers that were published about the result, by the name that a report has for them.
+
+    Examples
+    --------
+    >>> preset = find_preset("paper-pairs")
+    >>> (task,) = preset.tasks(rng=0)
+    >>> preset.model.build(task)
+    DisentangledTransformer(length=20, vocab_size=10, heads=(1, 1), 5400 parameters)
     """
 
     name: str
     title: str
-    family: str
-    make_graph: GraphMaker
-    graphs: int
-    length: int
-    vocab_size: int
-    concentration: float
-    heads: tuple[int, ...]
+    task: TaskSpec
+    model: ModelSpec
     settings: TrainingSettings
-    kind: str = "disentangled"
-    scale: float = 0.0
+    graphs: int = 1
+    published: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return one line with name and sizes."""
         return (
-            f"Preset({self.name!r}: {self.title}, length={self.length}, vocab_size={self.vocab_size}, "
+            f"Preset({self.name!r}: {self.title}, length={self.task.length}, vocab_size={self.task.symbols}, "
             f"{count(self.graphs, 'graph')}, {self.settings.steps} steps)"
         )
 
@@ -84,101 +71,56 @@ class Preset(Shown):
             One for each graph.
         """
         generator = as_generator(rng)
-        prior = DirichletPrior(self.vocab_size, self.concentration)
-        return tuple(InContextTask(self.make_graph(self.length, generator), prior) for _ in range(self.graphs))
-
-    def model(self, rng: SeedLike = None) -> TrainableModel:
-        """Return the model at its start.
-
-        Parameters
-        ----------
-        rng : int or Generator, optional
-            Source of the parameters that start at random; nothing is drawn for a model that starts at zero.
-
-        Returns
-        -------
-        TrainableModel
-            A model of the named kind.
-
-        Raises
-        ------
-        ImportError
-            If it is the standard transformer, and PyTorch is not installed.
-        """
-        return _MODELS[self.kind](self, as_generator(rng))
+        return tuple(self.task.build(generator) for _ in range(self.graphs))
 
 
-def _disentangled(preset: Preset, rng: np.random.Generator) -> TrainableModel:
-    return DisentangledTransformer(preset.length, preset.vocab_size, preset.heads, scale=preset.scale, rng=rng)
+def _figure(name: str, title: str, graph: str) -> Preset:
+    """Return an experiment of the first figures, which differ in the graph alone."""
+    task = TaskSpec(graph=graph, length=20, symbols=10, concentration=0.1)
+    settings = TrainingSettings(steps=2**17, batch_size=1024, learning_rate=1.0, schedule="cosine")
+    return Preset(name, title, task, ModelSpec(kind="disentangled"), settings)
 
 
-def _standard(preset: Preset, rng: np.random.Generator) -> TrainableModel:
-    return StandardTransformer(preset.length, preset.vocab_size, preset.heads, scale=preset.scale, rng=rng)
-
-
-_MODELS: Mapping[str, ModelMaker] = {"disentangled": _disentangled, "standard": _standard}
-
-
-def _chain(length: int, _: np.random.Generator) -> CausalGraph:
-    return CausalGraph.chain(length)
-
-
-def _pairs(length: int, _: np.random.Generator) -> CausalGraph:
-    return CausalGraph.pairs(length)
-
-
-def _random(length: int, rng: np.random.Generator) -> CausalGraph:
-    return CausalGraph.recursive_forest(length, rng)
-
-
-def _two_parents(length: int, _: np.random.Generator) -> CausalGraph:
-    return CausalGraph.binary_tree_and_previous(length)
-
-
-def _sparse(length: int, rng: np.random.Generator) -> CausalGraph:
-    return CausalGraph.random_forest(length, 0.5, rng)
-
-
-_LONG = TrainingSettings(steps=2**17, batch_size=1024, learning_rate=1.0, schedule="cosine")
-_SHORT = TrainingSettings(steps=2**14, batch_size=1024, learning_rate=1.0)
-_ADAMW = TrainingSettings(
-    steps=2**12, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=2e-4
+_MANY_GRAPHS = Preset(
+    "paper-many-graphs",
+    "20 random forests, one run each",
+    TaskSpec(graph="random-forest", length=20, root_probability=0.5, symbols=3, concentration=0.1),
+    ModelSpec(kind="disentangled"),
+    TrainingSettings(steps=2**14, batch_size=1024, learning_rate=1.0),
+    graphs=20,
+    published={"mean_attention": 0.8366, "standard_deviation": 0.0540, "edges": 182, "below": 6},
 )
-_TWO_HEADS = TrainingSettings(
-    steps=2**16, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=1e-4
+_TWO_PARENTS = Preset(
+    "paper-two-parents",
+    "two parents and two heads",
+    TaskSpec(graph="binary-tree-and-previous", length=32, symbols=5, concentration=0.1),
+    ModelSpec(kind="disentangled", heads=(2, 1), scale=1e-4),
+    TrainingSettings(
+        steps=2**16, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=1e-4
+    ),
 )
-_FIGURES = (
-    ("paper-chain", "chain: the induction head", "chain", _chain),
-    ("paper-pairs", "pairs: in-context learning", "pairs", _pairs),
-    ("paper-random", "a random recursive forest", "recursive-forest", _random),
+_STANDARD = Preset(
+    "paper-standard",
+    "chain: the standard transformer",
+    TaskSpec(graph="chain", length=20, symbols=10, concentration=0.1),
+    ModelSpec(kind="standard"),
+    TrainingSettings(
+        steps=2**12, batch_size=1024, learning_rate=0.01, optimizer="adamw", schedule="cosine", weight_decay=2e-4
+    ),
 )
 
 PRESETS: Mapping[str, Preset] = {
-    **{
-        name: Preset(name, title, family, maker, 1, 20, 10, 0.1, (1, 1), _LONG)
-        for name, title, family, maker in _FIGURES
-    },
-    "paper-many-graphs": Preset(
-        "paper-many-graphs", "20 random forests, one run each", "random-forest", _sparse, 20, 20, 3, 0.1, (1, 1), _SHORT
-    ),
-    "paper-two-parents": Preset(
-        "paper-two-parents",
-        "two parents and two heads",
-        "binary-tree-and-previous",
-        _two_parents,
-        1,
-        32,
-        5,
-        0.1,
-        (2, 1),
-        _TWO_HEADS,
-        scale=1e-4,
-    ),
-    "paper-standard": Preset(
-        "paper-standard", "chain: the standard transformer", "chain", _chain, 1, 20, 10, 0.1, (1, 1), _ADAMW, "standard"
-    ),
+    preset.name: preset
+    for preset in (
+        _figure("paper-chain", "chain: the induction head", "chain"),
+        _figure("paper-pairs", "pairs: in-context learning", "pairs"),
+        _figure("paper-random", "a random recursive forest", "recursive-forest"),
+        _MANY_GRAPHS,
+        _TWO_PARENTS,
+        _STANDARD,
+    )
 }
-"""Published settings by name."""
+"""The published experiments by name."""
 
 
 @default_floats

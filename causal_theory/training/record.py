@@ -55,7 +55,7 @@ def describe_run(
         "label": label,
         "task": describe_task(task),
         "model": _describe_model(model),
-        "training": {name: _plain(value) for name, value in settings.as_dict().items()},
+        "training": {name: _plain(value) for name, value in settings.to_dict().items()},
         "rng": {"source": _describe_generator(generator)}
         | {name: "".join(f"{word:016x}" for word in words) for name, words in keys.items()},
     }

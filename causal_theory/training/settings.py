@@ -1,14 +1,16 @@
-"""What a training run is asked for; settings travel through configuration files and checkpoints as plain JSON."""
+"""Settings of a training run: plain values that travel through configuration files and checkpoints as JSON."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from causal_theory.display import Shown
+from typing_extensions import override
+
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.validation import check_choice, check_integer, check_number, check_probability
+from causal_theory.specs.base import Option, Spec, options_of
+from causal_theory.specs.readers import integer, number, share
 
 __all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
 
@@ -16,9 +18,14 @@ OptimizerName = Literal["sgd", "adamw"]
 ScheduleName = Literal["constant", "cosine"]
 Recipe = Literal["joint", "two_stage"]
 
+REQUIRED = ("steps", "batch_size", "learning_rate")
+"""Settings without a default."""
 
-@dataclass(frozen=True)
-class TrainingSettings(Shown):
+SETTINGS, OPTIMIZER, MEASUREMENTS = "Training", "Optimizer", "Measurements"
+
+
+@dataclass(frozen=True, repr=False)
+class TrainingSettings(Spec):
     """Settings of :func:`causal_theory.train_sgd`.
 
     Parameters
@@ -60,50 +67,38 @@ class TrainingSettings(Shown):
     (0.5, 0.25, 0.0)
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    optimizer: OptimizerName = "sgd"
-    schedule: ScheduleName = "constant"
-    weight_decay: float = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    adam_epsilon: float = 1e-8
-    recipe: Recipe = "joint"
-    first_steps: int = 0
-    test_size: int = 4096
-    records: int = 256
-    snapshots: int = 32
+    WHAT: ClassVar[str] = "settings"
 
+    steps: Annotated[int, Option("Steps.", SETTINGS, integer(1))]
+    batch_size: Annotated[int, Option("Fresh sequences per step.", SETTINGS, integer(1))]
+    learning_rate: Annotated[float, Option("Step size at the start.", SETTINGS, number())]
+    optimizer: Annotated[OptimizerName, Option("Plain gradient steps, or AdamW.", OPTIMIZER)] = "sgd"
+    schedule: Annotated[ScheduleName, Option("Constant, or falling to zero like a cosine.", SETTINGS)] = "constant"
+    weight_decay: Annotated[
+        float, Option("Parameters shrink by rate times this in every step.", OPTIMIZER, number(or_zero=True))
+    ] = 0.0
+    beta1: Annotated[float, Option("AdamW: memory of the mean.", OPTIMIZER, share)] = 0.9
+    beta2: Annotated[float, Option("AdamW: memory of the square.", OPTIMIZER, share)] = 0.999
+    adam_epsilon: Annotated[float, Option("AdamW: added to the root of the square.", OPTIMIZER, number())] = 1e-8
+    recipe: Annotated[
+        Recipe,
+        Option("All matrices together, or, for two matrices, the first alone and then the second.", SETTINGS),
+    ] = "joint"
+    first_steps: Annotated[int, Option("Steps of the first of two stages (0: half of them).", SETTINGS, integer(0))] = 0
+    test_size: Annotated[int, Option("Held-out sequences.", MEASUREMENTS, integer(2))] = 4096
+    records: Annotated[int, Option("Windows of steps over which the loss is averaged.", MEASUREMENTS, integer(1))] = 256
+    snapshots: Annotated[
+        int,
+        Option("Measurements on the held-out sequences after the one at the start.", MEASUREMENTS, integer(1)),
+    ] = 32
+
+    @override
     def __post_init__(self) -> None:
-        """Check the settings."""
-        for name, least in (("steps", 1), ("batch_size", 1), ("first_steps", 0), ("test_size", 2), ("records", 1)):
-            check_integer(name, getattr(self, name), least)
-        check_integer("snapshots", self.snapshots, 1)
-        object.__setattr__(self, "learning_rate", check_number("learning_rate", self.learning_rate))
-        object.__setattr__(self, "adam_epsilon", check_number("adam_epsilon", self.adam_epsilon))
-        check_choice("optimizer", self.optimizer, get_args(OptimizerName))
-        check_choice("schedule", self.schedule, get_args(ScheduleName))
-        check_choice("recipe", self.recipe, get_args(Recipe))
-        object.__setattr__(self, "weight_decay", check_number("weight_decay", self.weight_decay, or_zero=True))
-        for name in ("beta1", "beta2"):
-            given = getattr(self, name)
-            number = check_probability(name, given)
-            if number == 1.0:
-                raise InvalidArgumentError(f"{name} must be at least 0 and less than 1, got {given!r}")
-            object.__setattr__(self, name, given if isinstance(given, int | float) else number)
+        super().__post_init__()
         if self.first_steps >= self.steps and self.recipe == "two_stage":
             raise InvalidArgumentError(
                 f"first_steps must be less than steps = {self.steps} in two stages, got {self.first_steps}"
             )
-
-    def __repr__(self) -> str:
-        """Show what differs from the defaults; evaluating it gives the settings back."""
-        shown = (f"{field.name}={getattr(self, field.name)!r}" for field in fields(self) if self._is_set(field))
-        return f"TrainingSettings({', '.join(shown)})"
-
-    def _is_set(self, field: "Field[Any]") -> bool:
-        return bool(getattr(self, field.name) != field.default)
 
     @default_floats
     def rate(self, step: int) -> float:
@@ -128,43 +123,13 @@ class TrainingSettings(Shown):
         """The step at which two stages change."""
         return self.first_steps or self.steps // 2
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return all settings by name.
-
-        Returns
-        -------
-        dict
-            In terms of JSON.
-        """
-        return asdict(self)
-
     @classmethod
     @default_floats
-    def from_dict(cls, content: Mapping[str, Any]) -> "TrainingSettings":
-        """Return settings from their names.
-
-        Parameters
-        ----------
-        content : mapping
-            Values by name; ``steps``, ``batch_size`` and ``learning_rate`` are required.
-
-        Returns
-        -------
-        TrainingSettings
-            The settings.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If a name is unknown, a required one is missing, or a value is out of range.
-        """
-        known = [field.name for field in fields(cls)]
-        unknown = sorted(set(content) - set(known))
-        if unknown:
-            raise InvalidArgumentError(f"settings must be among {', '.join(known)}, got {', '.join(unknown)}")
-        missing = [name for name in ("steps", "batch_size", "learning_rate") if name not in content]
-        if missing:
+    @override
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        missing = [name for name in REQUIRED if name not in content]
+        if missing and set(content) <= set(options_of(cls)):
             raise InvalidArgumentError(
                 f"settings must contain {', '.join(missing)}, got {', '.join(content) or 'none'}"
             )
-        return cls(**content)
+        return super().from_dict(content)

@@ -57,6 +57,7 @@ def run_stage1(
     task.require_query("run_stage1")
     epsilon = check_epsilon(epsilon)
     seed = int(as_generator(rng).integers(2**63))
+    settings = settings.resolved(task, epsilon=epsilon, rng=seed)
     if settings.method == "exact":
         return run_exact(task, settings, epsilon, draws, seed)
     scores = edge_scores(task, epsilon=epsilon, draws=draws, rng=seed).value

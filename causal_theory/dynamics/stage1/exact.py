@@ -3,7 +3,7 @@
 import numpy as np
 
 from causal_theory.dynamics.stage1.record import Recorder, Stage1Run, Stage1Status, goal_of, marks_of, progress_of
-from causal_theory.dynamics.stage1.settings import Stage1
+from causal_theory.dynamics.stage1.settings import Stage1, plain_rate
 from causal_theory.population.loss import population_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
@@ -39,5 +39,5 @@ def run_exact(task: InContextTask, settings: Stage1, epsilon: float, draws: int,
         if step < settings.steps:
             found = population_gradient(task, A1, A2, epsilon=epsilon, method="enumerate", draws=draws, rng=seed)
             with np.errstate(over="ignore"):
-                reached, A1 = A1, A1 - settings.learning_rate * found.A1.value
+                reached, A1 = A1, A1 - plain_rate(settings.learning_rate) * found.A1.value
     return recorder.finish(graph, A1, marks_of(graph, hits), status)

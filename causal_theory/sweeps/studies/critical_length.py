@@ -4,40 +4,45 @@ import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.falsification.critical import critical_length as critical_length_of
-from causal_theory.sweeps.studies.drawn import draw_prior, epsilon_at
+from causal_theory.specs import TaskSpec
+from causal_theory.sweeps.studies.drawn import TASK, draw_prior, epsilon_at
+from causal_theory.sweeps.studies.parameters import Result, parameters
 from causal_theory.validation import check_integer
 
 __all__ = ["critical_length"]
+
+PARAMETERS = {
+    **{name: TASK[name] for name in ("concentration", "graph", "vocab_size", "floor", "prior", "epsilon")},
+    "shortest": 3,
+    "longest": 64,
+}
 
 NEVER = -1
 """Stands for no length."""
 
 
+@parameters(PARAMETERS)
 def critical_length(
     *,
-    concentration: float = 1.0,
-    graph: str = "chain",
-    vocab_size: int = 3,
-    floor: float = 0.0,
-    prior: str = "orbit",
-    epsilon: float = 0.0,
-    shortest: int = 3,
-    longest: int = 64,
+    task: TaskSpec,
+    epsilon: float,
+    shortest: int,
+    longest: int,
     rng: np.random.Generator,
-) -> dict[str, float | int | bool | str | np.ndarray]:
+) -> Result:
     """Return the first length at which all parents win, and the one from which on they always do.
 
     Parameters
     ----------
     concentration : float, default 1
         Of the Dirichlet law of the rows of the transition matrix.
-    graph : {"chain", "pairs", "binary-tree", "star"}, default "chain"
-        The family.
+    graph : str, default "chain"
+        A family of forests that draws nothing, as on the command line.
     vocab_size : int, default 3
         S.
     floor : float, default 0
         Weight of the uniform law in every row.
-    prior : {"orbit", "dirichlet"}, default "orbit"
+    prior : {"orbit", "dirichlet"} or "module:Class", default "orbit"
         As in :func:`edge_recovery`.
     epsilon : float, default 0
         The constant inside the logarithm of the loss; 0 stands for 1/T.
@@ -73,8 +78,8 @@ def critical_length(
     if check_integer("longest", longest, 2) < low:
         raise InvalidArgumentError(f"longest must be at least shortest = {low}, got {longest}")
     found = critical_length_of(
-        graph,
-        draw_prior(vocab_size, concentration, floor, prior, rng),
+        task.name_of("graph"),
+        draw_prior(task, rng),
         lambda length: epsilon_at(length, epsilon),
         lengths=range(low, longest + 1),
         rng=rng,

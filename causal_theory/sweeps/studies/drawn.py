@@ -1,52 +1,53 @@
-"""What the provided studies share: a task from plain parameters, drawn as the command line draws it."""
+"""Draw the tasks of the provided studies as the command line draws them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from causal_theory.graphs.by_name import graph_by_name
-from causal_theory.priors import DirichletPrior, OrbitPrior, Prior
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.priors import OrbitPrior, Prior
+from causal_theory.priors.by_name import PRIORS
+from causal_theory.specs import TaskSpec
+from causal_theory.sweeps.studies.parameters import REQUIRED
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import check_choice, check_epsilon
+from causal_theory.validation import check_epsilon
 
-__all__ = ["PRIORS", "draw_prior", "draw_task", "epsilon_at"]
+__all__ = ["TASK", "draw_prior", "draw_task", "epsilon_at"]
 
-PRIORS = ("orbit", "dirichlet")
+TASK: Mapping[str, Any] = {
+    "length": REQUIRED,
+    "concentration": 1.0,
+    "graph": "chain",
+    "vocab_size": 3,
+    "floor": 0.0,
+    "prior": "orbit",
+    "epsilon": 0.0,
+    "root_probability": 0.5,
+}
+"""Parameters that most studies share."""
+
+DRAWN, WHOLE = "orbit", "dirichlet"
 """One matrix of the Dirichlet law up to the names of its symbols, which is exact; or the whole law."""
 
 
-def draw_task(
-    *,
-    graph: str,
-    length: int,
-    vocab_size: int,
-    concentration: float,
-    floor: float,
-    prior: str,
-    root_probability: float,
-    rng: np.random.Generator,
-) -> InContextTask:
+def draw_task(task: TaskSpec, rng: np.random.Generator) -> InContextTask:
     """Return a task: the graph is drawn first, then the matrix of an orbit.
+
+    Options that the graph or the prior does not have are left aside: in a grid they may stand beside those that have.
 
     Parameters
     ----------
-    graph : str
-        See :data:`causal_theory.graphs.by_name.GRAPH_NAMES`.
-    length : int
-        T.
-    vocab_size : int
-        S.
-    concentration, floor : float
-        See :class:`causal_theory.DirichletPrior`.
-    prior : {"orbit", "dirichlet"}
-        See :func:`draw_prior`.
-    root_probability : float
-        Of a random forest.
+    task : TaskSpec
+        The graph and the prior, see :func:`draw_prior`.
     rng : numpy Generator
         Source of both.
 
     Returns
     -------
     InContextTask
-        With stationary roots.
+        With stationary roots, or uniform ones for several parents.
 
     Raises
     ------
@@ -57,20 +58,21 @@ def draw_task(
 
     Examples
     --------
-    >>> setting = {"graph": "chain", "length": 6, "vocab_size": 3, "floor": 0.0, "root_probability": 0.5}
-    >>> draw_task(**setting, concentration=0.5, prior="dirichlet", rng=np.random.default_rng(0)).prior
+    >>> spec = TaskSpec(length=6, symbols=3, concentration=0.5, root_probability=0.5, prior="dirichlet")
+    >>> draw_task(spec, np.random.default_rng(0)).prior
     DirichletPrior(3, 0.5)
     """
-    made = graph_by_name(graph, length, root_probability=root_probability, rng=rng)
-    return InContextTask(made, draw_prior(vocab_size, concentration, floor, prior, rng))
+    graph = task.relevant().build_graph(rng)
+    return InContextTask(graph, draw_prior(task, rng))
 
 
-def draw_prior(vocab_size: int, concentration: float, floor: float, prior: str, rng: np.random.Generator) -> Prior:
-    """Return the Dirichlet law, or the orbit of one matrix drawn from it."""
-    law = DirichletPrior(vocab_size, concentration, floor=floor)
-    if check_choice("prior", prior, PRIORS) == "dirichlet":
-        return law
-    return OrbitPrior(law.sample(1, rng)[0])
+def draw_prior(task: TaskSpec, rng: np.random.Generator) -> Prior:
+    """Return the Dirichlet law, the orbit of one matrix drawn from it, or a prior of one's own."""
+    law = replace(task, prior=WHOLE) if task.prior == DRAWN else task
+    if law.prior != WHOLE and law.prior in PRIORS:
+        raise InvalidArgumentError(f"prior must be one of {DRAWN!r}, {WHOLE!r}, or {PRIORS.pattern}, got {law.prior!r}")
+    made = law.relevant().build_prior(rng)
+    return OrbitPrior(made.sample(1, rng)[0]) if task.prior == DRAWN else made
 
 
 def epsilon_at(length: int, epsilon: float) -> float:

@@ -4,23 +4,20 @@ import numpy as np
 
 from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import EdgeReport
-from causal_theory.sweeps.studies.drawn import draw_task, epsilon_at
+from causal_theory.specs import TaskSpec
+from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
+from causal_theory.sweeps.studies.parameters import Result, parameters
 
 __all__ = ["edge_recovery"]
 
 
+@parameters(TASK)
 def edge_recovery(
     *,
-    length: int,
-    concentration: float = 1.0,
-    graph: str = "chain",
-    vocab_size: int = 3,
-    floor: float = 0.0,
-    prior: str = "orbit",
-    epsilon: float = 0.0,
-    root_probability: float = 0.5,
+    task: TaskSpec,
+    epsilon: float,
     rng: np.random.Generator,
-) -> dict[str, float | int | bool | str | np.ndarray]:
+) -> Result:
     r"""Say whether every edge is recovered from the edge scores, and by what margin.
 
     An edge is recovered when the parent wins its row, the diagonal included:
@@ -41,7 +38,7 @@ def edge_recovery(
         S.
     floor : float, default 0
         Weight of the uniform law in every row.
-    prior : {"orbit", "dirichlet"}, default "orbit"
+    prior : {"orbit", "dirichlet"} or "module:Class", default "orbit"
         ``"orbit"``: one matrix drawn from the Dirichlet law, its symbols renamed at random. ``"dirichlet"``: the mean
         over the law.
     epsilon : float, default 0
@@ -75,18 +72,9 @@ def edge_recovery(
     >>> found["edges"], found["fraction"], found["recovered"]
     (8, 1.0, True)
     """
-    task = draw_task(
-        graph=graph,
-        length=length,
-        vocab_size=vocab_size,
-        concentration=concentration,
-        floor=floor,
-        prior=prior,
-        root_probability=root_probability,
-        rng=rng,
-    )
-    report = EdgeReport(edge_scores(task, epsilon=epsilon_at(length, epsilon), rng=rng), task.graph)
-    edges = len(task.graph.edges)
+    drawn = draw_task(task, rng)
+    report = EdgeReport(edge_scores(drawn, epsilon=epsilon_at(drawn.length, epsilon), rng=rng), drawn.graph)
+    edges = len(drawn.graph.edges)
     won = int((report.significant & (report.margin > 0.0)).sum())
     return {
         "edges": edges,

@@ -6,26 +6,23 @@ from causal_theory.dynamics.learning_curve import LARGEST, best_multiple
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.population.baselines import loss_floor
 from causal_theory.population.parent_attention import parent_attention_loss
-from causal_theory.sweeps.studies.drawn import draw_task, epsilon_at
+from causal_theory.specs import TaskSpec
+from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
+from causal_theory.sweeps.studies.parameters import Result, parameters
 from causal_theory.validation import check_integer, check_positive
 
 __all__ = ["learning_curve"]
 
 
+@parameters({**TASK, "largest": 20.0, "points": 21})
 def learning_curve(
     *,
-    length: int,
-    concentration: float = 1.0,
-    graph: str = "chain",
-    vocab_size: int = 3,
-    floor: float = 0.0,
-    prior: str = "orbit",
-    epsilon: float = 0.0,
-    root_probability: float = 0.5,
-    largest: float = 20.0,
-    points: int = 21,
+    task: TaskSpec,
+    epsilon: float,
+    largest: float,
+    points: int,
     rng: np.random.Generator,
-) -> dict[str, float | int | bool | str | np.ndarray]:
+) -> Result:
     r"""Return the loss of the model whose first layer attends to the parents, along ``A2 = b I``.
 
     Parameters
@@ -40,7 +37,7 @@ def learning_curve(
         S.
     floor : float, default 0
         Weight of the uniform law in every row.
-    prior : {"orbit", "dirichlet"}, default "orbit"
+    prior : {"orbit", "dirichlet"} or "module:Class", default "orbit"
         As in :func:`edge_recovery`.
     epsilon : float, default 0
         The constant inside the logarithm of the loss; 0 stands for 1/T.
@@ -82,22 +79,13 @@ def learning_curve(
     count = check_integer("points", points, 2)
     if check_positive("largest", largest) > LARGEST:
         raise InvalidArgumentError(f"largest must be at most {LARGEST:g}, got {largest}")
-    task = draw_task(
-        graph=graph,
-        length=length,
-        vocab_size=vocab_size,
-        concentration=concentration,
-        floor=floor,
-        prior=prior,
-        root_probability=root_probability,
-        rng=rng,
-    )
-    constant, seed = epsilon_at(length, epsilon), int(rng.integers(2**63))
-    copy = np.stack([np.eye(task.vocab_size)] * len(task.graph.target_parents))
+    drawn = draw_task(task, rng)
+    constant, seed = epsilon_at(drawn.length, epsilon), int(rng.integers(2**63))
+    copy = np.stack([np.eye(drawn.vocab_size)] * len(drawn.graph.target_parents))
     multiples = np.linspace(0.0, largest, count)
-    losses = [float(parent_attention_loss(task, b * copy, epsilon=constant, rng=seed)) for b in multiples]
-    best = best_multiple(task, epsilon=constant, rng=np.random.default_rng(seed))
-    entropy = float(loss_floor(task, rng=seed))
+    losses = [float(parent_attention_loss(drawn, b * copy, epsilon=constant, rng=seed)) for b in multiples]
+    best = best_multiple(drawn, epsilon=constant, rng=np.random.default_rng(seed))
+    entropy = float(loss_floor(drawn, rng=seed))
     return {
         "multiples": multiples,
         "losses": np.array(losses),
@@ -106,5 +94,5 @@ def learning_curve(
         "best_at_end": best.at_end,
         "entropy_floor": entropy,
         "excess": best.loss - entropy,
-        "normalised_excess": best.loss - entropy + float(np.log1p(vocab_size * constant)),
+        "normalised_excess": best.loss - entropy + float(np.log1p(drawn.vocab_size * constant)),
     }

@@ -4,23 +4,20 @@ import numpy as np
 
 from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import EdgeReport
-from causal_theory.sweeps.studies.drawn import draw_task, epsilon_at
+from causal_theory.specs import TaskSpec
+from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
+from causal_theory.sweeps.studies.parameters import Result, parameters
 
 __all__ = ["margins"]
 
 
+@parameters(TASK)
 def margins(
     *,
-    length: int,
-    concentration: float = 1.0,
-    graph: str = "chain",
-    vocab_size: int = 3,
-    floor: float = 0.0,
-    prior: str = "orbit",
-    epsilon: float = 0.0,
-    root_probability: float = 0.5,
+    task: TaskSpec,
+    epsilon: float,
     rng: np.random.Generator,
-) -> dict[str, float | int | bool | str | np.ndarray]:
+) -> Result:
     """Return the lead of the parent over its best rival for every position.
 
     Parameters
@@ -35,7 +32,7 @@ def margins(
         S.
     floor : float, default 0
         Weight of the uniform law in every row.
-    prior : {"orbit", "dirichlet"}, default "orbit"
+    prior : {"orbit", "dirichlet"} or "module:Class", default "orbit"
         As in :func:`edge_recovery`.
     epsilon : float, default 0
         The constant inside the logarithm of the loss; 0 stands for 1/T.
@@ -66,17 +63,8 @@ def margins(
     >>> np.isnan(found["margins"]), found["parents"]
     (array([ True, False,  True, False,  True,  True]), array([-1,  0, -1,  2, -1, -1]))
     """
-    task = draw_task(
-        graph=graph,
-        length=length,
-        vocab_size=vocab_size,
-        concentration=concentration,
-        floor=floor,
-        prior=prior,
-        root_probability=root_probability,
-        rng=rng,
-    )
-    report = EdgeReport(edge_scores(task, epsilon=epsilon_at(length, epsilon), rng=rng), task.graph)
+    drawn = draw_task(task, rng)
+    report = EdgeReport(edge_scores(drawn, epsilon=epsilon_at(drawn.length, epsilon), rng=rng), drawn.graph)
     children = report.margin[~np.isnan(report.margin)]
     return {
         "margins": report.margin,

@@ -6,26 +6,21 @@ import numpy as np
 
 from causal_theory.dynamics.stage1 import Stage1, convergence_times
 from causal_theory.population.scores import edge_scores
-from causal_theory.sweeps.studies.drawn import draw_task, epsilon_at
+from causal_theory.specs import TaskSpec
+from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
+from causal_theory.sweeps.studies.parameters import Result, parameters
 
 __all__ = ["stage1_window"]
 
 
+@parameters({**TASK, "learning_rate": 1000.0, "beta0": 0.01, "leave": 0.1})
 def stage1_window(
     *,
-    length: int,
-    concentration: float = 1.0,
-    graph: str = "chain",
-    vocab_size: int = 3,
-    floor: float = 0.0,
-    prior: str = "orbit",
-    epsilon: float = 0.0,
-    root_probability: float = 0.5,
-    learning_rate: float = 1000.0,
-    beta0: float = 0.01,
-    leave: float = 0.1,
+    task: TaskSpec,
+    stage: Stage1,
+    epsilon: float,
     rng: np.random.Generator,
-) -> dict[str, float | int | bool | str | np.ndarray]:
+) -> Result:
     r"""Return when every row of stage 1 arrives, and how long one may wait.
 
     A child row arrives when its attention on the parent reaches :math:`1 - 1/T`, a root row leaves when its attention
@@ -43,7 +38,7 @@ def stage1_window(
         S.
     floor : float, default 0
         Weight of the uniform law in every row.
-    prior : {"orbit", "dirichlet"}, default "orbit"
+    prior : {"orbit", "dirichlet"} or "module:Class", default "orbit"
         As in :func:`edge_recovery`.
     epsilon : float, default 0
         The constant inside the logarithm of the loss; 0 stands for 1/T.
@@ -85,19 +80,10 @@ def stage1_window(
     >>> found["converges"], found["window"]
     (True, inf)
     """
-    rate = Stage1(learning_rate=learning_rate, beta0=beta0, leave=leave).rate(length)
-    task = draw_task(
-        graph=graph,
-        length=length,
-        vocab_size=vocab_size,
-        concentration=concentration,
-        floor=floor,
-        prior=prior,
-        root_probability=root_probability,
-        rng=rng,
-    )
-    scores = edge_scores(task, epsilon=epsilon_at(length, epsilon), rng=rng)
-    times = convergence_times(scores, task.graph, leave=leave)
+    drawn = draw_task(task, rng)
+    rate = stage.rate(drawn.length)
+    scores = edge_scores(drawn, epsilon=epsilon_at(drawn.length, epsilon), rng=rng)
+    times = convergence_times(scores, drawn.graph, leave=stage.leave)
     last, first = times.slowest_child / rate, times.fastest_root / rate
     return {
         "children": times.children / rate,

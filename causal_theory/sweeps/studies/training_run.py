@@ -1,47 +1,50 @@
 """A short stochastic training run: what is learned, and whether the exact edge scores foretold it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from causal_theory.models import DisentangledTransformer, ReducedTransformer, TrainableModel
 from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import EdgeReport
-from causal_theory.sweeps.studies.drawn import draw_task, epsilon_at
+from causal_theory.specs import ModelSpec, TaskSpec
+from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
+from causal_theory.sweeps.studies.parameters import REQUIRED, Result, parameters
 from causal_theory.training.run import best_attention
 from causal_theory.training.settings import TrainingSettings
 from causal_theory.training.trainer import train_with_settings
-from causal_theory.validation import check_choice, check_integer, check_positive
 
 __all__ = ["training_run"]
 
-MODELS = ("disentangled", "reduced")
+PARAMETERS = {
+    "length": REQUIRED,
+    "steps": REQUIRED,
+    "batch_size": REQUIRED,
+    "learning_rate": REQUIRED,
+    **TASK,
+    "prior": "dirichlet",
+    "model": "disentangled",
+    "heads": 1,
+    "beta0": 0.01,
+    "optimizer": "sgd",
+    "schedule": "constant",
+    "test_size": 2048,
+}
 
 WEAK = 0.25
 """Attention on the parent below which an edge counts as not learned."""
 
 
+@parameters(PARAMETERS)
 def training_run(
     *,
-    length: int,
-    steps: int,
-    batch_size: int,
-    learning_rate: float,
-    concentration: float = 1.0,
-    graph: str = "chain",
-    vocab_size: int = 3,
-    floor: float = 0.0,
-    prior: str = "dirichlet",
-    epsilon: float = 0.0,
-    root_probability: float = 0.5,
-    model: str = "disentangled",
-    heads: int = 1,
-    beta0: float = 0.01,
-    optimizer: str = "sgd",
-    schedule: str = "constant",
-    test_size: int = 2048,
+    task: TaskSpec,
+    model: ModelSpec,
+    training: TrainingSettings,
+    epsilon: float,
+    heads: int,
     rng: np.random.Generator,
-) -> dict[str, float | int | bool | str | np.ndarray]:
+) -> Result:
     """Train a model on fresh sequences and set its loss and its attention beside what is known.
 
     Parameters
@@ -58,14 +61,15 @@ def training_run(
         S.
     floor : float, default 0
         Weight of the uniform law in every row.
-    prior : {"orbit", "dirichlet"}, default "dirichlet"
+    prior : {"orbit", "dirichlet"} or "module:Class", default "dirichlet"
         Every sequence draws a matrix from the Dirichlet law, or a relabeling of one matrix of that law.
     epsilon : float, default 0
         The constant inside the logarithm, of the reduced model and of the edge scores; 0 stands for 1/T.
     root_probability : float, default 0.5
         Of a random forest.
-    model : {"disentangled", "reduced"}, default "disentangled"
-        All parameters of the full model from zero, or two matrices from ``A1 = 0`` and ``A2 = beta0 I``.
+    model : str, default "disentangled"
+        ``"disentangled"``, all parameters of the full model from zero; ``"reduced"``, two matrices from ``A1 = 0`` and
+        ``A2 = beta0 I``; another one as on the command line.
     heads : int, default 1
         Heads of the first of two layers of the disentangled model.
     beta0 : float, default 0.01
@@ -107,37 +111,11 @@ def training_run(
     >>> found["diverged"], bool(found["entropy_floor"] < found["loss"] < 1.2), found["attention"].shape
     (False, True, (8,))
     """
-    check_choice("model", model, MODELS)
-    task = draw_task(
-        graph=graph,
-        length=length,
-        vocab_size=vocab_size,
-        concentration=concentration,
-        floor=floor,
-        prior=prior,
-        root_probability=root_probability,
-        rng=rng,
-    )
-    settings = TrainingSettings.from_dict(
-        {
-            "steps": steps,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "optimizer": optimizer,
-            "schedule": schedule,
-            "test_size": test_size,
-            "snapshots": 1,
-        }
-    )
-    constant = epsilon_at(length, epsilon)
-    start: TrainableModel
-    if model == "reduced":
-        scale = check_positive("beta0", beta0)
-        start = ReducedTransformer(np.zeros((length, length)), scale * np.eye(vocab_size), constant)
-    else:
-        start = DisentangledTransformer(length, vocab_size, (check_integer("heads", heads, 1), 1))
-    report = EdgeReport(edge_scores(task, epsilon=constant, rng=rng), task.graph)
-    run = train_with_settings(task, start, settings, rng=rng, progress=False)
+    drawn = draw_task(task, rng)
+    constant = epsilon_at(drawn.length, epsilon)
+    start = replace(model, heads=(heads, 1), epsilon=constant).relevant().build(drawn, rng)
+    report = EdgeReport(edge_scores(drawn, epsilon=constant, rng=rng), drawn.graph)
+    run = train_with_settings(drawn, start, replace(training, snapshots=1), rng=rng, progress=False)
     attention = best_attention(run)[0]
     seen = attention[~np.isnan(attention)]
     return {

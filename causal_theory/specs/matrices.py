@@ -1,4 +1,4 @@
-"""Transition matrices from the command line: JSON in the argument, or a JSON, CSV or NumPy file."""
+"""Read transition matrices: nested sequences or arrays, JSON in a text, or a JSON, CSV or NumPy file."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from causal_theory.errors import TransitionError
+from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.validation import check_real, shown
 
-__all__ = ["read_matrix"]
+__all__ = ["is_json", "matrix", "read_matrix"]
 
 SHOWN = 60
 """Characters of a malformed text that its message quotes."""
+
+
+def matrix(name: str, value: object) -> tuple[Any, ...]:
+    """Return a matrix as nested tuples of floats; the prior checks the numbers.
+
+    Raises
+    ------
+    TransitionError
+        If it is no array of real numbers, nor a text or a file that holds one.
+    """
+    found: Any = read_matrix(str(value)) if isinstance(value, str | Path) else value
+    try:
+        array = check_real(name, found)
+    except InvalidArgumentError as error:
+        raise TransitionError(str(error)) from error
+    if array.ndim == 0:
+        raise TransitionError(f"{name} must be rows of numbers, or the name of a file, got {shown(value)}")
+    rows: tuple[Any, ...] = _tuples(array.astype(np.float64).tolist())
+    return rows
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def read_matrix(text: str) -> Any:
@@ -22,7 +46,7 @@ def read_matrix(text: str) -> Any:
     TransitionError
         If the file cannot be read, or does not hold rows of numbers of one length.
     """
-    if text.lstrip()[:1] in ("[", "{"):
+    if is_json(text):
         return _from_json(text, "transition")
     path = Path(text)
     name = f"transition file {_quote(text)}"
@@ -37,6 +61,11 @@ def read_matrix(text: str) -> Any:
     except UnicodeDecodeError as error:
         raise TransitionError(f"{name} must be a UTF-8 text file: {error}") from error
     return _from_csv(content, name) if path.suffix == ".csv" else _from_json(content, name)
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is meant as JSON, not as the name of a file."""
+    return text.lstrip()[:1] in ("[", "{")
 
 
 def _quote(text: str) -> str:

@@ -1,0 +1,126 @@
+"""Readers of values: each brings what Python, the command line, TOML or JSON has into one form, or refuses it.
+
+A reader takes the name of the value, for its message, and the value.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from causal_theory.choices import same_name
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.validation import (
+    LARGEST_INTEGER,
+    check_choice,
+    check_integer,
+    check_number,
+    check_positive,
+    check_probability,
+    shown,
+)
+
+__all__ = [
+    "Reader",
+    "choice",
+    "finite",
+    "integer",
+    "number",
+    "options",
+    "path",
+    "positive",
+    "probability",
+    "read_heads",
+    "share",
+    "text",
+]
+
+Reader = Callable[[str, Any], Any]
+
+
+def integer(least: int, most: int = LARGEST_INTEGER) -> Reader:
+    """Read an integer within bounds."""
+    return lambda name, value: check_integer(name, value, least, most)
+
+
+def number(*, or_zero: bool = False) -> Reader:
+    """Read a positive number of any size, as it is written."""
+    return lambda name, value: check_number(name, value, or_zero=or_zero)
+
+
+def positive(*, or_zero: bool = False) -> Reader:
+    """Read a positive number, from the range that is computed with, as a float."""
+    return lambda name, value: check_positive(name, value, or_zero=or_zero)
+
+
+def finite(name: str, value: object) -> float:
+    """Read a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidArgumentError(f"{name} must be a number, got {shown(value)}")
+    return float(value)
+
+
+def probability(name: str, value: object) -> float:
+    """Read a number between 0 and 1."""
+    return check_probability(name, value)
+
+
+def share(name: str, value: object) -> float:
+    """Read a number of at least 0 and less than 1, as it is written."""
+    read = check_probability(name, value)
+    if read == 1.0:
+        raise InvalidArgumentError(f"{name} must be at least 0 and less than 1, got {value!r}")
+    return value if isinstance(value, int | float) else read
+
+
+def choice(names: Sequence[str]) -> Reader:
+    """Read one of some names; hyphens and underscores count as the same."""
+
+    def read(name: str, value: object) -> str:
+        found = [one for one in names if same_name(one, value)]
+        return found[0] if found else check_choice(name, value, names)
+
+    return read
+
+
+def text(name: str, value: object) -> str:
+    """Read a text."""
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"{name} must be a text, got {shown(value)}")
+    return value
+
+
+def path(name: str, value: object) -> str:
+    """Read the name of a file."""
+    return text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def read_heads(name: str, value: object) -> tuple[int, ...]:
+    """Read heads per layer, from a text like ``"2,1"`` or from integers."""
+    try:
+        entries = [int(entry) for entry in value.split(",")] if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+        if any(isinstance(entry, bool | float) for entry in entries):
+            raise TypeError
+        return tuple(map(int, entries))
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"{name} must be integers separated by commas, one for each layer, got {value!r}"
+        ) from error
+
+
+def options(name: str, value: object) -> dict[str, Any]:
+    """Read names with values: a mapping, or texts like ``"name=value"`` whose values are JSON where they can be."""
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return dict(value)
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list | tuple) or not all(isinstance(one, str) and "=" in one for one in entries):
+        raise InvalidArgumentError(f"{name} must be names with values, like weight=0.5, got {shown(value)}")
+    found = {}
+    for entry in entries:
+        key, _, words = entry.partition("=")
+        try:
+            found[key.strip()] = json.loads(words)
+        except ValueError:
+            found[key.strip()] = words
+    return found

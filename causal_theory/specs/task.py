@@ -1,0 +1,267 @@
+"""An in-context task as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Self
+
+from typing_extensions import override
+
+from causal_theory.choices import Registry
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.graphs import CausalGraph, read_graph
+from causal_theory.graphs.by_name import make_graph
+from causal_theory.graphs.families import FAMILIES, MINIMUM_LENGTH
+from causal_theory.priors import Prior
+from causal_theory.priors.by_name import PRIORS
+from causal_theory.specs.base import Option, Spec, own_options
+from causal_theory.specs.matrices import matrix
+from causal_theory.specs.readers import integer, path, positive, probability
+from causal_theory.tasks import InContextTask, RootLaw
+from causal_theory.validation import SeedLike, as_generator
+
+__all__ = ["GraphSpec", "PriorSpec", "TaskSpec"]
+
+GRAPH, PRIOR = "Graph", "Prior"
+LENGTH = 20
+
+
+@dataclass(frozen=True, repr=False)
+class GraphSpec(Spec):
+    """A graph as data: see `TaskSpec`, which has these fields too.
+
+    Parameters
+    ----------
+    graph : str, optional
+        A graph family by its name, or ``"module:function"``; by default ``"chain"``.
+    graph_file : str, optional
+        A file with the graph instead.
+    length : int, optional
+        T, the query included; by default 20.
+    root_probability : float, optional
+        Chance that a position of a random forest is a root; by default 0.5.
+    order : int, optional
+        Positions that each position of an ngram follows; by default 2.
+    parents : int, optional
+        Parents of each position of a random DAG; by default 2.
+    graph_options : mapping, optional
+        Parameters of a function of your own that are none of these.
+
+    Examples
+    --------
+    >>> GraphSpec(graph="ngram", length=4, order=2).build_graph().parents
+    ((), (), (0, 1), (1, 2))
+    """
+
+    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"graph": FAMILIES}
+    WHAT: ClassVar[str] = "graph"
+
+    graph: Annotated[str | None, Option("Graph family, or a function of your own.", GRAPH, registry=FAMILIES)] = None
+    graph_file: Annotated[
+        str | None,
+        Option(
+            'Read the graph from a file instead: JSON {"parents": [-1, 0, ...]}, or "length T" and one '
+            '"parent child" a line.',
+            GRAPH,
+            path,
+            metavar="FILE",
+            is_file=True,
+        ),
+    ] = None
+    length: Annotated[
+        int | None, Option("Tokens T, the query included.", GRAPH, integer(MINIMUM_LENGTH), default=LENGTH)
+    ] = None
+    root_probability: Annotated[
+        float | None, Option("Chance that a position of a random forest is a root.", GRAPH, probability)
+    ] = None
+    order: Annotated[int | None, Option("Positions that each position of an ngram follows.", GRAPH, integer(1))] = None
+    parents: Annotated[int | None, Option("Parents of each position of a random DAG.", GRAPH, integer(1))] = None
+    graph_options: Annotated[dict[str, Any] | None, own_options(FAMILIES, GRAPH)] = None
+
+    def build_graph(self, rng: SeedLike = None) -> CausalGraph:
+        """Return the graph.
+
+        Parameters
+        ----------
+        rng : seed or numpy Generator, optional
+            Source of a random one.
+
+        Returns
+        -------
+        CausalGraph
+            Made by the constructor of that name, or read from the file.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an option has no effect, is missing or out of range, or the file cannot be read.
+        """
+        if self.graph_file is not None:
+            for name, value in self._of_a_family().items():
+                raise InvalidArgumentError(f"{name} must not be given together with graph_file, got {value!r}")
+            return read_graph(self.graph_file)
+        common = {"length": LENGTH if self.length is None else self.length, "rng": rng}
+        name = self.name_of("graph")
+        if self.length is not None and FAMILIES.find(name).takes("length") is None:
+            raise InvalidArgumentError(f"length must not be given together with graph {name}, got {self.length}")
+        return make_graph(name, self.options("graph"), common, self.extra("graph"))
+
+    def _of_a_family(self) -> dict[str, Any]:
+        return self.given("graph", "length", *FAMILIES.options, "graph_options")
+
+    @override
+    def complete(self) -> Self:
+        whole = super().complete()
+        if self.graph_file is None:
+            return whole if self.length is not None else replace(whole, length=LENGTH)
+        return type(self)(**{key: value for key, value in whole.given().items() if key not in whole._of_a_family()})
+
+    @override
+    def over(self, lower: Self) -> Self:
+        if self.graph_file is not None:
+            lower = type(self)(
+                **{key: value for key, value in lower.given().items() if key not in lower._of_a_family()}
+            )
+        elif self.graph is not None and lower.graph_file is not None:
+            lower = type(self)(**{key: value for key, value in lower.given().items() if key != "graph_file"})
+        return super().over(lower)
+
+
+@dataclass(frozen=True, repr=False)
+class PriorSpec(Spec):
+    """A prior as data: see `TaskSpec`, which has these fields too.
+
+    Parameters
+    ----------
+    prior : str, optional
+        One of ``"point"``, ``"orbit"``, ``"dirichlet"``, or ``"module:Class"``.
+    transition : nested sequence of float, or str, optional
+        The matrix of a point or orbit prior, or the name of a file with it.
+    symbols : int, optional
+        S of a Dirichlet prior.
+    concentration, floor : float, optional
+        Of a Dirichlet prior.
+    prior_options : mapping, optional
+        Parameters of a class of your own that are none of these.
+
+    Examples
+    --------
+    >>> PriorSpec(symbols=3).build_prior()
+    DirichletPrior(3, 1)
+    """
+
+    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"prior": PRIORS}
+    WHAT: ClassVar[str] = "prior"
+
+    prior: Annotated[
+        str | None,
+        Option(
+            "Law of the transition matrix: one matrix, all relabelings of one, independent Dirichlet rows, or a class "
+            "of your own.",
+            PRIOR,
+            registry=PRIORS,
+        ),
+    ] = None
+    transition: Annotated[
+        Any,
+        Option(
+            'Matrix of a point or orbit prior: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv or .npy file.',
+            PRIOR,
+            matrix,
+            metavar="MATRIX",
+            is_file=True,
+        ),
+    ] = None
+    symbols: Annotated[int | None, Option("Symbols S of a Dirichlet prior.", PRIOR, integer(2))] = None
+    concentration: Annotated[
+        float | None, Option("Concentration of a Dirichlet prior, per entry.", PRIOR, positive())
+    ] = None
+    floor: Annotated[
+        float | None, Option("Weight of the uniform law blended into a Dirichlet prior.", PRIOR, probability)
+    ] = None
+    prior_options: Annotated[dict[str, Any] | None, own_options(PRIORS, PRIOR)] = None
+
+    def build_prior(self, rng: SeedLike = None) -> Prior:
+        """Return the prior.
+
+        Parameters
+        ----------
+        rng : seed or numpy Generator, optional
+            For a class of your own whose constructor takes ``rng``.
+
+        Returns
+        -------
+        Prior
+            Made by the class of that name.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an option has no effect, is missing or out of range.
+        """
+        made = PRIORS.make(self.name_of("prior"), self.options("prior"), {"rng": rng}, self.extra("prior"))
+        if not isinstance(made, Prior):
+            raise InvalidArgumentError(f"prior must be a class of priors, got {self.prior!r}, which makes {made!r}")
+        return made
+
+
+@dataclass(frozen=True, repr=False)
+class TaskSpec(PriorSpec, GraphSpec):
+    """An in-context task as data: which graph, which prior, which law of the roots.
+
+    Every field is an option of the command line, with ``-`` for ``_``, and a key of TOML and JSON; None stands for the
+    default.
+
+    Parameters
+    ----------
+    graph, graph_file, length, root_probability, order, parents, graph_options
+        See `GraphSpec`.
+    prior, transition, symbols, concentration, floor, prior_options
+        See `PriorSpec`.
+    root_law : {"stationary", "uniform"}, optional
+        See `InContextTask`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a value is of the wrong kind or out of range.
+
+    Examples
+    --------
+    >>> spec = TaskSpec(graph="random-forest", length=8, symbols=3)
+    >>> spec.build(rng=0).prior
+    DirichletPrior(3, 1)
+    >>> spec.to_dict()
+    {'graph': 'random-forest', 'length': 8, 'symbols': 3}
+    >>> spec.complete().root_probability
+    0.5
+    """
+
+    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"graph": FAMILIES, "prior": PRIORS}
+    WHAT: ClassVar[str] = "task"
+
+    root_law: Annotated[
+        RootLaw | None,
+        Option("Law of a root (default stationary; uniform for graphs with several parents).", PRIOR),
+    ] = None
+
+    def build(self, rng: SeedLike = None) -> InContextTask:
+        """Return the task: what is random of the graph is drawn first.
+
+        Parameters
+        ----------
+        rng : seed or numpy Generator, optional
+            Source of a random graph.
+
+        Returns
+        -------
+        InContextTask
+            The task.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an option has no effect, is missing or out of range, or a file cannot be read.
+        """
+        generator = as_generator(rng)
+        graph = self.build_graph(generator)
+        return InContextTask(graph, self.build_prior(generator), self.root_law)
