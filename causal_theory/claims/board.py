@@ -1,7 +1,7 @@
-"""What a run shows while it works and when it is done."""
+"""Progress of a run on the terminal, and its summary."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -9,9 +9,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from verification.claim import Claim
-from verification.evidence import FAILS, HOLDS, Evidence
-from verification.runner import Outcome
+from causal_theory.claims.records import ClaimRecord, Record
+from causal_theory.claims.text import closest_text
 
 __all__ = ["Board", "summary_table"]
 
@@ -57,46 +56,38 @@ class Board:
             self._running[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._running[name], description=f"{name}: {text}", completed=done, total=total)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, claim: ClaimRecord) -> None:
         """Replace the bar of a claim by a line."""
-        name = outcome.claim.name
-        if name in self._running:
-            self._progress.remove_task(self._running.pop(name))
+        if claim.name in self._running:
+            self._progress.remove_task(self._running.pop(claim.name))
         self._progress.advance(self._claims)
-        mark = "[green]passed[/green]" if outcome.passed else "[red]not passed[/red]"
-        seconds = outcome.seconds + outcome.control_seconds
-        self._console.print(f"{mark}  {outcome.claim.number} {name} ({seconds:.1f} s)", highlight=False)
+        mark = "[green]passed[/green]" if claim.passed else "[red]not passed[/red]"
+        seconds = claim.seconds + claim.control_seconds
+        self._console.print(f"{mark}  {claim.number} {claim.name} ({seconds:.1f} s)", highlight=False)
 
 
-def summary_table(outcomes: Sequence[Outcome], unfinished: Sequence[Claim] = ()) -> Table:
+def summary_table(record: Record) -> Table:
     """Return the table with one line per claim."""
     table = Table(title="Claims", show_lines=True)
-    for heading in ("claim", "verdict", "predicted", "measured", "error", "method"):
+    for heading in ("claim", "verdict", "comparisons", "closest to failing", "control breaks"):
         table.add_column(heading, overflow="fold")
-    table.add_column("control")
     table.add_column("seconds", justify="right")
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.claim.number):
-        label = f"{outcome.claim.number} {outcome.claim.name}"
-        seconds = f"{outcome.seconds + outcome.control_seconds:.1f}"
-        if outcome.evidence is None:
-            table.add_row(label, "[red]error[/red]", *map(escape, outcome.shortcomings), "", "", "", "", seconds)
+    for claim in record.claims:
+        label, seconds = f"{claim.number} {claim.name}", f"{claim.seconds + claim.control_seconds:.1f}"
+        colour = "green" if claim.passed else "red"
+        if claim.run is None:
+            table.add_row(label, f"[{colour}]error[/{colour}]", "", *map(escape, claim.shortcomings or ()), "", seconds)
             continue
-        evidence = outcome.evidence
+        judged = [part for part in claim.run.parts if part.verdict in {"holds", "fails"}]
+        broken = ["error"] if claim.opposed is None else [p.name for p in claim.opposed.parts if p.verdict == "fails"]
         table.add_row(
             label,
-            _coloured(evidence, HOLDS),
-            escape(evidence.predicted.text),
-            escape(evidence.measured.text),
-            escape(evidence.error.text),
-            evidence.method,
-            "[red]error[/red]" if outcome.control is None else _coloured(outcome.control, FAILS),
+            f"[{colour}]{claim.run.verdict}[/{colour}]",
+            str(sum(part.total.count for part in judged)),
+            escape("\n".join(f"{part.name}: {closest_text(part)}" for part in judged)),
+            escape("\n".join(broken)),
             seconds,
         )
-    for claim in unfinished:
-        table.add_row(f"{claim.number} {claim.name}", "[yellow]not finished[/yellow]", *[""] * 6)
+    for name in record.unfinished or ():
+        table.add_row(name, "[yellow]not finished[/yellow]", *[""] * 4)
     return table
-
-
-def _coloured(evidence: Evidence, wanted: str) -> str:
-    colour = "green" if evidence.verdict == wanted else "red"
-    return f"[{colour}]{evidence.verdict}[/{colour}]"

@@ -10,15 +10,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from verification.claim import Claim, shortcomings
-from verification.context import Context, Listener
-from verification.evidence import Evidence
-from verification.profiles import Profile
+from causal_theory.claims.check import Check, Listener
+from causal_theory.claims.claim import Claim
+from causal_theory.claims.records import ClaimRecord, Findings
 
-__all__ = ["Outcome", "available_processors", "run_claim", "run_claims"]
+__all__ = ["available_processors", "run_claim", "run_claims"]
 
 THREADS = "NUMBA_NUM_THREADS"
 POLL_SECONDS = 0.1
@@ -26,45 +24,7 @@ POLL_SECONDS = 0.1
 Step = Callable[[str, str, int, int], None]
 """Called with the name of a claim, what it is doing, how many items are done, and of how many."""
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """A claim after its check and its control.
-
-    Attributes
-    ----------
-    claim : Claim
-        The claim.
-    evidence, control : Evidence or None
-        What check and control found; None when an error stopped one of them.
-    seconds, control_seconds : float
-        Time that each took.
-    error : str or None
-        The traceback of an error.
-    """
-
-    claim: Claim
-    evidence: Evidence | None
-    control: Evidence | None
-    seconds: float
-    control_seconds: float
-    error: str | None = None
-
-    @property
-    def shortcomings(self) -> tuple[str, ...]:
-        """Why the claim does not pass; empty when it does."""
-        if self.evidence is None or self.control is None:
-            last = (self.error or "no result").strip().splitlines()[-1]
-            return (f"an error stopped it: {last}",)
-        return shortcomings(self.claim, self.evidence, self.control)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the claim holds as declared and its control fails."""
-        return not self.shortcomings
-
-
-Outcomes = Generator[Outcome, None, None]
+Outcomes = Generator[ClaimRecord, None, None]
 
 
 def available_processors() -> int:
@@ -74,30 +34,43 @@ def available_processors() -> int:
     return os.cpu_count() or 1
 
 
-def run_claim(claim: Claim, profile: Profile, seed: int, listener: Listener) -> Outcome:
-    """Run a claim and its control; an error becomes part of the outcome, an interruption does not."""
-    found: list[Evidence] = []
+def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> ClaimRecord:
+    """Run a claim and its control; an error becomes part of the record, an interruption does not."""
+    found: list[Findings] = []
     seconds = [0.0, 0.0]
-    for k, (role, check) in enumerate((("run", claim.run), ("control", claim.control))):
+    error = None
+    for control in (False, True):
+        check = Check(claim.name, control, seed, claim.outside, listener)
         started = time.perf_counter()
         try:
-            found.append(check(profile, Context(seed, (claim.name, role), listener)))
+            claim(check, **claim.budgets(profile))
+            found.append(check.findings())
         except Exception:
-            seconds[k] = time.perf_counter() - started
-            evidence = found[0] if found else None
-            return Outcome(claim, evidence, None, seconds[0], seconds[1], traceback.format_exc())
-        seconds[k] = time.perf_counter() - started
-    return Outcome(claim, found[0], found[1], seconds[0], seconds[1])
+            error = traceback.format_exc()
+            break
+        finally:
+            seconds[control] = round(time.perf_counter() - started, 3)
+    return _record(claim, profile, found, error, seconds)
+
+
+def _record(
+    claim: Claim, profile: str, found: Sequence[Findings], error: str | None, seconds: Sequence[float] = (0.0, 0.0)
+) -> ClaimRecord:
+    run, opposed = (*found, None, None)[:2]
+    return ClaimRecord(
+        claim.name, claim.number, claim.title, claim.statement, claim.source, claim.control, claim.breaks,
+        claim.outside, claim.assumptions, claim.budgets(profile), run, opposed, error, *seconds,
+    )  # fmt: skip
 
 
 def run_claims(
     claims: Sequence[Claim],
-    profile: Profile,
+    profile: str,
     *,
     seed: int,
     jobs: int,
     on_step: Step,
-    on_outcome: Callable[[Outcome], None],
+    on_outcome: Callable[[ClaimRecord], None],
 ) -> bool:
     """Run the claims, hand over each outcome as it comes, and return whether all were run.
 
@@ -114,7 +87,7 @@ def run_claims(
     return True
 
 
-def _in_turn(claims: Sequence[Claim], profile: Profile, seed: int, _jobs: int, on_step: Step) -> Outcomes:
+def _in_turn(claims: Sequence[Claim], profile: str, seed: int, _jobs: int, on_step: Step) -> Outcomes:
     for claim in claims:
 
         def listener(text: str, done: int, total: int, name: str = claim.name) -> None:
@@ -124,7 +97,7 @@ def _in_turn(claims: Sequence[Claim], profile: Profile, seed: int, _jobs: int, o
         yield run_claim(claim, profile, seed, listener)
 
 
-def _in_processes(claims: Sequence[Claim], profile: Profile, seed: int, jobs: int, on_step: Step) -> Outcomes:
+def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, on_step: Step) -> Outcomes:
     # Workers start afresh: a fork of a process whose threads are running can hang.
     context = multiprocessing.get_context("spawn")
     steps: Any = context.Queue()
@@ -138,7 +111,7 @@ def _in_processes(claims: Sequence[Claim], profile: Profile, seed: int, jobs: in
                 done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _forward(steps, on_step)
                 for future in done:
-                    yield _outcome_of(future, pending.pop(future))
+                    yield _outcome_of(future, pending.pop(future), profile)
         except BaseException:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
@@ -149,12 +122,12 @@ def _in_processes(claims: Sequence[Claim], profile: Profile, seed: int, jobs: in
         _forward(steps, on_step)
 
 
-def _outcome_of(future: "Future[Outcome]", claim: Claim) -> Outcome:
-    """Return the outcome; a worker that died (killed, out of memory) is an error of its claim."""
+def _outcome_of(future: "Future[ClaimRecord]", claim: Claim, profile: str) -> ClaimRecord:
+    """Return the record; a worker that died (killed, out of memory) is an error of its claim."""
     try:
         return future.result()
     except BrokenProcessPool:
-        return Outcome(claim, None, None, 0.0, 0.0, error="a worker process ended before this claim was finished")
+        return _record(claim, profile, (), "a worker process ended before this claim was finished")
 
 
 def _forward(steps: Any, on_step: Step) -> None:
@@ -176,7 +149,7 @@ def _prepare_worker(steps: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _work(claim: Claim, profile: Profile, seed: int) -> Outcome:
+def _work(claim: Claim, profile: str, seed: int) -> ClaimRecord:
     last = 0.0
 
     def listener(text: str, done: int, total: int) -> None:

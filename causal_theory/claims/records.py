@@ -1,0 +1,491 @@
+"""The record of a run: frozen dataclasses that are written as JSON, and read back with every field checked."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from causal_theory.errors import FileFormatError
+from causal_theory.graphs.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = [
+    "FAILS",
+    "FILE_NAME",
+    "FORMAT",
+    "HOLDS",
+    "KINDS",
+    "MEASURED",
+    "OUTSIDE",
+    "Assumption",
+    "Cell",
+    "ClaimRecord",
+    "Comparison",
+    "Curve",
+    "Figure",
+    "Findings",
+    "Kind",
+    "Number",
+    "Panel",
+    "Part",
+    "Record",
+    "Table",
+    "Tally",
+    "Verdict",
+    "make_cell",
+    "read_record",
+    "schema",
+    "write_record",
+]
+
+FORMAT = 2
+FILE_NAME = "verification.json"
+
+Verdict = Literal["holds", "fails", "outside its assumptions", "measured"]
+"""``"holds"``: everything lies where it should. ``"fails"``: something does not. ``"outside its assumptions"``: the
+part lies outside what the claim promises and decides nothing. ``"measured"``: nothing was asked of the numbers."""
+
+HOLDS: Verdict = "holds"
+FAILS: Verdict = "fails"
+OUTSIDE: Verdict = "outside its assumptions"
+MEASURED: Verdict = "measured"
+
+Kind = Literal["none", "bound", "quadrature", "standard error", "spread"]
+"""What an error is, from the most to the least certain: absent, a bound on roundoff, a bound with the truncation of an
+integral, one standard error, or half a range over repetitions."""
+
+KINDS: tuple[Kind, ...] = ("none", "bound", "quadrature", "standard error", "spread")
+
+# JSON has no NaN and no infinities: they are written as words, which are read as numbers again.
+_STRICT = {"ser_json_inf_nan": "strings", "extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that needs more than a JSON number: an error, a unit, all its digits, or no finite value.
+
+    Attributes
+    ----------
+    value : float
+        The number.
+    error : float or None
+        How far it may be off, in the sense of ``kind``.
+    kind : str
+        One of ``KINDS``.
+    unit : str
+        For example ``"nats"``; empty for a ratio or a count.
+    exact : str or None
+        The number as a fraction, when it was computed without rounding.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    value: float
+    error: float | None = None
+    kind: Kind = "none"
+    unit: str = ""
+    exact: str | None = None
+
+
+Cell = bool | int | float | str | Number | None
+
+
+def make_cell(value: object) -> Cell:
+    """Return a value as a cell: numbers stay numbers, whatever library made them.
+
+    Examples
+    --------
+    >>> make_cell(0.5), make_cell(Fraction(1, 3)).exact, make_cell(float("inf"))
+    (0.5, '1/3', Number(value=inf, error=None, kind='none', unit='', exact=None))
+    """
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return Number(value)
+    if isinstance(value, Fraction):
+        return Number(float(value), exact=str(value))
+    return value if isinstance(value, bool | int | float | str | Number) or value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One number beside the interval it should lie in.
+
+    Attributes
+    ----------
+    value : Number
+        The number, with its error.
+    low, high : float or None
+        Ends of the interval; None where it is open.
+    allowed : float
+        How far outside the number may lie: its tolerance, or so many error bars.
+    excess : float
+        How far outside it lies; negative inside. Of a number with one expected value, its distance from it;
+        None where nothing is asked.
+    at : dict
+        Labels that say which of all comparisons this is.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    value: Number
+    low: float | None
+    high: float | None
+    allowed: float
+    excess: float | None
+    at: dict[str, Cell] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What many comparisons found together.
+
+    Attributes
+    ----------
+    count, failures, borderline : int
+        Comparisons; those that fail; those outside their interval by no more than is allowed.
+    smallest, largest : float
+        Of the numbers.
+    largest_error, largest_excess : float or None
+        Of all comparisons, where they have an error and an interval.
+    closest : Comparison
+        The one closest to failing; any that fails comes before all that do not.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    count: int
+    failures: int
+    borderline: int
+    smallest: float
+    largest: float
+    largest_error: float | None
+    largest_excess: float | None
+    closest: Comparison
+
+
+@dataclass(frozen=True)
+class Part:
+    """One sentence of a claim with its own verdict.
+
+    Attributes
+    ----------
+    name : str
+        The sentence.
+    verb : str
+        How its numbers are judged: the method of ``Check`` that recorded them.
+    verdict : str
+        One of ``Verdict``.
+    unit : str
+        Of its numbers.
+    kind : str
+        The least certain kind of error among them.
+    bars : float
+        Error bars that a number must clear, or may be off.
+    total : Tally
+        All comparisons.
+    groups : dict
+        The same by group.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: str
+    verb: str
+    verdict: Verdict
+    unit: str
+    kind: Kind
+    bars: float
+    total: Tally
+    groups: dict[str, Tally] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of numbers; columns that a row does not have are None there."""
+
+    __pydantic_config__ = _STRICT
+
+    title: str
+    columns: tuple[str, ...]
+    units: dict[str, str]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of one line in a figure."""
+
+    __pydantic_config__ = _STRICT
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A matrix in a figure; the entries of ``marked`` get a square."""
+
+    __pydantic_config__ = _STRICT
+
+    label: str
+    values: tuple[tuple[float, ...], ...]
+    unit: str = ""
+    marked: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Curves on double logarithmic axes, or matrices side by side, as numbers.
+
+    Attributes
+    ----------
+    title, x, y : str
+        Title and axes, with units.
+    description : str
+        The same in words, for those who do not see it.
+    curves : tuple of Curve
+        Lines.
+    panels : tuple of Panel
+        Matrices.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    title: str
+    x: str
+    y: str
+    description: str
+    curves: tuple[Curve, ...] = ()
+    panels: tuple[Panel, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One of the four assumptions of the theory, over one kind of prior that a claim used.
+
+    Attributes
+    ----------
+    name : str
+        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"`` or ``"constant_mean"``.
+    priors : str
+        Which priors were checked.
+    satisfied, checked : int
+        How many of them satisfy it, of how many.
+    value : float
+        The constant gamma, the change or the trace at the prior that satisfies it least.
+    witness : str
+        What decides there.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: str
+    priors: str
+    satisfied: int
+    checked: int
+    value: float
+    witness: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check, or its control, recorded, in the order in which it did."""
+
+    __pydantic_config__ = _STRICT
+
+    parts: tuple[Part, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    notes: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    """One part that fails decides; parts outside and measurements decide nothing."""
+
+    def __post_init__(self) -> None:
+        """Derive the verdict."""
+        found = {part.verdict for part in self.parts}
+        _derive(self, "verdict", FAILS if FAILS in found else HOLDS if HOLDS in found else OUTSIDE)
+
+    @property
+    def kind(self) -> Kind:
+        """The least certain kind of error among the parts that decide."""
+        judged = [KINDS.index(part.kind) for part in self.parts if part.verdict in {HOLDS, FAILS}]
+        return KINDS[max(judged, default=0)]
+
+
+@dataclass(frozen=True)
+class ClaimRecord:
+    """A claim after its check and its control.
+
+    Attributes
+    ----------
+    name, number, title, statement, source, control, breaks, outside, assumptions
+        As the claim declares them.
+    budgets : dict
+        The amount of work.
+    run, opposed : Findings or None
+        What the check and its control found; None when an error came first.
+    error : str or None
+        The traceback of an error.
+    seconds, control_seconds : float
+        Time that each took.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    name: str
+    number: int
+    title: str
+    statement: str
+    source: str
+    control: str
+    breaks: tuple[str, ...]
+    outside: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    budgets: dict[str, Any]
+    run: Findings | None = None
+    opposed: Findings | None = None
+    error: str | None = None
+    seconds: float = 0.0
+    control_seconds: float = 0.0
+
+    shortcomings: tuple[str, ...] | None = None
+    """Why the claim does not pass."""
+    passed: bool | None = None
+    """Whether the claim holds and its control fails in the parts that it must break, and in no other."""
+
+    def __post_init__(self) -> None:
+        """Derive what decides."""
+        _derive(self, "shortcomings", tuple(self._missing()))
+        _derive(self, "passed", not self.shortcomings)
+
+    def _missing(self) -> Iterator[str]:
+        if self.run is None or self.opposed is None:
+            yield f"an error stopped it: {(self.error or 'no result').strip().splitlines()[-1]}"
+            return
+        yield from (f"part {part.name!r} fails" for part in self.run.parts if part.verdict == FAILS)
+        if not any(part.verdict in {HOLDS, FAILS} for part in self.run.parts):
+            yield "nothing was judged"
+        names = {part.name for part in self.run.parts}
+        yield from (f"no part is named {one!r}, which is declared outside" for one in self.outside if one not in names)
+        broken = [part.name for part in self.opposed.parts if part.verdict == FAILS]
+        yield from (f"the control must break part {one!r}, it does not" for one in self.breaks if one not in broken)
+        yield from (f"the control breaks part {one!r} as well" for one in broken if one not in self.breaks)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run, finished or not.
+
+    Attributes
+    ----------
+    profile : str
+        Amount of work.
+    seed, jobs : int
+        Seed, and number of worker processes.
+    started : str
+        Date and time, UTC.
+    command : str
+        What starts such a run, up to the names of claims.
+    folder : str
+        Where the claims are.
+    versions, machine : dict
+        Of the packages, and what they ran on.
+    commit : str or None
+        Of the checkout.
+    requested : tuple of str
+        Names of the claims to run.
+    claims : tuple of ClaimRecord
+        Those that have finished, by number.
+    complete : bool
+        Whether all of them have.
+    seconds : float
+        Time since the start.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    profile: str
+    seed: int
+    jobs: int
+    started: str
+    command: str
+    folder: str
+    versions: dict[str, str]
+    machine: dict[str, Cell]
+    commit: str | None
+    requested: tuple[str, ...]
+    claims: tuple[ClaimRecord, ...] = ()
+    complete: bool = False
+    seconds: float = 0.0
+    format: Literal[2] = FORMAT
+
+    unfinished: tuple[str, ...] | None = None
+    """Names of the claims that were asked for and have not finished."""
+    passed: bool | None = None
+    """Whether every claim that was asked for has finished and passes."""
+
+    def __post_init__(self) -> None:
+        """Derive what decides."""
+        finished = {claim.name for claim in self.claims}
+        _derive(self, "unfinished", tuple(name for name in self.requested if name not in finished))
+        whole = self.complete and bool(self.claims) and not self.unfinished
+        _derive(self, "passed", whole and all(claim.passed for claim in self.claims))
+
+
+def _derive(record: Any, name: str, value: object) -> None:
+    """Set a field that follows from the others; refuse a file in which it does not."""
+    given = getattr(record, name)
+    if given is not None and given != value:
+        raise ValueError(f"{name} must be {value!r}, as the rest of the record says, got {given!r}")
+    object.__setattr__(record, name, value)
+
+
+@cache
+def _adapter() -> "TypeAdapter[Record]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of ``verification.json``."""
+    return _adapter().json_schema()
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write ``verification.json``, all or nothing, and return its path."""
+    path = folder / FILE_NAME
+    write_text_atomically(path, _adapter().dump_json(record, indent=1).decode("utf-8") + "\n")
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read ``verification.json``.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read or is no record of this format; the message names the first field that is wrong.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json(path.read_bytes())
+    except OSError as error:
+        raise FileFormatError(f"path must be a record that can be read, got {str(path)!r}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise FileFormatError(f"path must be a record of format {FORMAT}, got {str(path)!r}: {where}: {first['msg']}") from error
+
+
