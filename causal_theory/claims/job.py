@@ -10,7 +10,8 @@ from rich.console import Console
 from causal_theory.claims.board import Board, summary_table
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.describe import check_output_folder, describe_run
-from causal_theory.claims.records import ClaimRecord, Record, read_record, write_record
+from causal_theory.claims.files import read_record, write_record
+from causal_theory.claims.records import ClaimRecord, Record
 from causal_theory.claims.report import write_report
 from causal_theory.claims.runner import run_claims
 

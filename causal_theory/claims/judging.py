@@ -85,32 +85,33 @@ def judge(value: Any, asked: Requirement, labels: Mapping[str, Any]) -> Graded:
     exact = any(side.dtype == object for side in sides)
     shape = np.broadcast_shapes(*(side.shape for side in sides))
     numbers, low, high, error = (
-        None if one is None else np.broadcast_to(_fractions(one) if exact else np.asarray(one, dtype=np.float64), shape)
+        None if one is None else np.broadcast_to(_fractions(one) if exact else np.asarray(one, float), shape).ravel()
         for one in (value, asked.low, asked.high, asked.error)
     )
     assert numbers is not None
     excess = _excess(numbers, low, high)
-    allowed = np.zeros(shape) if error is None else asked.bars * error
-    allowed = allowed + (Fraction(asked.tolerance) if exact else asked.tolerance)
-    undefined = np.zeros(shape, dtype=bool) if exact else np.isnan(excess) | np.isnan(allowed)
+    bars, tolerance = (Fraction(one) if exact else one for one in (asked.bars, asked.tolerance))
+    allowed = np.full_like(numbers, tolerance) if error is None else bars * error + tolerance
     if asked.verb == "measure":
-        bad, beyond, rank = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool), numbers.astype(np.float64)
+        bad = beyond = np.zeros(numbers.shape, dtype=bool)
+        rank = numbers.astype(np.float64)
     else:
+        undefined = np.zeros(numbers.shape, dtype=bool) if exact else np.isnan(excess) | np.isnan(allowed)
         beyond = excess > 0
         bad = ~(-excess > allowed if asked.verb == "positive" else excess <= allowed).astype(bool)
         rank = np.where(undefined, -np.inf, _rank(-excess, allowed))
     k = int(np.argmin(rank))
 
     def entry(values: Array | None) -> float | None:
-        return None if values is None else float(values.flat[k])
+        return None if values is None else float(values[k])
 
-    found = numbers.flat[k]
+    found = numbers[k]
     number = Number(
         float(found), entry(error), asked.kind, asked.unit, str(found) if isinstance(found, Fraction) else None
     )
     judged = None if low is None and high is None else excess
     at = _labels(labels, shape, k)
-    closest = Comparison(number, entry(low), entry(high), float(np.asarray(allowed).flat[k]), entry(judged), at)
+    closest = Comparison(number, entry(low), entry(high), float(allowed[k]), entry(judged), at)
     tally = Tally(
         numbers.size,
         int(bad.sum()),
@@ -121,7 +122,7 @@ def judge(value: Any, asked: Requirement, labels: Mapping[str, Any]) -> Graded:
         None if judged is None else float(judged.max()),
         closest,
     )
-    return Graded((not bad.any(), float(rank.flat[k])), tally)
+    return Graded((not bad.any(), float(rank[k])), tally)
 
 
 def join(one: Graded, other: Graded) -> Graded:
@@ -151,7 +152,7 @@ def _excess(numbers: Array, low: Array | None, high: Array | None) -> Array:
 
 
 def _rank(distance: Array, allowed: Array) -> Array:
-    distance, allowed = distance.astype(np.float64), np.asarray(allowed).astype(np.float64)
+    distance, allowed = distance.astype(np.float64), allowed.astype(np.float64)
     if not allowed.any():
         return distance
     # Where nothing is allowed a distance is infinitely many bars, and no distance is none.

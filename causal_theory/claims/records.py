@@ -1,24 +1,15 @@
-"""The record of a run: frozen dataclasses that are written as JSON, and read back with every field checked."""
+"""The record of a run, as plain frozen dataclasses."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from causal_theory.errors import FileFormatError
-from causal_theory.graphs.files import write_text_atomically
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
 __all__ = [
     "FAILS",
-    "FILE_NAME",
     "FORMAT",
     "HOLDS",
     "KINDS",
@@ -40,13 +31,9 @@ __all__ = [
     "Tally",
     "Verdict",
     "make_cell",
-    "read_record",
-    "schema",
-    "write_record",
 ]
 
 FORMAT = 2
-FILE_NAME = "verification.json"
 
 Verdict = Literal["holds", "fails", "outside its assumptions", "measured"]
 """``"holds"``: everything lies where it should. ``"fails"``: something does not. ``"outside its assumptions"``: the
@@ -63,12 +50,15 @@ integral, one standard error, or half a range over repetitions."""
 
 KINDS: tuple[Kind, ...] = ("none", "bound", "quadrature", "standard error", "spread")
 
-# JSON has no NaN and no infinities: they are written as words, which are read as numbers again.
-_STRICT = {"ser_json_inf_nan": "strings", "extra": "forbid"}
+
+class _Strict:
+    """Lets no file hold a field that a record does not have."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - a dataclass would take an annotation for a field
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(_Strict):
     """A number that needs more than a JSON number: an error, a unit, all its digits, or no finite value.
 
     Attributes
@@ -84,8 +74,6 @@ class Number:
     exact : str or None
         The number as a fraction, when it was computed without rounding.
     """
-
-    __pydantic_config__ = _STRICT
 
     value: float
     error: float | None = None
@@ -115,7 +103,7 @@ def make_cell(value: object) -> Cell:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(_Strict):
     """One number beside the interval it should lie in.
 
     Attributes
@@ -133,8 +121,6 @@ class Comparison:
         Labels that say which of all comparisons this is.
     """
 
-    __pydantic_config__ = _STRICT
-
     value: Number
     low: float | None
     high: float | None
@@ -144,7 +130,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Tally(_Strict):
     """What many comparisons found together.
 
     Attributes
@@ -159,8 +145,6 @@ class Tally:
         The one closest to failing; any that fails comes before all that do not.
     """
 
-    __pydantic_config__ = _STRICT
-
     count: int
     failures: int
     borderline: int
@@ -172,7 +156,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(_Strict):
     """One sentence of a claim with its own verdict.
 
     Attributes
@@ -195,8 +179,6 @@ class Part:
         The same by group.
     """
 
-    __pydantic_config__ = _STRICT
-
     name: str
     verb: str
     verdict: Verdict
@@ -208,10 +190,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(_Strict):
     """Rows of numbers; columns that a row does not have are None there."""
-
-    __pydantic_config__ = _STRICT
 
     title: str
     columns: tuple[str, ...]
@@ -220,10 +200,8 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(_Strict):
     """Points of one line in a figure."""
-
-    __pydantic_config__ = _STRICT
 
     label: str
     x: tuple[float, ...]
@@ -231,10 +209,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(_Strict):
     """A matrix in a figure; the entries of ``marked`` get a square."""
-
-    __pydantic_config__ = _STRICT
 
     label: str
     values: tuple[tuple[float, ...], ...]
@@ -243,7 +219,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(_Strict):
     """Curves on double logarithmic axes, or matrices side by side, as numbers.
 
     Attributes
@@ -258,8 +234,6 @@ class Figure:
         Matrices.
     """
 
-    __pydantic_config__ = _STRICT
-
     title: str
     x: str
     y: str
@@ -269,7 +243,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Assumption:
+class Assumption(_Strict):
     """One of the four assumptions of the theory, over one kind of prior that a claim used.
 
     Attributes
@@ -286,8 +260,6 @@ class Assumption:
         What decides there.
     """
 
-    __pydantic_config__ = _STRICT
-
     name: str
     priors: str
     satisfied: int
@@ -297,10 +269,8 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(_Strict):
     """What a check, or its control, recorded, in the order in which it did."""
-
-    __pydantic_config__ = _STRICT
 
     parts: tuple[Part, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -323,7 +293,7 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class ClaimRecord:
+class ClaimRecord(_Strict):
     """A claim after its check and its control.
 
     Attributes
@@ -339,8 +309,6 @@ class ClaimRecord:
     seconds, control_seconds : float
         Time that each took.
     """
-
-    __pydantic_config__ = _STRICT
 
     name: str
     number: int
@@ -383,7 +351,7 @@ class ClaimRecord:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(_Strict):
     """A run, finished or not.
 
     Attributes
@@ -411,8 +379,6 @@ class Record:
     seconds : float
         Time since the start.
     """
-
-    __pydantic_config__ = _STRICT
 
     profile: str
     seed: int
@@ -448,44 +414,3 @@ def _derive(record: Any, name: str, value: object) -> None:
     if given is not None and given != value:
         raise ValueError(f"{name} must be {value!r}, as the rest of the record says, got {given!r}")
     object.__setattr__(record, name, value)
-
-
-@cache
-def _adapter() -> "TypeAdapter[Record]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Record)
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of ``verification.json``."""
-    return _adapter().json_schema()
-
-
-def write_record(folder: Path, record: Record) -> Path:
-    """Write ``verification.json``, all or nothing, and return its path."""
-    path = folder / FILE_NAME
-    write_text_atomically(path, _adapter().dump_json(record, indent=1).decode("utf-8") + "\n")
-    return path
-
-
-def read_record(path: Path) -> Record:
-    """Read ``verification.json``.
-
-    Raises
-    ------
-    FileFormatError
-        If it cannot be read or is no record of this format; the message names the first field that is wrong.
-    """
-    from pydantic import ValidationError
-
-    try:
-        return _adapter().validate_json(path.read_bytes())
-    except OSError as error:
-        raise FileFormatError(f"path must be a record that can be read, got {str(path)!r}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise FileFormatError(f"path must be a record of format {FORMAT}, got {str(path)!r}: {where}: {first['msg']}") from error
-
-
