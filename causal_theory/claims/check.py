@@ -272,7 +272,9 @@ class Check:
         for label, (points, values) in curves.items():
             across, up = (tuple(map(float, np.asarray(one))) for one in (points, values))
             if len(across) != len(up):
-                raise InvalidArgumentError(f"curve {label!r} must have one y for each x, got {len(up)} and {len(across)}")
+                raise InvalidArgumentError(
+                    f"curve {label!r} must have one y for each x, got {len(up)} and {len(across)}"
+                )
             lines.append(Curve(label, across, up))
         self._figures.append(Figure(title, x, y, description, tuple(lines)))
 

@@ -70,7 +70,7 @@ def _processor() -> str:
 
 
 def _commit(folder: Path) -> str | None:
-    """Name the commit of the checkout that a folder lies in, with ``-dirty`` when files differ from it; None without git."""
+    """Name the commit of the checkout of a folder, with ``-dirty`` when files differ from it; None without git."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)

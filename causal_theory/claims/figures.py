@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_figure"]
 
 DOTS_PER_INCH = 110
-STYLE = {"font.size": 9.0, "axes.titlesize": 10.0, "svg.fonttype": "none", "svg.hashsalt": "0"}
+STYLE: dict[Any, Any] = {"font.size": 9.0, "axes.titlesize": 10.0, "svg.fonttype": "none", "svg.hashsalt": "0"}
 
 
 def draw_figure(stem: Path, figure: Figure) -> str:

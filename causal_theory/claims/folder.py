@@ -65,7 +65,9 @@ def load_claim(file: str | Path) -> "Claim":
         raise InvalidArgumentError(f"file must be a Python file, got {str(file)!r}")
     found = getattr(_import(path), path.stem, None)
     if not isinstance(found, Claim):
-        raise InvalidArgumentError(f"{path.name} must define a claim, a function {path.stem!r} under @claim, got {found!r}")
+        raise InvalidArgumentError(
+            f"{path.name} must define a claim, a function {path.stem!r} under @claim, got {found!r}"
+        )
     return found
 
 

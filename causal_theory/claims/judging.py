@@ -90,8 +90,8 @@ def judge(value: Any, asked: Requirement, labels: Mapping[str, Any]) -> Graded:
     )
     assert numbers is not None
     excess = _excess(numbers, low, high)
-    bars, tolerance = (Fraction(one) if exact else one for one in (asked.bars, asked.tolerance))
-    allowed = np.full_like(numbers, tolerance) if error is None else bars * error + tolerance
+    bars, tolerance = (_fractions(one)[()] if exact else one for one in (asked.bars, asked.tolerance))
+    allowed = bars * error + tolerance if error is not None and bars else np.full_like(numbers, tolerance)
     if asked.verb == "measure":
         bad = beyond = np.zeros(numbers.shape, dtype=bool)
         rank = numbers.astype(np.float64)
@@ -172,7 +172,7 @@ def _fractions(one: Any) -> Array:
     """Return exact numbers; floats are fractions of a power of two."""
     array = np.asarray(one, dtype=object)
     out = np.empty(array.shape, dtype=object)
-    out.flat = [Fraction(entry) for entry in array.flat]
+    out.ravel()[:] = [Fraction(entry) for entry in array.flat]
     return out
 
 

@@ -33,7 +33,7 @@ __all__ = [
     "make_cell",
 ]
 
-FORMAT = 2
+FORMAT: Literal[2] = 2
 
 Verdict = Literal["holds", "fails", "outside its assumptions", "measured"]
 """``"holds"``: everything lies where it should. ``"fails"``: something does not. ``"outside its assumptions"``: the
@@ -201,7 +201,7 @@ class Table(_Strict):
 
 @dataclass(frozen=True)
 class Curve(_Strict):
-    """Points of one line in a figure."""
+    """Points of a line in a figure."""
 
     label: str
     x: tuple[float, ...]

@@ -156,7 +156,11 @@ def _assumptions_met(claim: ClaimRecord) -> str:
 def _limits(claims: Sequence[ClaimRecord]) -> list[tuple[ClaimRecord, Part]]:
     """Return what was measured outside the assumptions, claim by claim."""
     return [
-        (claim, part) for claim in claims if claim.run is not None for part in claim.run.parts if part.verdict == OUTSIDE
+        (claim, part)
+        for claim in claims
+        if claim.run is not None
+        for part in claim.run.parts
+        if part.verdict == OUTSIDE
     ]
 
 

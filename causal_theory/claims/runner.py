@@ -59,7 +59,7 @@ def _record(
     run, opposed = (*found, None, None)[:2]
     return ClaimRecord(
         claim.name, claim.number, claim.title, claim.statement, claim.source, claim.control, claim.breaks,
-        claim.outside, claim.assumptions, claim.budgets(profile), run, opposed, error, *seconds,
+        claim.outside, claim.assumptions, claim.budgets(profile), run, opposed, error, seconds[0], seconds[1],
     )  # fmt: skip
 
 

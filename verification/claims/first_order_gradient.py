@@ -7,8 +7,10 @@ from causal_theory import (
     OrbitPrior,
     PointPrior,
     edge_scores,
-    first_order_gradient as predict,
     population_gradient,
+)
+from causal_theory import (
+    first_order_gradient as predict,
 )
 from causal_theory.claims import Check, budget, claim
 from causal_theory.priors import Prior
@@ -67,7 +69,9 @@ def first_order_gradient(
             everything.append(errors)
         own = np.max(everything[-draws:], axis=0)
         largest = {f"beta0 = {beta0:g}": error for beta0, error in zip(BETAS, own, strict=True)}
-        check.row(f"Largest relative error, T = {length}, S = {SYMBOLS}", {"task": label, "epsilon": epsilon, **largest})
+        check.row(
+            f"Largest relative error, T = {length}, S = {SYMBOLS}", {"task": label, "epsilon": epsilon, **largest}
+        )
     check.measure("median and spread of the orders", float(np.median(orders)), error=np.ptp(orders), kind="spread")
     found = np.array(everything)
     check.figure(
@@ -85,6 +89,6 @@ def first_order_gradient(
     check.assumptions("point priors", priors["point"])
     check.note(
         "The exact gradient is a sum over all S^T sequences; the scores come from an integral transform, another "
-        "algorithm altogether. Entries of A1 are standard normal. The statement needs none of the four assumptions: the "
-        "point priors show it."
+        "algorithm altogether. Entries of A1 are standard normal. The statement needs none of the four assumptions: "
+        "the point priors show it."
     )

@@ -1,6 +1,7 @@
 """Claim 4: edge scores approach their limit like one over the effective length of the graph."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,14 +77,14 @@ def _record(check: Check, name: str, studies: list[Study], lengths: tuple[int, .
     exponents = {
         measure: [found for study in studies if (found := study.exponent(measure)) is not None] for measure in MEASURES
     }
-    for measure, found in exponents.items():
-        cells = {"graph": name, "length": measure, "matrices": len(found)}
-        if found:
-            cells |= {"median": float(np.median(found)), "smallest": min(found), "largest": max(found)}
+    for measure, several in exponents.items():
+        cells: dict[str, Any] = {"graph": name, "length": measure, "matrices": len(several)}
+        if several:
+            cells |= {"median": float(np.median(several)), "smallest": min(several), "largest": max(several)}
         check.row(f"Exponents fitted over the {FITTED} longest sequences", cells)
     used = exponents["mixing length" if name in BANDS else "T"]
     middle, spread = float(np.median(used)), float(np.ptp(used)) / 2.0
-    options = {"error": spread, "kind": "spread", "matrices": len(used)}
+    options: dict[str, Any] = {"error": spread, "kind": "spread", "matrices": len(used)}
     if name in BANDS:
         check.within(RATES[name], middle, -1.0 - BANDS[name], -1.0 + BANDS[name], **options)
     else:
@@ -92,7 +93,7 @@ def _record(check: Check, name: str, studies: list[Study], lengths: tuple[int, .
     scales = {measure: np.median([study.scales[measure] for study in studies], axis=0) for measure in MEASURES[1:]}
     for k, length in enumerate(lengths):
         cells = {"graph": name, "T": length, "max |G - limit|": gaps[k]}
-        title = f"Largest |G - limit| over context positions, and effective lengths, medians; S = {SYMBOLS}, eps = {EPSILON}"
+        title = f"Largest |G - limit| of the context, and effective lengths: medians; S = {SYMBOLS}, eps = {EPSILON}"
         check.row(title, {**cells, **{measure: values[k] for measure, values in scales.items()}})
 
 
@@ -146,9 +147,9 @@ def scores_reach_limit(
         )
     check.assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in drawn])
     check.note(
-        "The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores converge: that "
-        "it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda the "
-        "largest singular value of B, grows on every family but the star."
+        "The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores converge: "
+        "that it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda "
+        "the largest singular value of B, grows on every family but the star."
     )
     check.note(
         "The mixing length is an average over tokens, the largest gap belongs to the token with the most neighbours. "
@@ -157,6 +158,6 @@ def scores_reach_limit(
         "like T^0.15."
     )
     check.note(
-        "A star under a matrix with weak dependence can still be falling at these lengths: its floor is of second order "
-        "in lambda. That is the lower end of its range."
+        "A star under a matrix with weak dependence can still be falling at these lengths: its floor is of second "
+        "order in lambda. That is the lower end of its range."
     )

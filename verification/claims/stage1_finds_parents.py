@@ -101,14 +101,19 @@ def _children(check: Check, priors: Sequence[Prior], lengths: Sequence[int]) -> 
         found = [_course(graph, prior, DRIFT, discrete=k < descended) for k, prior in enumerate(priors)]
         goal = 1.0 - 1.0 / length
         for k, one in enumerate(found):
-            at = {"by": name, "T": length, "prior": k}
+            at: dict[str, Any] = {"by": name, "T": length, "prior": k}
             check.equal(FLOW, int(one.times.converges), 1, **at)
             if one.attention is not None:
                 check.within(DESCENT, one.attention, low=goal, **at)
             check.within(TIMES, one.mismatch, high=SLACK, **at)
         attentions = [one.attention for one in found if one.attention is not None]
         margins, slowest = [one.margin for one in found], [one.times.slowest_child for one in found]
-        cells = {"graph": name, "T": length, "goal": goal, "lowest attention": min(attentions, default=None)}
+        cells: dict[str, Any] = {
+            "graph": name,
+            "T": length,
+            "goal": goal,
+            "lowest attention": min(attentions, default=None),
+        }
         cells |= {"descended": len(attentions), "priors": len(priors)}
         cells |= {"smallest margin": min(margins), "largest margin": max(margins)}
         cells |= {"slowest child, shortest": min(slowest), "slowest child, longest": max(slowest)}
@@ -134,7 +139,7 @@ def _roots(check: Check, priors: Sequence[Prior], lengths: tuple[int, ...]) -> N
                 check.row(f"{title}: ratio, and the largest over matrices", cells)
                 if np.isfinite(ratio):
                     curves.setdefault(f"{name}, {label}", []).append((length, ratio))
-    lines = {label: tuple(zip(*points, strict=True)) for label, points in curves.items()}
+    lines: dict[str, Any] = {label: tuple(zip(*points, strict=True)) for label, points in curves.items()}
     check.figure(
         "Fastest root over slowest child",
         {**lines, "the window opens": ((lengths[0], lengths[-1]), (1.0, 1.0))},
@@ -183,18 +188,18 @@ def stage1_finds_parents(
     check.note(
         "A row of the flow starts at equal logits and keeps them in the order of its scores, so it converges to its "
         "parent exactly when the parent has the strictly largest score: stage 1 succeeds if and only if claim 5 does. "
-        "How long it takes is another matter: against a single rival the last stretch to 1 - 1/T takes a time of about "
-        "T over twice the margin; against many it takes T over the margin, and leaving uniform attention as long again, "
-        "so that the slowest child needs about twice T over its margin."
+        "How long it takes is another matter: against a single rival the last stretch to 1 - 1/T takes a time of "
+        "about T over twice the margin; against many it takes T over the margin, and leaving uniform attention as "
+        "long again, so that the slowest child needs about twice T over its margin."
     )
     check.note(
-        "The root statement is asymptotic, and not uniform over positions. A short root row sees few keys, whose scores "
-        "differ by order 1/T when eps = 1/T: it leaves uniform attention after a time of order T, and the slowest child "
-        "needs as long. More length does not help these rows; a longer row divides its drift by its number of keys and "
-        "stays. When eps does not shrink, the scores of a root row differ by order eps as well, and once eps T is large "
-        "more rows leave."
+        "The root statement is asymptotic, and not uniform over positions. A short root row sees few keys, whose "
+        "scores differ by order 1/T when eps = 1/T: it leaves uniform attention after a time of order T, and the "
+        "slowest child needs as long. More length does not help these rows; a longer row divides its drift by its "
+        "number of keys and stays. When eps does not shrink, the scores of a root row differ by order eps as well, "
+        "and once eps T is large more rows leave."
     )
     check.note(
-        "The steps of the descent are one over the largest score: its times agree with the flow's, which two independent "
-        "programs compute."
+        "The steps of the descent are one over the largest score: its times agree with the flow's, which two "
+        "independent programs compute."
     )

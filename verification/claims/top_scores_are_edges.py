@@ -1,6 +1,7 @@
 """Claim 5: in every child row the largest edge score is at the parent."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,10 @@ MEANS = {
     for size in SAMPLED_SIZES
     for c in CONCENTRATIONS
 }
-STAR_EXACT, STAR_MEAN = "star, orbit priors: effective length is about 1", "star, Dirichlet means: effective length is about 1"
+STAR_EXACT, STAR_MEAN = (
+    "star, orbit priors: effective length is about 1",
+    "star, Dirichlet means: effective length is about 1",
+)
 SINGLE = "single Dirichlet draws that lose an edge: neither symmetric nor of constant mean"
 WEAK = f"nearly independent tokens: ||B||_F below gamma = {GAMMA}"
 
@@ -101,14 +105,19 @@ def _means(check: Check, draws: dict[int, int], forests: int) -> None:
         count = forests if name == "random forest" and length == LENGTH else 1
         graphs = [family_graph(name, length, check.rng(*names, k)) for k in range(count)]
         one = worst_of(recover_from_draws(graph, matrices) for graph in graphs)
-        at = {"concentration": c, "S": size, "T": length, "graph": name}
+        at: dict[str, Any] = {"concentration": c, "S": size, "T": length, "graph": name}
         part = STAR_MEAN if name == STAR else MEANS[size, c]
         check.positive(part, one.margin, error=one.error, kind="standard error", bars=ENOUGH, **at)
-        cells = {**at, "draws": one.draws, "smallest mean margin": one.smallest, "least certain margin": one.number}
+        cells: dict[str, Any] = {
+            **at,
+            "draws": one.draws,
+            "smallest mean margin": one.smallest,
+            "least certain margin": one.number,
+        }
         cells |= {"in standard errors": one.deviations, "single draws failing": one.failing}
+        part = SINGLE if name != STAR and length == LENGTH else "other single draws that lose an edge"
+        cells["share failing"] = check.share(part, one.failing, one.draws, sampled=True, by=f"S = {size}", **at)
         check.row(f"Dirichlet priors, eps = {EPSILON}: the mean over the prior, and single draws", cells)
-        if name != STAR and length == LENGTH:
-            check.share(SINGLE, one.failing, one.draws, sampled=True, by=f"S = {size}", concentration=c, graph=name)
 
 
 @claim(
@@ -125,9 +134,7 @@ def _means(check: Check, draws: dict[int, int], forests: int) -> None:
 def top_scores_are_edges(
     check: Check,
     orbit_matrices: int = budget(tiny=3, quick=12, full=120),
-    lengths: tuple[int, ...] = budget(
-        tiny=(10, 20), quick=(10, 20, 50, 100, 200), full=(10, 20, 50, 100, 200, 400)
-    ),
+    lengths: tuple[int, ...] = budget(tiny=(10, 20), quick=(10, 20, 50, 100, 200), full=(10, 20, 50, 100, 200, 400)),
     draws: int = budget(tiny=64, quick=256, full=4096),
     long_draws: int = budget(tiny=16, quick=32, full=256),
     long_lengths: tuple[int, ...] = budget(tiny=(30,), quick=(50, 100), full=(50, 100, 200)),
@@ -161,8 +168,8 @@ def top_scores_are_edges(
         "some matrices lose an edge."
     )
     check.note(
-        "A single draw is a point prior, outside assumptions 3 and 4. At S = 3 many lose an edge although the mean over "
-        "the prior recovers all."
+        "A single draw is a point prior, outside assumptions 3 and 4. At S = 3 many lose an edge although the mean "
+        "over the prior recovers all."
     )
     check.note(
         "Matrices of trace 1 are random: Dirichlet rows, the diagonal divided by its sum, the rest of each row scaled "
