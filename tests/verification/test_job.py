@@ -105,7 +105,9 @@ def test_interruption_leaves_what_has_finished_marked_incomplete(run, tmp_path):
 
 def test_the_record_grows_with_every_claim(run, tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(job, "write_record", lambda folder, record: written.append(record) or write_record(folder, record))
+    monkeypatch.setattr(
+        job, "write_record", lambda folder, record: written.append(record) or write_record(folder, record)
+    )
     claims_of(tmp_path / "claims", made_up.HOLDS, made_up.HOLDS)
     run()
     assert [len(record.claims) for record in written] == [0, 1, 2, 2]
