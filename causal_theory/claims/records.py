@@ -319,7 +319,7 @@ class ClaimRecord(_Strict):
     breaks: tuple[str, ...]
     outside: tuple[str, ...]
     assumptions: tuple[str, ...]
-    budgets: dict[str, Any]
+    budgets: dict[str, Cell | tuple[Cell, ...]]
     run: Findings | None = None
     opposed: Findings | None = None
     error: str | None = None
