@@ -56,15 +56,7 @@ def copy_wrong(parents: int, size: int) -> Sequence[Array]:
 
 @dataclass(frozen=True)
 class Fall:
-    """What the construction loses at several lengths T, with ``eps = 1/T``, for one kernel of k parents and S symbols.
-
-    Attributes
-    ----------
-    multiples, excess : ndarray
-        Where the loss is smallest, and that loss minus the floor in nats.
-    counts : ndarray
-        Loss of the counts rule minus the floor.
-    """
+    """Best multiples at several lengths, ``eps = 1/T``, losses there and those of the counts rule, above the floor."""
 
     parents: int
     size: int

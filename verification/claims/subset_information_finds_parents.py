@@ -57,10 +57,7 @@ EXCLUSIVE_OR = "exclusive or: the parents have more than the best pair"
 
 @dataclass(frozen=True)
 class Case:
-    """A graph, one of its positions, whose parents are looked for, and the size and concentration of a prior.
-
-    Every position of the graph that has parents has the same number of them.
-    """
+    """A graph with the same number of parents wherever there are some, one of its positions, and a prior."""
 
     family: str
     graph: CausalGraph
@@ -86,15 +83,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Found:
-    """Modified chi-squares of all sets up to one position more than there are parents.
-
-    Attributes
-    ----------
-    case : Case
-        The task.
-    values : dict of int to ndarray, shapes (draws, sets)
-        By the number of positions; one row for each kernel.
-    """
+    """Modified chi-squares by the number of positions, shapes ``(draws, sets)``, up to one more than parents."""
 
     case: Case
     values: dict[int, Array]
@@ -160,10 +149,8 @@ def without_last_parent(kernel: Array) -> Array:
 
 def graph_of(family: str, rng: np.random.Generator) -> tuple[CausalGraph, int]:
     """Return a graph and the position whose parents are looked for."""
-    if family == TRIGRAM:
-        return CausalGraph.ngram(LENGTH, 2), LENGTH - 1
-    if family == FOURGRAM:
-        return CausalGraph.ngram(LENGTH, 3), LENGTH - 1
+    if family in (TRIGRAM, FOURGRAM):
+        return CausalGraph.ngram(LENGTH, 2 if family == TRIGRAM else 3), LENGTH - 1
     if family == TREE:
         return CausalGraph.binary_tree_and_previous(LENGTH), LENGTH - 1
     if family == SIBLINGS:
