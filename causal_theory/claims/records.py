@@ -61,7 +61,8 @@ class _Strict:
 class Number(_Strict):
     """A number that needs more than JSON has: an error of some kind, a unit, all its digits, or no finite value.
 
-    ``exact`` is the number as a fraction, when it was computed without rounding."""
+    ``exact`` is the number as a fraction, when it was computed without rounding.
+    """
 
     value: float
     error: float | None = None
@@ -95,7 +96,8 @@ class Comparison(_Strict):
     """One number beside the interval it should lie in; an end that is None is open.
 
     ``allowed`` is how far outside it may lie (a tolerance, or so many error bars), ``excess`` how far it does: negative
-    inside, the distance from an expected value, None where nothing is asked. ``at`` tells it from all others."""
+    inside, the distance from an expected value, None where nothing is asked. ``at`` tells it from all others.
+    """
 
     value: Number
     low: float | None
@@ -109,7 +111,8 @@ class Comparison(_Strict):
 class Tally(_Strict):
     """Many comparisons together: how many, how many fail, how many lie outside by no more than is allowed, extremes.
 
-    ``closest`` is the comparison closest to failing; any that fails comes before all that do not."""
+    ``closest`` is the comparison closest to failing; any that fails comes before all that do not.
+    """
 
     count: int
     failures: int
@@ -126,7 +129,8 @@ class Part(_Strict):
     """One sentence of a claim with its own verdict.
 
     ``verb`` is the method of ``Check`` that recorded its numbers, ``kind`` the least certain kind of error among them,
-    and ``bars`` the error bars that a number must clear or may be off. Groups divide the total."""
+    and ``bars`` the error bars that a number must clear or may be off. Groups divide the total.
+    """
 
     name: str
     verb: str
@@ -171,7 +175,8 @@ class Panel(_Strict):
 class Figure(_Strict):
     """Curves on double logarithmic axes, or matrices side by side, as numbers.
 
-    ``description`` says in words what is to be seen; titles and axes have units."""
+    ``description`` says in words what is to be seen; titles and axes have units.
+    """
 
     title: str
     x: str
@@ -185,7 +190,8 @@ class Figure(_Strict):
 class Assumption(_Strict):
     """One of the four assumptions of the theory, over one kind of prior: how many of those checked satisfy it.
 
-    ``value`` and ``witness`` (the constant gamma, the change or the trace) are those of the prior that does least."""
+    ``value`` and ``witness`` (the constant gamma, the change or the trace) are those of the prior that does least.
+    """
 
     name: str
     priors: str
@@ -223,7 +229,8 @@ class Findings(_Strict):
 class ClaimRecord(_Strict):
     """A claim as it was declared, after its check (``run``) and its control (``opposed``).
 
-    Either is None when an error came first, whose traceback is ``error``."""
+    Either is None when an error came first, whose traceback is ``error``.
+    """
 
     name: str
     number: int
@@ -269,7 +276,8 @@ class ClaimRecord(_Strict):
 class Record(_Strict):
     """A run, finished or not: what was asked for, on what it ran, and the claims that have finished, by number.
 
-    ``command`` starts such a run, up to the name of a claim; ``folder`` is where the claims are."""
+    ``command`` starts such a run, up to the name of a claim; ``folder`` is where the claims are.
+    """
 
     profile: str
     seed: int
