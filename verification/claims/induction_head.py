@@ -208,12 +208,9 @@ def _distances(head: Head, tokens: Tokens, graph: CausalGraph, A1: Array, A2: Ar
     return total_variation(head.predict(A1, A2, tokens), expected)
 
 
-def _judge_trained(
-    check: Check, setting: str, head: Head, graph: CausalGraph, tokens: Tokens, A1: Array | None = None
-) -> None:
-    """Record distances of trained matrices from the counts formula, over what an attention error of 1/T allows."""
-    A1, A2 = head.run.stage1.A1 if A1 is None else A1, head.run.stage2.A2
-    distances = _distances(head, tokens, graph, A1, A2, head.alpha)
+def judge_trained(check: Check, setting: str, head: Head, graph: CausalGraph, tokens: Tokens, A1: Array) -> None:
+    """Record distances of the trained A2 from the counts formula, over what an attention error of 1/T allows."""
+    distances = _distances(head, tokens, graph, A1, head.run.stage2.A2, head.alpha)
     check.within(TRAINED, distances / head.bound, high=1.0, by=setting, **head.label)
     cells = {"mean": float(distances.mean()), "largest": float(distances.max()), "tanh(alpha / 2T)": head.bound}
     check.row("Total variation from the counts formula", {"setting": setting, **head.label, **cells})
@@ -266,7 +263,7 @@ def _sharpening(heads: Sequence[Head]) -> dict[str, Array]:
     return dict(zip(CURVES, np.mean(found, axis=0).T, strict=True))
 
 
-def _rate(distances: Array) -> float:
+def rate(distances: Array) -> float:
     """Rate at which a distance falls against alpha, over the fitted range."""
     first, last = (ALPHAS.index(alpha) for alpha in FITTED)
     return float(-np.polyfit(ALPHAS[first : last + 1], np.log(distances[first : last + 1]), 1)[0])
@@ -277,7 +274,7 @@ def _sharpen(check: Check, by_length: dict[int, list[Head]]) -> None:
     rates, curves = [], {}
     for length, heads in by_length.items():
         curves = _sharpening(heads)
-        rates.append(_rate(curves[LIMIT]))
+        rates.append(rate(curves[LIMIT]))
         check.within(RATE, rates[-1], *BAND, T=length)
         for k, alpha in enumerate(ALPHAS):
             cells = {"T": length, "alpha": alpha, "exp(-alpha)": float(np.exp(-alpha))}
@@ -315,7 +312,7 @@ def _lengthen(check: Check, by_length: dict[int, list[Head]]) -> None:
         check.positive(GROWTH, grown, error=error, kind="standard error", bars=ENOUGH, matrix=one.number + 1)
 
 
-def _other_graphs(length: int) -> dict[str, CausalGraph]:
+def other_graphs(length: int) -> dict[str, CausalGraph]:
     """Graphs whose edges are not those of the chain: every second one, and none."""
     shifted = [-1, -1, *range(length - 3)]
     return {"pairs": CausalGraph.pairs(length), "parents two positions back": CausalGraph.from_parents(shifted)}
@@ -323,11 +320,11 @@ def _other_graphs(length: int) -> dict[str, CausalGraph]:
 
 def _oppose(check: Check, head: Head, sequences: int) -> None:
     """Ask the same of the trained matrices on other graphs, and of a first layer that was not trained."""
-    for name, graph in _other_graphs(head.length).items():
+    for name, graph in other_graphs(head.length).items():
         tokens = InContextTask(graph, head.prior).sample(sequences, check.rng("tokens", name, head.number)).tokens
-        _judge_trained(check, f"chain's matrices on {name}", head, graph, tokens)
+        judge_trained(check, f"chain's matrices on {name}", head, graph, tokens, head.run.stage1.A1)
     chain, uniform = CausalGraph.chain(head.length), np.zeros((head.length, head.length))
-    _judge_trained(check, "first layer not trained", head, chain, head.tokens, uniform)
+    judge_trained(check, "first layer not trained", head, chain, head.tokens, uniform)
 
 
 @claim(
@@ -371,7 +368,7 @@ def induction_head(
             continue
         _judge_exact(check, head)
         _show_head(check, head)
-        _judge_trained(check, "trained attention", head, CausalGraph.chain(length), head.tokens)
+        judge_trained(check, "trained attention", head, CausalGraph.chain(length), head.tokens, head.run.stage1.A1)
     check.assumptions("orbit priors of trace 1", [head.prior for head in by_length[length]])
     if check.control:
         return

@@ -238,8 +238,7 @@ def stage1_first_order(
         orders = [one.order(quantity) for one in found]
         part = f"{quantity}: median and spread of the orders"
         check.measure(part, np.median(orders), error=np.ptp(orders), kind="spread")
-    if not check.control:
-        _show_times(check, found)
+    _show_times(check, found)
     _plot(check, found)
     check.assumptions("orbit priors of trace 1", priors["orbit"])
     check.assumptions("point priors", priors["point"])
@@ -249,7 +248,7 @@ def stage1_first_order(
         "included."
     )
     check.note(
-        f"Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the "
+        "Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the "
         f"discretisation is the same and only higher orders in beta0 remain. At beta0 = {BETAS[0]:g} some attention "
         "weight is off by an amount that is not small, and the order fitted to all three values strays further from 1."
     )
