@@ -70,8 +70,8 @@ def _study(check: Check, name: str, lengths: tuple[int, ...], transition: Array)
 
 def _judge(check: Check, study: Study, name: str, number: int) -> None:
     """Judge a learning curve; of the star nothing is asked but in the control."""
-    curve, mixing, price = study.curve, study.mixing, study.price
-    excess, at = curve.normalised_excess, {"by": name, "matrix": number}
+    at: dict[str, Any] = {"by": name, "matrix": number}
+    curve, mixing, price, excess = study.curve, study.mixing, study.price, study.curve.normalised_excess
     if name == STAR and not check.control:
         check.measure(STAR_EXCESS, excess[-1], unit="nats", **at)
         check.measure(STAR_EXPONENT, study.exponent(curve.lengths), **at)
@@ -116,10 +116,12 @@ def loss_reaches_floor(
         study = _study(check, name, lengths, transitions[k])
         _judge(check, study, name, k + 1)
         firsts.setdefault(name, study)
-    for x, of in (("length T", lambda one: one.curve.lengths), ("mixing effective length", lambda one: one.mixing)):
+    axes = {"length T": [one.curve.lengths for one in firsts.values()]}
+    axes["mixing effective length"] = [one.mixing for one in firsts.values()]
+    for x, places in axes.items():
         check.figure(
             f"Normalised excess of the best loss over the entropy floor, against the {x}",
-            {name: (of(one), one.curve.normalised_excess) for name, one in firsts.items()},
+            {name: (at, firsts[name].curve.normalised_excess) for name, at in zip(firsts, places, strict=True)},
             x=x,
             y="normalised excess (nats)",
             description="First matrix; double logarithmic axes. All families but the star fall with slope -1.",

@@ -140,7 +140,7 @@ def out_of_distribution(
         length: best_multiple(_chain(length, training), epsilon=1.0 / length)[0]
         for length in check.track(lengths, "training")
     }
-    curves = {}
+    curves: dict[str, tuple[tuple[int, ...], Array]] = {}
     for kind in check.track(list(tests), "other matrices"):
         for k, prior in enumerate(tests[kind]):
             values = _transfer(check, multiples, prior, {"by": kind, "matrix": k + 1})

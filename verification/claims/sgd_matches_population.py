@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,7 @@ def _trajectories(
     task = InContextTask(graph, OrbitPrior(trace_one_matrix(SYMBOLS, rng)))
     time = SHARE * convergence_times(edge_scores(task, epsilon=EPSILON), graph).slowest_child
     start = model(np.zeros((length, length)), BETA0 * np.eye(SYMBOLS), EPSILON)
+    points: list[tuple[int, float]] = []
     curves: dict[str, list[tuple[int, float]]] = {}
     for size, steps in check.track(settings, "trajectories"):
         rate = time * length / (steps * BETA0)
@@ -100,17 +102,18 @@ def _trajectories(
             trained = run.model.parameters[: length**2].reshape(length, length)
             values.append(float(np.sqrt(np.mean((trained - exact)[np.tril_indices(length)] ** 2))))
         n, distance = size * steps, float(np.sqrt(np.mean(np.square(values))))
-        curves.setdefault(f"{steps} steps", []).append((n, distance))
+        points.append((n, distance))
+        curves.setdefault(f"{steps} steps", []).append(points[-1])
         cells = {"batch size": size, "steps": steps, "sequences n": n, "distance": distance}
         title = f"Root mean square distance of the logits of A1 from the exact descent, {repeats} runs"
         check.row(title, {**cells, "distance x sqrt(n)": distance * np.sqrt(n)})
-    points = [(size * steps, dict(curves[f"{steps} steps"])[size * steps]) for size, steps in settings]
-    check.exponent(DISTANCE, *zip(*points, strict=True), *BAND, settings=len(points))
-    ends = np.array([min(points)[0], max(points)[0]])
-    lines = {label: tuple(zip(*own, strict=True)) for label, own in curves.items()}
+    sequences, distances = np.array(points).T
+    check.exponent(DISTANCE, sequences, distances, *BAND, settings=len(points))
+    ends = np.array([sequences.min(), sequences.max()])
+    lines: dict[str, Any] = {label: np.array(own).T for label, own in curves.items()}
     check.figure(
         "Distance of stochastic from exact descent",
-        {**lines, "slope -1/2": (ends, points[0][1] * np.sqrt(points[0][0]) / np.sqrt(ends))},
+        {**lines, "slope -1/2": (ends, distances[0] * np.sqrt(sequences[0]) / np.sqrt(ends))},
         x="sequences (batch size x steps)",
         y="distance of logits",
         description="Double logarithmic axes; points lie on a line of slope -1/2.",
