@@ -7,15 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-from causal_theory import CausalGraph, OrbitPrior, certify_edge_scores, check_assumptions
-from causal_theory.certificates.files import certificate_to_dict
-from causal_theory.chains import chi2_matrix
-from causal_theory.errors import FileFormatError
-from verification.certificates import CONDITIONS, FOLDER, check_conditions, read_library
-from verification.certificates.conditions import GAMMA
-from verification.certificates.instances import INSTANCES
-from verification.certificates.library import write_library
 from verification.claims.certified_recovery import (
     ALONE,
     PHRASES,
@@ -28,6 +19,15 @@ from verification.claims.certified_recovery import (
 )
 from verification.context import Context
 from verification.evidence import FAILS, HOLDS
+
+from causal_theory import CausalGraph, OrbitPrior, certify_edge_scores, check_assumptions
+from causal_theory.certificates.files import certificate_to_dict
+from causal_theory.chains import chi2_matrix
+from causal_theory.errors import FileFormatError
+from verification.certificates import CONDITIONS, FOLDER, check_conditions, read_library
+from verification.certificates.conditions import GAMMA
+from verification.certificates.instances import INSTANCES
+from verification.certificates.library import write_library
 
 ENTRIES = read_library()
 SMALL = [entry for entry in ENTRIES if entry.certificate.graph.length <= 10]

@@ -4,14 +4,14 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from verification.context import Context
+from verification.evidence import FAILS, HOLDS, OUTSIDE
+from verification.profiles import QUICK
 
 from causal_theory import CausalGraph, verify_certificate
 from causal_theory.falsification import Instance, find_counterexample
 from causal_theory.falsification.rational import exact_checks
 from verification.claims import no_counterexample_inside as claim
-from verification.context import Context
-from verification.evidence import FAILS, HOLDS, OUTSIDE
-from verification.profiles import QUICK
 
 SMALL = replace(QUICK, search_evaluations=300)
 

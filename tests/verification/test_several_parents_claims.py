@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from verification.context import Context
 
 from causal_theory import (
     CausalGraph,
@@ -21,7 +22,6 @@ from verification.claims import heads_split_the_parents as split
 from verification.claims import k_head_construction as construction
 from verification.claims import pairwise_information_is_not_enough as pairwise
 from verification.claims import subset_information_finds_parents as subsets
-from verification.context import Context
 
 TENTH = Fraction(1, 10)
 

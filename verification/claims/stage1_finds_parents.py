@@ -32,6 +32,8 @@ MOST_STEPS = 60_000
 LONG = 100
 """Length from which only the first prior is descended step by step."""
 
+TIME_ERROR = 1e-8
+
 TIMED = 3
 """Priors under which root rows are timed."""
 
@@ -182,6 +184,7 @@ def stage1_finds_parents(
         check.assumptions("point prior of large trace", [prior])
         return
     priors = [OrbitPrior(trace_one_matrix(SYMBOLS, check.rng("matrix", k))) for k in range(matrices)]
+    check.measure("relative error of each time of the flow", TIME_ERROR)
     _roots(check, priors[:TIMED], timed_lengths)
     _children(check, priors, lengths)
     check.assumptions("orbit priors of trace 1", priors)
