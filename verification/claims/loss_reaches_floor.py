@@ -1,12 +1,11 @@
 """Claim 9: the best loss of stage 2 approaches the entropy floor where the effective length grows."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory import InContextTask, LearningCurve, OrbitPrior, learning_curve, stationary_distribution
+from causal_theory import InContextTask, OrbitPrior, learning_curve, stationary_distribution
 from causal_theory.chains import mixing_decay
 from causal_theory.claims import Check, budget, claim
 from verification.ensembles import STAR, family_graph, trace_one_matrix
@@ -33,58 +32,40 @@ STAR_EXPONENT = "star, whose effective length stays bounded: exponent of the exc
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Study:
-    """A learning curve and what it is plotted against.
-
-    Attributes
-    ----------
-    curve : LearningCurve
-        Best losses over the one-parameter path with ``eps = 1/T``.
-    mixing : ndarray
-        Mixing effective length at each T.
-    price : ndarray
-        What counting costs to leading order: ``(S - 1)/(2 m)`` times the mean of ``1/mu_q``, m children.
-    """
-
-    curve: LearningCurve
-    mixing: Array
-    price: Array
-
-    def exponent(self, lengths: NDArray[np.floating | np.integer]) -> float:
-        """Slope of the log of the normalised excess against that of a length over the two longest sequences."""
-        x, y = np.log(lengths[-2:]), np.log(self.curve.normalised_excess[-2:])
-        return float((y[1] - y[0]) / (x[1] - x[0]))
+def _slope(lengths: NDArray[np.floating | np.integer], excess: Array) -> float:
+    """Slope of the log of the excess against that of a length over the two longest sequences."""
+    x, y = np.log(lengths[-2:]), np.log(excess[-2:])
+    return float((y[1] - y[0]) / (x[1] - x[0]))
 
 
-def _study(check: Check, name: str, lengths: tuple[int, ...], transition: Array) -> Study:
+def _study(
+    check: Check, name: str, number: int, transition: Array, lengths: tuple[int, ...]
+) -> tuple[Array, Array, Array]:
+    """Judge a learning curve and return T, the mixing length and the excess; the star is only judged in the control."""
     graphs = {length: family_graph(name, length, check.rng("graph", name, length)) for length in lengths}
-    prior = OrbitPrior(transition)
+    prior, decay = OrbitPrior(transition), mixing_decay(transition)
     curve = learning_curve(lambda length: InContextTask(graphs[length], prior), lengths, fit_last=2)
-    decay = mixing_decay(transition)
     children = np.array([len(graph.edges) for graph in graphs.values()])
     rarity = float(np.mean(1.0 / stationary_distribution(transition)))
     mixing = np.array([graph.mixing_effective_length(decay) for graph in graphs.values()])
-    return Study(curve, mixing, (len(transition) - 1) / (2.0 * children) * rarity)
-
-
-def _judge(check: Check, study: Study, name: str, number: int) -> None:
-    """Judge a learning curve; of the star nothing is asked but in the control."""
+    # What counting costs to leading order, (S - 1)/(2 m) times the mean of 1/mu_q for m children.
+    price = (len(transition) - 1) / (2.0 * children) * rarity
     at: dict[str, Any] = {"by": name, "matrix": number}
-    curve, mixing, price, excess = study.curve, study.mixing, study.price, study.curve.normalised_excess
+    excess = curve.normalised_excess
     if name == STAR and not check.control:
         check.measure(STAR_EXCESS, excess[-1], unit="nats", **at)
-        check.measure(STAR_EXPONENT, study.exponent(curve.lengths), **at)
+        check.measure(STAR_EXPONENT, _slope(curve.lengths, excess), **at)
     else:
-        check.within(EXPONENT, study.exponent(curve.lengths), *BAND, **at)
+        check.within(EXPONENT, _slope(curve.lengths, excess), *BAND, **at)
         check.within(PRICE, excess[-1] / price[-1], *PRICED, **at)
         if mixing[-1] > GROWS * mixing[-2]:
-            check.within(EFFECTIVE, study.exponent(mixing), high=BAND[1], **at)
+            check.within(EFFECTIVE, _slope(mixing, excess), high=BAND[1], **at)
     for r, length in enumerate(curve.lengths.tolist()):
         cells: dict[str, Any] = {"graph": name, "matrix": number, "T": length, "mixing length": mixing[r]}
         cells |= {"best multiple of I": curve.multiples[r], "loss - floor": curve.excess[r]}
         cells |= {"normalised excess": excess[r], "over its price": None if name == STAR else excess[r] / price[r]}
         check.row(f"Best loss over the one-parameter path, S = {SYMBOLS}, eps = 1/T, in nats", cells)
+    return curve.lengths.astype(np.float64), mixing, excess
 
 
 @claim(
@@ -111,17 +92,14 @@ def loss_reaches_floor(
     names = (STAR,) if check.control else (*GROWING, STAR)
     lengths, matrices = (lengths[:3], 1) if check.control else (lengths, matrices)
     transitions = [trace_one_matrix(SYMBOLS, check.rng("matrix", k)) for k in range(matrices)]
-    firsts: dict[str, Study] = {}
+    firsts: dict[str, tuple[Array, Array, Array]] = {}
     for name, k in check.track([(name, k) for name in names for k in range(matrices)], "learning curves"):
-        study = _study(check, name, lengths, transitions[k])
-        _judge(check, study, name, k + 1)
+        study = _study(check, name, k + 1, transitions[k], lengths)
         firsts.setdefault(name, study)
-    axes = {"length T": [one.curve.lengths for one in firsts.values()]}
-    axes["mixing effective length"] = [one.mixing for one in firsts.values()]
-    for x, places in axes.items():
+    for axis, x in enumerate(("length T", "mixing effective length")):
         check.figure(
             f"Normalised excess of the best loss over the entropy floor, against the {x}",
-            {name: (at, firsts[name].curve.normalised_excess) for name, at in zip(firsts, places, strict=True)},
+            {name: (study[axis], study[-1]) for name, study in firsts.items()},
             x=x,
             y="normalised excess (nats)",
             description="First matrix; double logarithmic axes. All families but the star fall with slope -1.",

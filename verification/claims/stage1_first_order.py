@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,19 +151,6 @@ def _draw_task(name: str, kind: str, length: int, rng: np.random.Generator) -> I
     return InContextTask(graph, PointPrior(random_matrix("generic", SYMBOLS, rng)))
 
 
-def _show_group(check: Check, group: str, own: Sequence[Comparison], title: str) -> None:
-    """Add a row with the range over the matrices of a group."""
-    start, end = np.mean([one.on_parents for one in own], axis=0)
-    cells: dict[str, Any] = {"tasks": group, "mean attention on parents at the start": start, "at the end": end}
-    ranges = {"largest change of a weight": [one.moved for one in own]}
-    ranges["order at the small end"] = [one.order("attention") for one in own]
-    ranges["order fitted to all"] = [one.fitted("attention") for one in own]
-    for column, values in ranges.items():
-        cells |= {f"{column}, smallest": min(values), f"{column}, largest": max(values)}
-    farthest = np.max([one.worst("attention") for one in own], axis=0)
-    check.row(title, cells | {f"beta0 = {beta0:g}": distance for beta0, distance in zip(BETAS, farthest, strict=True)})
-
-
 def _show_times(check: Check, found: Sequence[Comparison]) -> None:
     """Show how the constant of the linear law grows with time."""
     for quantity in ORDERS:
@@ -177,6 +163,7 @@ def _show_times(check: Check, found: Sequence[Comparison]) -> None:
 
 
 def _plot(check: Check, found: Sequence[Comparison]) -> None:
+    """Draw the distances against beta0."""
     attention, logits = (np.array([one.worst(quantity) for one in found]) for quantity in ORDERS)
     curves = {
         "logits, largest": (BETAS, logits.max(axis=0)),
@@ -215,7 +202,7 @@ def stage1_first_order(
     matrices = max(1, matrices // CONTROL_SHARE) if check.control else matrices
     jobs = [(name, kind, k) for name in (*FAMILIES, STAR) for kind in EPSILONS for k in range(matrices)]
     priors: dict[str, list[Prior]] = {kind: [] for kind in EPSILONS}
-    groups: dict[str, list[Comparison]] = {}
+    found = []
     for number, (name, kind, k) in enumerate(check.track(jobs, "enumerated paths")):
         task = _draw_task(name, kind, length, check.rng("task", name, kind, k))
         epsilon, group = EPSILONS[kind], f"{name}, {kind} priors"
@@ -230,10 +217,17 @@ def stage1_first_order(
             deviation = package_deviation(task, epsilon, {"exact": paths[-1], "first_order": predicted})
             check.within(PACKAGE, deviation, high=SAME, by=group)
         priors[kind].append(task.prior)
-        groups.setdefault(group, []).append(one)
-    for group, own in groups.items():
-        _show_group(check, group, own, f"Largest distance of the attention over all steps; T = {length}, S = {SYMBOLS}")
-    found = list(chain.from_iterable(groups.values()))
+        found.append(one)
+        start, end = one.on_parents
+        cells = {
+            "mean attention on parents at the start": start,
+            "at the end": end,
+            "largest change of a weight": one.moved,
+        }
+        cells |= {f"beta0 = {beta0:g}": far for beta0, far in zip(BETAS, one.worst("attention"), strict=True)}
+        cells |= {"order at the small end": one.order("attention"), "order fitted to all": one.fitted("attention")}
+        title = f"Largest distance of the attention over all steps; T = {length}, S = {SYMBOLS}"
+        check.row(title, {"tasks": group, "matrix": k + 1, **cells})
     for quantity in ORDERS:
         orders = [one.order(quantity) for one in found]
         part = f"{quantity}: median and spread of the orders"
