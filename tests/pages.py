@@ -309,8 +309,7 @@ class Page:
         elif words[:3] == ["python", "-m", "verification"]:
             from verification.cli import app
 
-            with _claims_of(Path.cwd()):
-                result = CliRunner().invoke(app, words[3:])
+            result = CliRunner().invoke(app, words[3:])
         else:
             self._report(command.line, f"unknown program in {command.text!r}")
             return
@@ -360,23 +359,3 @@ def _surroundings(folder: Path) -> Iterator[None]:
                 os.environ.pop(name)
             else:
                 os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _claims_of(folder: Path) -> Iterator[None]:
-    """Let the main job find the claims below a folder beside its own; they are forgotten afterwards."""
-    from verification import claims
-
-    own = str(folder / "verification" / "claims")
-    before = set(sys.modules)
-    claims.__path__.append(own)
-    try:
-        yield
-    finally:
-        claims.__path__.remove(own)
-        for name in set(sys.modules) - before:
-            if name.startswith("verification.claims."):
-                module = sys.modules[name]
-                if str(getattr(module, "__file__", "")).startswith(own):
-                    del sys.modules[name]
-                    delattr(claims, name.rpartition(".")[2])

@@ -371,8 +371,10 @@ class TestTraining:
 class TestPreset:
     def test_is_the_published_one(self):
         preset = find_preset("paper-standard")
-        assert (preset.length, preset.vocab_size, preset.concentration, preset.graphs) == (20, 10, 0.1, 1)
-        assert (preset.kind, preset.heads, preset.scale) == ("standard", (1, 1), 0.0)
+        sizes = preset.task.length, preset.task.symbols, preset.task.concentration, preset.graphs
+        assert sizes == (20, 10, 0.1, 1)
+        model = preset.model.complete()
+        assert (model.kind, model.heads, model.scale) == ("standard", (1, 1), 0.0)
         (task,) = preset.tasks()
         assert task.graph == CausalGraph.chain(20)
         settings = preset.settings
@@ -381,7 +383,8 @@ class TestPreset:
 
     @needs_torch
     def test_model(self):
-        model = find_preset("paper-standard").model(3)
+        preset = find_preset("paper-standard")
+        model = preset.model.build(preset.tasks()[0], 3)
         assert isinstance(model, StandardTransformer)
         assert model.residual == "joint"
         assert np.array_equal(model.parameters, StandardTransformer(20, 10, rng=3).parameters)
@@ -407,7 +410,7 @@ class TestCommand:
         preset = find_preset("paper-standard")
         (task,) = preset.tasks(rng)
         settings = asdict(replace(preset.settings, steps=4, batch_size=8, test_size=16))
-        expected = train_sgd(task, preset.model(rng), rng=rng, **settings)
+        expected = train_sgd(task, preset.model.build(task, rng), rng=rng, **settings)
         (one,) = content["runs"]
         assert one["losses"] == expected.losses.tolist()
         assert np.array_equal(

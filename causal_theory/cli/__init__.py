@@ -8,7 +8,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from causal_theory._version import __version__
-from causal_theory.cli import assumptions, dynamics, falsify, information, sample, scores, sweep, sweep_status, train
+from causal_theory.cli import (
+    assumptions,
+    dynamics,
+    falsify,
+    information,
+    sample,
+    scores,
+    sweep,
+    sweep_status,
+    train,
+    verify,
+)
 from causal_theory.cli.streams import guarded_output
 from causal_theory.errors import CausalTheoryError
 
@@ -26,6 +37,7 @@ COMMANDS = {
     "falsify": falsify,
     "sweep": sweep,
     "sweep-status": sweep_status,
+    "verify": verify,
 }
 
 app = typer.Typer(

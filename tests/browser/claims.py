@@ -1,39 +1,35 @@
-"""The claims of the report that the browser opens."""
+"""The claims of the report that the browser opens: real ones, and files that are made up for it."""
 
-from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from causal_theory.claims import find_claims, select_claims
 from tests.verification import made_up
-from verification.evidence import HOLDS, OUTSIDE, Curve, Part, Plot, Reading, Table
-from verification.registry import discover, select
+from tests.verification.made_up import write_claim
 
 LONG = "averylongwordwithoutasinglespace" * 8
+REAL = Path(__file__).parents[2] / "verification" / "claims"
 
+EVERYTHING = f"""
+{made_up.HOLDS}
+check.positive("x > 0 & y > 2", [0.5, 1.0], error=[1e-12, 1e-3], kind="quadrature", by="a < b", case=["x", {LONG!r}])
+check.measure({LONG!r}, 7.0, unit="nats")
+check.row("wide", **{{f"column_{{k}}": 0.123456 for k in range(14)}})
+check.row("long words", a={LONG!r}, b=None)
+check.figure("Another", {{"b": ((1.0, 10.0), (1.0, 0.1))}}, x="T", y="loss (nats)", description="It falls.")
+check.note({LONG!r})
+"""
+"""All that the page can show: verdicts of all kinds, wide tables, long words, two figures."""
 
-def has_everything(profile, context):
-    """Evidence with all that the page can show: verdicts of all kinds, wide tables, long words, two figures."""
-    columns = tuple(f"column {k}" for k in range(14))
-    part = Part("case", HOLDS, Reading("x < 1 & y > 2"), Reading("x = 0.5"), Reading("bound 1e-12"), "quadrature")
-    plots = tuple(
-        Plot(f"everything_{k}", f"Figure {k}", "T", "loss (nats)", (Curve("a", (1.0, 10.0), (1.0, 0.1)),), "It falls.")
-        for k in range(2)
-    )
-    return replace(
-        made_up.evidence(HOLDS, parts=(part, replace(part, name=LONG, verdict=OUTSIDE))),
-        details=(Table("wide", columns, ((0.123456,) * 14,) * 3), Table("long words", ("a", "b"), ((LONG, None),))),
-        plots=plots,
-        notes=(LONG, "a note"),
-    )
+_folder = TemporaryDirectory()
+FOLDER = Path(_folder.name) / "made_up"
 
+SUM = "$" + " + ".join(rf"\frac{{x_{{{k}}}}}{{\sqrt{{{k}}}}}" for k in range(1, 9)) + "$"
 
-def _made_up(number, **changes):
-    return replace(made_up.claim(number, run=changes.pop("run", made_up.holds)), **changes)
+write_claim(FOLDER, 101, EVERYTHING, outside=(LONG,), source=f"Somebody, `{LONG}`")
+write_claim(FOLDER, 102, control=SUM)
+write_claim(FOLDER, 103, made_up.FAILS, source="**much** of `it`")
+write_claim(FOLDER, 104, made_up.BREAKS)
+write_claim(FOLDER, 105, "check.measure('seen', 1.0)")
 
-
-CLAIMS = (
-    *select(discover(), ["first_order_gradient", "edge_score_is_chi2"]),
-    _made_up(101, run=has_everything, title=f"Everything at once, {LONG}", source=f"Somebody, `{LONG}`"),
-    _made_up(102, statement="$" + " + ".join(rf"\frac{{x_{{{k}}}}}{{\sqrt{{{k}}}}}" for k in range(1, 9)) + "$"),
-    _made_up(103, run=made_up.fails, predicted="**much** of `it`"),
-    _made_up(104, run=made_up.breaks),
-    _made_up(105, run=made_up.outside),
-)
+CLAIMS = (*select_claims(find_claims(REAL), ["first_order_gradient", "edge_score_is_chi2"]), *find_claims(FOLDER))

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from causal_theory.claims.job import run_job
 from tests.browser.checks import Visit
-from tests.browser.claims import CLAIMS
+from tests.browser.claims import CLAIMS, FOLDER
 from tests.helpers import PATIENCE
-from verification.job import run_job
-from verification.profiles import QUICK
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -90,7 +89,7 @@ def visit(browser: "Browser") -> Iterator[Callable[..., Visit]]:
 def report(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run of real claims and of made-up ones with everything that is awkward to show."""
     out = tmp_path_factory.mktemp("report")
-    run_job(CLAIMS, QUICK, out, seed=0, jobs=1, families=False)
+    run_job(CLAIMS, "tiny", out, seed=0, jobs=1, command="causal-theory verify --claims claims --only", folder=FOLDER)
     return out / "report.html"
 
 

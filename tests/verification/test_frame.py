@@ -1,218 +1,112 @@
-"""Evidence, claims, discovery, and the randomness of a claim."""
+"""Claims and their budgets, folders of claims, and what makes a claim pass."""
 
-import sys
-import textwrap
-from pathlib import Path
-from types import ModuleType
+import pickle
 
-import numpy as np
 import pytest
 
-from causal_theory import DirichletPrior, Estimate, OrbitPrior, PointPrior
+from causal_theory.claims import Check, budget, claim, find_claims, load_claim, select_claims
 from tests.verification import made_up
-from verification.claim import Claim, shortcomings
-from verification.context import Context
-from verification.evidence import (
-    FAILS,
-    HOLDS,
-    OUTSIDE,
-    Curve,
-    Part,
-    Reading,
-    Table,
-    combine_verdicts,
-    summarise_assumptions,
-    weakest_method,
-)
-from verification.registry import discover, select
-from verification.text import interval, show
+from tests.verification.made_up import claims_of, write_claim
 
 
-def part(verdict):
-    return Part("p", verdict, Reading("a"), Reading("b"), Reading("c"), "exact")
+def made(**changes):
+    def addition(check: Check, amount: int = budget(tiny=1, quick=2, full=3), other: int = 7) -> None:
+        """Two and two.
+
+        They are $4$,
+        always.
+        """
+        check.equal("sum", 2 + 2, 5 if check.control else 4)
+        check.measure("amount", amount)
+
+    declared = {"number": 1, "source": "s", "control": "c", "breaks": ("sum",), **changes}
+    return claim(declared.pop("number"), **declared)(addition)
 
 
-def test_readings_hold_finite_numbers():
-    assert Reading("x", np.float64(2.0)).number == 2.0
-    assert type(Reading("x", np.float64(2.0)).number) is float
-    with pytest.raises(ValueError, match="number must be finite or None, got nan"):
-        Reading("x", float("nan"))
+def test_the_docstring_is_title_and_statement():
+    assert (made().name, made().title, made().statement) == ("addition", "Two and two", "They are $4$, always.")
 
 
-def test_tables_check_their_rows_and_hold_plain_cells():
-    table = Table("t", ("a", "b"), ((np.int64(1), np.float64(0.5)),))
-    assert [type(cell) for cell in table.rows[0]] == [int, float]
-    with pytest.raises(ValueError, match="rows of table 't' must have 2 cells"):
-        Table("t", ("a", "b"), ((1,),))
-
-
-def test_curves_check_their_lengths():
-    with pytest.raises(ValueError, match="one y for each x"):
-        Curve("c", (1.0, 2.0), (1.0,))
-
-
-@pytest.mark.parametrize("field", ["verdict", "method"])
-def test_evidence_checks_the_words_that_decide(field):
-    from dataclasses import replace
-
-    with pytest.raises(ValueError, match=f"{field} must be one of"):
-        replace(made_up.evidence(HOLDS), **{field: "perhaps"})
-    with pytest.raises(ValueError, match=f"{field} must be one of"):
-        replace(made_up.evidence(HOLDS), parts=(replace(part(HOLDS), **{field: "perhaps"}),))
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "expected"),
-    [
-        ([HOLDS, HOLDS], HOLDS),
-        ([HOLDS, OUTSIDE], HOLDS),
-        ([OUTSIDE, FAILS, HOLDS], FAILS),
-        ([OUTSIDE], OUTSIDE),
-        ([], OUTSIDE),
-    ],
-)
-def test_one_failing_part_fails_a_claim_and_parts_outside_decide_nothing(verdicts, expected):
-    assert combine_verdicts(map(part, verdicts)) == expected
-
-
-def test_weakest_method():
-    def estimate(method):
-        return Estimate(np.zeros(()), np.zeros(()), method)
-
-    assert weakest_method([estimate("quadrature"), estimate("exact")]) == "quadrature"
-    assert weakest_method([estimate("exact"), estimate("monte_carlo")]) == "monte carlo (standard error)"
-
-
-def test_assumptions_are_counted_and_the_weakest_witness_is_quoted():
-    pi = [[0.2, 0.8], [0.8, 0.2]]
-    weak = [[0.05, 0.95], [0.8, 0.2]]
-    found = {one.name: one for one in summarise_assumptions("some", [OrbitPrior(pi), OrbitPrior(weak)])}
-    assert found["lower_bound"].holds
-    assert found["lower_bound"].witness.startswith("gamma = 0.1,")
-    mixed = {one.name: one for one in summarise_assumptions("some", [PointPrior(weak), DirichletPrior(2, 1.0)])}
-    assert (mixed["symmetry"].satisfied, mixed["symmetry"].checked, mixed["symmetry"].holds) == (1, 2, False)
-    assert "swapping" in mixed["symmetry"].witness
-    assert "gamma = 0" in mixed["lower_bound"].witness
+def test_budgets_follow_the_profile():
+    assert made().budgets("tiny") == {"amount": 1, "other": 7}
+    assert made().run("full").parts[1].total.largest == 3
+    assert made().run("full", amount=9).parts[1].total.largest == 9
+    with pytest.raises(ValueError, match="profile must be one of tiny, quick, full, got 'huge'"):
+        made().budgets("huge")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "Not a name"}, "name must be a lower-case identifier"),
-        ({"number": 0}, "number must be at least 1"),
-        ({"assumptions": ("sunshine",)}, "assumptions must be among"),
+        ({"number": 0}, "number must be at least 1, got 0"),
+        ({"assumptions": ("sunshine",)}, r"assumptions must be among .*, got \['sunshine'\]"),
+        ({"breaks": ()}, "breaks must name a part"),
     ],
 )
-def test_claims_check_their_fields(changes, message):
-    from dataclasses import replace
-
+def test_claims_check_what_they_declare(changes, message):
     with pytest.raises(ValueError, match=message):
-        replace(made_up.claim(1), **changes)
+        made(**changes)
 
 
-def test_a_claim_passes_when_it_holds_and_its_control_fails():
-    holds, fails, outside = (made_up.evidence(verdict) for verdict in (HOLDS, FAILS, OUTSIDE))
-    claim = made_up.claim(1)
-    assert shortcomings(claim, holds, fails) == ()
-    assert "verdict is 'fails'" in shortcomings(claim, fails, fails)[0]
-    assert "verdict is 'outside its assumptions'" in shortcomings(claim, outside, fails)[0]
-    assert "it must fail" in shortcomings(claim, holds, holds)[0]
-    assert "it must fail" in shortcomings(claim, holds, outside)[0]
+def test_claims_need_a_docstring():
+    with pytest.raises(ValueError, match="docstring must be a title"):
+        claim(1, source="s", control="c", breaks=("p",))(lambda check: None)
 
 
-def test_parts_outside_must_be_declared():
-    partly = made_up.holds_in_part(None, None)
-    fails = made_up.evidence(FAILS)
-    assert "does not declare" in shortcomings(made_up.claim(1), partly, fails)[0]
-    assert shortcomings(made_up.claim(1, declared_outside=("beyond",)), partly, fails) == ()
+def test_a_new_file_is_picked_up_by_itself(tmp_path):
+    (tmp_path / "_helper.py").write_text("VALUE = 1.5\n", encoding="utf-8")
+    write_claim(tmp_path, 2)
+    write_claim(tmp_path, 1, "import _helper\n" + f"check.within({made_up.PART!r}, _helper.VALUE, high=2.0)")
+    found = find_claims(tmp_path)
+    assert [one.name for one in found] == ["claim_1", "claim_2"]
+    assert found[0].run().parts[0].total.largest == 1.5
 
 
-def test_all_claims_are_found():
-    """Every file that is no helper is a claim, and none is missing in the middle."""
-    claims = discover()
-    files = {path.stem for path in (Path(__file__).parents[2] / "verification" / "claims").glob("[!_]*.py")}
-    assert {claim.name for claim in claims} == files
-    assert len(claims) >= 17
-    assert [claim.number for claim in claims] == list(range(1, len(claims) + 1))
+def test_a_changed_file_is_read_again(tmp_path):
+    (first,) = claims_of(tmp_path, made_up.HOLDS)
+    (second,) = claims_of(tmp_path, made_up.FAILS)
+    assert (first.run().verdict, second.run().verdict) == ("holds", "fails")
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """Write a package of claims and import it; its modules are forgotten afterwards."""
-
-    def make(files):
-        folder = tmp_path / "made_up_claims"
-        folder.mkdir()
-        (folder / "__init__.py").write_text("", encoding="utf-8")
-        for name, text in files.items():
-            (folder / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
-        monkeypatch.syspath_prepend(str(tmp_path))
-        module = ModuleType("made_up_claims")
-        module.__path__ = [str(folder)]
-        monkeypatch.setitem(sys.modules, "made_up_claims", module)
-        return module
-
-    yield make
-    for name in [name for name in sys.modules if name.startswith("made_up_claims.")]:
-        del sys.modules[name]
-
-
-def test_a_new_file_is_picked_up_by_itself(package):
-    text = "from tests.verification import made_up\nCLAIM = made_up.claim({number})\n"
-    found = discover(
-        package({"claim_2": text.format(number=2), "claim_1": text.format(number=1), "_helper": "nothing = 0\n"})
-    )
-    assert [claim.name for claim in found] == ["claim_1", "claim_2"]
-    assert all(isinstance(claim, Claim) for claim in found)
+def test_claims_travel_as_files(tmp_path):
+    """The decorator hides the function from being found by name."""
+    (found,) = claims_of(tmp_path, made_up.HOLDS)
+    again = pickle.loads(pickle.dumps(found))
+    assert (again.name, again.run(seed=3)) == (found.name, found.run(seed=3))
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"claim_1": "x = 1\n"}, "module claim_1 must define CLAIM"),
-        ({"other": "from tests.verification import made_up\nCLAIM = made_up.claim(1)\n"}, "a Claim named 'other'"),
+        ({}, "claims must be a folder with a Python file for each claim"),
+        ({"claim_1": "x = 1\n"}, "claim_1.py must define a claim, a function 'claim_1' under @claim, got None"),
+        ({"json": "x = 1\n"}, "name of a claim must differ from that of a module in use, got 'json'"),
     ],
 )
-def test_files_that_define_no_claim_are_refused(package, files, message):
+def test_folders_without_claims_are_refused(tmp_path, files, message):
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message):
-        discover(package(files))
+        find_claims(tmp_path)
 
 
-def test_numbers_must_differ(package):
-    text = (
-        "from dataclasses import replace\nfrom tests.verification import made_up\n"
-        "CLAIM = replace(made_up.claim(1), name=__name__.rpartition('.')[2])\n"
-    )
+def test_other_paths_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="claims must be a folder, got"):
+        find_claims(tmp_path / "none")
+    with pytest.raises(ValueError, match="file must be a Python file, got"):
+        load_claim(tmp_path / "none.py")
+
+
+def test_numbers_must_differ(tmp_path):
+    write_claim(tmp_path, 1, name="first")
+    write_claim(tmp_path, 1, name="second")
     with pytest.raises(ValueError, match=r"different numbers, got \[1, 1\]"):
-        discover(package({"first": text, "second": text}))
+        find_claims(tmp_path)
 
 
-def test_selection_keeps_the_order_and_names_what_there_is():
-    claims = [made_up.claim(1), made_up.claim(2)]
-    assert select(claims, ["claim_2", "claim_1"]) == tuple(claims)
-    assert select(claims, []) == tuple(claims)
+def test_selection_keeps_the_order_and_names_what_there_is(tmp_path):
+    claims = claims_of(tmp_path, made_up.HOLDS, made_up.HOLDS)
+    assert select_claims(claims, ["claim_2", "claim_1"]) == claims
+    assert select_claims(claims, []) == claims
     with pytest.raises(ValueError, match="claim must be one of claim_1, claim_2, got 'claim_3'"):
-        select(claims, ["claim_3"])
-
-
-def test_randomness_depends_on_seed_claim_role_and_names_only():
-    paths = [("a", "run"), ("a", "control"), ("b", "run")]
-    draws = {Context(seed, path).rng(name).random() for seed in (0, 1) for path in paths for name in ("x", 1, "1")}
-    assert len(draws) == 2 * 3 * 3
-    assert Context(0, ("a", "run")).rng("x", 2).random() == Context(0, ("a", "run")).rng("x", 2).random()
-
-
-def test_progress_is_reported():
-    seen = []
-    context = Context(0, ("a", "run"), lambda *step: seen.append(step))
-    assert list(context.track("ab", "letters")) == ["a", "b"]
-    assert seen == [("letters", 0, 2), ("letters", 1, 2), ("letters", 2, 2)]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "0"), (1234567.0, "1.23e6"), (-0.5, "-0.5"), (1e-13, "1e-13"), (float("inf"), "inf"), (float("nan"), "-")],
-)
-def test_numbers_are_short(value, text):
-    assert show(value) == text
-    assert interval([value, value]) == text
+        select_claims(claims, ["claim_3"])

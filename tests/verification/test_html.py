@@ -1,18 +1,22 @@
-"""The report as one page: whole, by itself, readable without sight and without network."""
+"""The report as one page: drawn from the file alone, whole, readable without sight and without network."""
 
-import json
+import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from causal_theory.claims import find_claims, read_record
+from causal_theory.claims.files import FILE_NAME
+from causal_theory.claims.report import rich_text, write_report
+from causal_theory.cli import app
 from tests.verification import made_up
-from verification import cli, figures
-from verification.html import rich_text
-from verification.registry import discover
+from tests.verification.made_up import PART, write_claim
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
+CLAIMS = Path(__file__).parents[2] / "verification" / "claims"
 
 
 class Page(HTMLParser):
@@ -46,39 +50,46 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def page(tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "_draw_families", lambda target, seed: [])
-
-    def make(claims):
-        monkeypatch.setattr(cli, "discover", lambda: tuple(claims))
-        CliRunner().invoke(cli.app, ["--out", str(tmp_path / "out")])
+def page(tmp_path):
+    def make(*bodies, **declared):
+        for number, body in enumerate(bodies, 1):
+            write_claim(tmp_path / "claims", number, body, **declared)
+        arguments = ["--claims", str(tmp_path / "claims"), "--out", str(tmp_path / "out")]
+        CliRunner().invoke(app, ["verify", *arguments])
         return Page((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
 
     return make
 
 
 def test_says_what_was_found(page):
-    found = page([made_up.claim(1), made_up.claim(2, run=made_up.fails)])
+    found = page(made_up.HOLDS, made_up.FAILS)
     assert "1 of 2 claims hold and have a negative control that fails" in found.words
-    for text in ("one | two < three", "about one", "a note", "a_b", "0.1235", "witness", "made up"):
+    for text in ("<= 2", "case a < b", "a note", "a_b", "0.1235", "It must fail in: one is less than two."):
         assert text in found.words
     claims = [attributes["id"] for attributes in found.all("details")]
     assert claims == ["claim_1", "claim_2"]
-    links = {attributes["href"] for attributes in found.all("a")}
-    assert {"#claim_1", "#claim_2"} <= links
-    assert "Does not pass: the claim's verdict is 'fails'" in found.words
+    assert {"#claim_1", "#claim_2"} <= {attributes["href"] for attributes in found.all("a")}
+    assert f"Does not pass: part {PART!r} fails" in found.words
+
+
+def test_is_drawn_from_the_file_alone(page, tmp_path):
+    page(made_up.HOLDS + "check.within('grouped', [1.0, 2.0], high=3.0, by='g')")
+    record = read_record(tmp_path / "out" / FILE_NAME)
+    (tmp_path / "again").mkdir()
+    again = write_report(tmp_path / "again", record)
+    assert again.read_bytes() == (tmp_path / "out" / "report.html").read_bytes()
 
 
 def test_says_where_it_stops(page):
     """Parts outside the assumptions are listed at the top, by claim; without any, the page says so."""
-    found = page([made_up.claim(1), made_up.claim(2, run=made_up.holds_in_part, declared_outside=("beyond",))])
-    assert "Where it stops Claim 2, beyond: something" in found.words
-    assert "Nothing outside the assumptions" in page([made_up.claim(1)]).words
+    found = page(made_up.OUTSIDE, outside=("beyond",))
+    assert "Where it stops Claim 1, beyond: 0 of 1 fail, closest 7" in found.words
+    assert "Nothing outside the assumptions" in page(made_up.HOLDS).words
 
 
 def test_stands_by_itself(page):
     """No address is fetched: images are part of the page, styles and the script too."""
-    found = page([made_up.claim(1)])
+    found = page(made_up.HOLDS)
     for tag, attributes in found.elements:
         for name in ("src", "href", "data", "action", "srcset"):
             value = attributes.get(name)
@@ -89,7 +100,7 @@ def test_stands_by_itself(page):
 
 
 def test_is_readable_without_sight(page):
-    found = page([made_up.claim(1)])
+    found = page(made_up.HOLDS)
     assert found.all("html")[0]["lang"] == "en"
     assert found.all("title")
     assert all(len(attributes["alt"]) > 5 for attributes in found.all("img"))
@@ -107,7 +118,7 @@ def test_is_readable_without_sight(page):
 
 
 def test_errors_are_shown(page):
-    found = page([made_up.claim(1, run=made_up.breaks)])
+    found = page(made_up.BREAKS)
     assert "ZeroDivisionError: made to break" in found.words
     assert "0 of 1 claims" in found.words
 
@@ -118,10 +129,10 @@ def test_text_is_not_taken_for_markup():
     )
 
 
-@pytest.mark.parametrize("claim", discover(), ids=lambda claim: claim.name)
+@pytest.mark.parametrize("claim", find_claims(CLAIMS), ids=lambda claim: claim.name)
 def test_formulas_of_all_claims_are_typeset(claim):
     """Every formula becomes MathML in full: no dollar sign and no command is left over."""
-    for text in (claim.statement, claim.source, claim.control_statement):
+    for text in (claim.statement, claim.source, claim.control):
         found = rich_text(text)
         assert found.count("<math") == text.count("$") / 2
         assert "$" not in found
@@ -131,10 +142,8 @@ def test_formulas_of_all_claims_are_typeset(claim):
 
 def test_snippets_run(page, tmp_path, capsys):
     """The Python of the page runs the claim with its profile and seed, to the same result."""
-    page([claim for claim in discover() if claim.name == "edge_score_is_chi2"])
-    record = json.loads((tmp_path / "out" / "verification.json").read_text(encoding="utf-8"))
+    page(made_up.HOLDS)
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    code = re.search(r'id="edge_score_is_chi2-python"><code>(.*?)</code>', text, re.S)[1]
-    exec(code.replace("&#34;", '"').replace("&gt;", ">").replace("&lt;", "<").replace("&#39;", "'"), {})
-    evidence = record["claims"][0]["evidence"]
-    assert capsys.readouterr().out.strip() == f"{evidence['verdict']} {evidence['measured']['text']}"
+    code = html.unescape(re.search(r'id="claim_1-python"><code>(.*?)</code>', text, re.S)[1])
+    exec(code, {})
+    assert capsys.readouterr().out.strip() == "holds 1"

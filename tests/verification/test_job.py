@@ -1,151 +1,150 @@
-"""The command ``python -m verification``: exit status, record, report, interruption, bad usage."""
+"""The command ``causal-theory verify``: exit status, record, processes, interruption, bad usage."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import jsonschema
 import pytest
 from typer.testing import CliRunner
 
+from causal_theory.claims import find_claims, job, read_record
+from causal_theory.claims.files import FILE_NAME, schema, write_record
+from causal_theory.claims.runner import available_processors, run_claims
+from causal_theory.cli import app
 from tests.helpers import PATIENCE, wait_until
 from tests.verification import made_up
-from verification import cli, figures, job, results
+from tests.verification.made_up import PART, claims_of, write_claim
 
-ROOT = Path(cli.__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run the command on made-up claims; returns the exit status, the output and the record, if there is one."""
-    monkeypatch.setattr(figures, "_draw_families", lambda target, seed: [])
+def run(tmp_path):
+    """Run the command on the folder ``claims``; returns the exit status, the output and the record, if there is one."""
 
-    def _run(claims, *arguments, out=tmp_path / "out"):
-        monkeypatch.setattr(cli, "discover", lambda: tuple(claims))
-        found = CliRunner().invoke(cli.app, ["--out", str(out), *arguments])
-        path = out / "verification.json"
-        record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        return found.exit_code, found.output, record
+    def _run(*arguments, out=tmp_path / "out"):
+        given = ["verify", "--claims", str(tmp_path / "claims"), "--out", str(out), *arguments]
+        found = CliRunner().invoke(app, given)
+        path = out / FILE_NAME
+        return found.exit_code, found.output, read_record(path) if path.is_file() else None
 
     return _run
 
 
-def schema():
-    return json.loads(results.SCHEMA.read_text(encoding="utf-8"))
-
-
-def report(tmp_path):
-    return (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-
-
-def test_schema_is_a_schema():
-    jsonschema.Draft202012Validator.check_schema(schema())
-
-
 def test_success(run, tmp_path):
-    status, output, record = run([made_up.claim(1), made_up.claim(2)], "--seed", "7")
-    assert status == 0
+    claims_of(tmp_path / "claims", made_up.HOLDS, made_up.HOLDS)
+    status, output, record = run("--seed", "7", "--profile", "tiny")
+    assert status == 0, output
     assert "claim_1" in output
-    assert record["complete"]
-    assert record["passed"]
-    assert (record["seed"], record["unfinished"], record["requested"]) == (7, [], ["claim_1", "claim_2"])
-    assert record["profile"]["name"] == "quick"
-    assert {"python", "numpy", "scipy", "numba", "causal_theory"} <= set(record["versions"])
-    text = report(tmp_path)
-    assert "2 of 2 claims hold" in text
-    assert "A statement with $x_1$." in text
-    assert "one \\| two &lt; three" in text
-    assert "`python -m verification --claim claim_2 --profile quick --seed 7`" in text
-    for name in ("made_up.png", "made_up.svg"):
+    assert (record.complete, record.passed) == (True, True)
+    assert (record.seed, record.unfinished, record.requested) == (7, (), ("claim_1", "claim_2"))
+    assert (record.profile, record.claims[0].budgets) == ("tiny", {"amount": 1})
+    assert {"python", "numpy", "scipy", "numba", "causal_theory"} <= set(record.versions)
+    for name in ("claim_1_1.png", "claim_1_1.svg"):
         assert (tmp_path / "out" / "figures" / name).stat().st_size > 1000
-    assert "figures/made_up.png" in text
     assert not list((tmp_path / "out").rglob("*tmp*"))
 
 
+def test_every_number_is_a_number(run, tmp_path):
+    claims_of(tmp_path / "claims", made_up.HOLDS)
+    run()
+    (claim,) = json.loads((tmp_path / "out" / FILE_NAME).read_text(encoding="utf-8"))["claims"]
+    assert claim["run"]["tables"][0]["rows"] == [[1, "a_b", 0.123456, None]]
+    closest = claim["run"]["parts"][0]["total"]["closest"]
+    assert (closest["high"], closest["low"], closest["at"]) == (2.0, None, {"case": "a < b"})
+    assert 0.0 < closest["value"]["value"] < 1.0
+    assert claim["opposed"]["parts"][0]["total"]["closest"]["excess"] == 1.0
+
+
 @pytest.mark.parametrize(
-    ("broken", "reason"),
+    ("body", "declared", "reason"),
     [
-        ({"run": made_up.fails}, "the claim's verdict is 'fails'"),
-        ({"run": made_up.outside}, "outside its assumptions"),
-        ({"control": made_up.holds}, "the negative control's verdict is 'holds'"),
-        ({"run": made_up.holds_in_part}, "does not declare"),
-        ({"run": made_up.breaks}, "ZeroDivisionError: made to break"),
+        (made_up.FAILS, {}, f"part '{PART}' fails"),
+        ("check.measure('x', 1.0)", {}, "nothing was judged"),
+        (made_up.HOLDS_ALWAYS, {}, f"the control must break part '{PART}', it does not"),
+        (made_up.HOLDS, {"breaks": ("something else",)}, "the control must break part 'something else', it does not"),
+        (made_up.CONTROL_BREAKS_MORE, {}, "the control breaks part 'another part' as well"),
+        (made_up.HOLDS, {"outside": ("misspelt",)}, "no part is named 'misspelt', which is declared outside"),
+        (made_up.BREAKS, {}, "ZeroDivisionError: made to break"),
+        ("if check.control: raise OSError('late')\n" + made_up.HOLDS, {}, "OSError: late"),
     ],
 )
-def test_exit_status_one_with_the_reason(run, tmp_path, broken, reason):
-    status, output, record = run([made_up.claim(1), made_up.claim(2, **broken)])
+def test_exit_status_one_with_the_reason(run, tmp_path, body, declared, reason):
+    write_claim(tmp_path / "claims", 1)
+    write_claim(tmp_path / "claims", 2, body, **declared)
+    status, output, record = run()
     assert status == 1
     assert reason in output
-    assert record["complete"]
-    assert not record["passed"]
-    assert [claim["passed"] for claim in record["claims"]] == [True, False]
-    assert any(reason in shortcoming for shortcoming in record["claims"][1]["shortcomings"])
-    assert "**Does not pass**" in report(tmp_path)
+    assert (record.complete, record.passed) == (True, False)
+    assert [claim.passed for claim in record.claims] == [True, False]
+    assert any(reason in shortcoming for shortcoming in record.claims[1].shortcomings)
 
 
-def test_declared_parts_outside_do_not_fail(run):
-    status, _, record = run([made_up.claim(1, run=made_up.holds_in_part, declared_outside=("beyond",))])
+def test_declared_parts_outside_do_not_fail(run, tmp_path):
+    write_claim(tmp_path / "claims", 1, made_up.OUTSIDE, outside=("beyond",))
+    status, _, record = run()
     assert status == 0
-    assert record["claims"][0]["evidence"]["parts"][0]["verdict"] == "outside its assumptions"
+    assert record.claims[0].run.parts[0].verdict == "outside its assumptions"
 
 
 def test_interruption_leaves_what_has_finished_marked_incomplete(run, tmp_path):
-    status, output, record = run([made_up.claim(1), made_up.claim(2, run=made_up.interrupts), made_up.claim(3)])
+    claims_of(tmp_path / "claims", made_up.HOLDS, made_up.INTERRUPTS, made_up.HOLDS)
+    status, output, record = run()
     assert status == 130
     assert "interrupted after 1 of 3 claims" in output
-    assert not record["complete"]
-    assert not record["passed"]
-    assert [claim["name"] for claim in record["claims"]] == ["claim_1"]
-    assert record["unfinished"] == ["claim_2", "claim_3"]
-    assert "**Incomplete: the run was interrupted.** Not finished: claim_2, claim_3." in report(tmp_path)
+    assert (record.complete, record.passed) == (False, False)
+    assert [claim.name for claim in record.claims] == ["claim_1"]
+    assert record.unfinished == ("claim_2", "claim_3")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Incomplete: the run was interrupted. Not finished: claim_2, claim_3." in page
 
 
-def test_the_record_grows_with_every_claim(run, monkeypatch):
+def test_the_record_grows_with_every_claim(run, tmp_path, monkeypatch):
     written = []
-    write = job.write_record
-    monkeypatch.setattr(job, "write_record", lambda folder, record: written.append(record) or write(folder, record))
-    run([made_up.claim(1), made_up.claim(2)])
-    assert [len(record["claims"]) for record in written] == [0, 1, 2, 2]
-    assert [record["complete"] for record in written] == [False, False, False, True]
+    monkeypatch.setattr(
+        job, "write_record", lambda folder, record: written.append(record) or write_record(folder, record)
+    )
+    claims_of(tmp_path / "claims", made_up.HOLDS, made_up.HOLDS)
+    run()
+    assert [len(record.claims) for record in written] == [0, 1, 2, 2]
+    assert [record.complete for record in written] == [False, False, False, True]
 
 
 def test_an_old_record_does_not_outlive_the_start_of_a_run(run, tmp_path):
-    run([made_up.claim(1)])
-    _, _, record = run([made_up.claim(1, run=made_up.interrupts)])
-    assert record["claims"] == []
-    assert not record["complete"]
+    claims_of(tmp_path / "claims", made_up.HOLDS)
+    run()
+    claims_of(tmp_path / "claims", made_up.INTERRUPTS)
+    _, _, record = run()
+    assert (record.claims, record.complete) == ((), False)
 
 
-def test_one_claim(run):
-    _, _, record = run(
-        [made_up.claim(1), made_up.claim(2), made_up.claim(3)], "--claim", "claim_3", "--claim", "claim_1"
-    )
-    assert [claim["name"] for claim in record["claims"]] == ["claim_1", "claim_3"]
-
-
-def test_list(run):
-    status, output, record = run([made_up.claim(1)], "--list")
-    assert status == 0
-    assert "claim_1" in output
-    assert "Title 1" in output
-    assert record is None
+def test_some_claims_and_the_list_of_all(run, tmp_path):
+    claims_of(tmp_path / "claims", made_up.HOLDS, made_up.HOLDS, made_up.HOLDS)
+    status, output, record = run("--list")
+    assert (status, record) == (0, None)
+    assert "Title 2" in output
+    _, _, record = run("--only", "claim_3", "--only", "claim_1")
+    assert [claim.name for claim in record.claims] == ["claim_1", "claim_3"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--claim", "nothing"], "claim must be one of claim_1, got 'nothing'"),
-        (["--profile", "huge"], "profile must be one of quick, full, got 'huge'"),
-        (["--jobs", "0"], "greater than or equal to 1"),
-        (["--seed", "-1"], "greater than or equal to 0"),
+        (["--only", "nothing"], "claim must be one of claim_1, got 'nothing'"),
+        (["--profile", "huge"], "profile must be one of tiny, quick, full, got 'huge'"),
+        (["--jobs", "0"], "Invalid value for '--jobs'"),
+        (["--seed", "-1"], "Invalid value for '--seed'"),
         (["--unknown"], "No such option"),
+        (["--claims", "nowhere"], "claims must be a folder, got 'nowhere'"),
     ],
 )
 def test_bad_usage(run, tmp_path, arguments, message):
-    status, output, record = run([made_up.claim(1)], *arguments)
+    claims_of(tmp_path / "claims", made_up.HOLDS)
+    status, output, record = run(*arguments)
     assert status == 2
     assert message in output
     assert record is None
@@ -153,40 +152,136 @@ def test_bad_usage(run, tmp_path, arguments, message):
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(run, tmp_path):
+    claims_of(tmp_path / "claims", made_up.INTERRUPTS)
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     for out in (blocked, blocked / "below"):
-        status, output, _ = run([made_up.claim(1, run=made_up.interrupts)], out=out)
+        status, output, _ = run(out=out)
         assert status == 2
         assert "out must be a folder that can be written" in output
 
 
-def test_records_that_break_the_schema_are_not_written(tmp_path):
-    with pytest.raises(jsonschema.ValidationError):
-        results.write_record(tmp_path, {"format": 1})
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "message"),
     [
-        lambda record: record.update(passed=True, complete=False),
-        lambda record: record.update(unfinished=["claim_2"]),
-        lambda record: record["claims"][0].update(status="error"),
-        lambda record: record["claims"][0].update(evidence=None),
-        lambda record: record["claims"][0]["evidence"].update(verdict="perhaps"),
-        lambda record: record["claims"][0]["evidence"].update(method="guess"),
-        lambda record: record["claims"][0]["evidence"]["measured"].update(number="1"),
-        lambda record: record["claims"][0].update(extra=1),
-        lambda record: record.pop("versions"),
+        (lambda record: record.update(passed=True, complete=False), "passed must be False"),
+        (lambda record: record.update(unfinished=["claim_2"]), "unfinished must be"),
+        (lambda record: record["claims"][0].update(passed=False), "claims.0: .*passed must be True"),
+        (lambda record: record["claims"][0]["run"].update(verdict="fails"), "claims.0.run: .*verdict must be 'holds'"),
+        (lambda record: record["claims"][0]["run"]["parts"][0].update(kind="guess"), "claims.0.run.parts.0.kind"),
+        (lambda record: record["claims"][0]["run"]["parts"][0]["total"].update(count="many"), "total.count"),
+        (lambda record: record["claims"][0].update(extra=1), "claims.0.extra"),
+        (lambda record: record.pop("versions"), "versions"),
+        (lambda record: record.update(format=1), "format"),
     ],
 )
-def test_schema_refuses(run, spoil):
-    _, _, record = run([made_up.claim(1)])
-    jsonschema.validate(record, schema())
-    spoil(record)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(record, schema())
+def test_records_that_are_none_are_refused(run, tmp_path, spoil, message):
+    claims_of(tmp_path / "claims", made_up.HOLDS)
+    run()
+    path = tmp_path / "out" / FILE_NAME
+    content = json.loads(path.read_text(encoding="utf-8"))
+    spoil(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"path must be a record of format 2, got .*{message}"):
+        read_record(path)
+
+
+def test_records_say_where_they_cannot_be_read(tmp_path):
+    with pytest.raises(ValueError, match="path must be a record that can be read"):
+        read_record(tmp_path / "none.json")
+
+
+def test_numbers_that_json_does_not_have_survive(run, tmp_path):
+    body = made_up.HOLDS + "check.measure('seen', [float('inf'), float('nan')])\ncheck.row('t', x=float('-inf'))"
+    claims_of(tmp_path / "claims", body)
+    _, _, record = run()
+    assert "NaN" in (tmp_path / "out" / FILE_NAME).read_text(encoding="utf-8")
+    part = record.claims[0].run.parts[1]
+    assert part.total.largest != part.total.largest
+    assert record.claims[0].run.tables[1].rows[0][0].value == -float("inf")
+
+
+def test_the_schema_names_all_fields():
+    assert {"claims", "seed", "passed"} <= set(schema()["properties"])
+
+
+# In this process and in worker processes.
+
+
+def collect(claims, jobs=1, on_step=lambda *step: None, on_outcome=None):
+    found = []
+    complete = run_claims(claims, "tiny", seed=3, jobs=jobs, on_step=on_step, on_outcome=on_outcome or found.append)
+    return complete, sorted(found, key=lambda claim: claim.number)
+
+
+def test_processes_find_the_same_as_one(tmp_path):
+    claims = claims_of(tmp_path, *[made_up.HOLDS] * 4)
+    (_, alone), (_, together) = collect(claims), collect(claims, jobs=2)
+    timeless = [[replace(one, seconds=0.0, control_seconds=0.0) for one in found] for found in (alone, together)]
+    assert timeless[0] == timeless[1]
+    assert len({one.run.parts[0].total.largest for one in alone}) == 4
+
+
+def test_an_error_in_a_process_is_kept_and_the_others_go_on(tmp_path):
+    complete, found = collect(claims_of(tmp_path, made_up.BREAKS, made_up.HOLDS), jobs=2)
+    assert complete
+    assert [one.passed for one in found] == [False, True]
+    assert "ZeroDivisionError: made to break" in found[0].error
+
+
+def test_a_worker_that_dies_is_an_error_of_what_it_left(tmp_path):
+    complete, found = collect(claims_of(tmp_path, made_up.DIES, made_up.DIES, made_up.DIES), jobs=2)
+    assert complete
+    assert len(found) == 3
+    assert all("a worker process ended" in one.shortcomings[0] for one in found)
+
+
+def test_interruption_stops_worker_processes(tmp_path, monkeypatch):
+    kept, log = [], tmp_path / "log"
+    monkeypatch.setenv("MADE_UP_LOG", str(log))
+
+    def interrupt(claim):
+        kept.append(claim)
+        wait_until(lambda: log.exists() and log.read_text(encoding="ascii").endswith(" "))
+        raise KeyboardInterrupt
+
+    claims = claims_of(tmp_path / "claims", made_up.HOLDS, made_up.DOES_NOT_END)
+    complete, _ = collect(claims, jobs=2, on_outcome=interrupt)
+    assert not complete
+    assert [claim.number for claim in kept] == [1]
+    process = int(log.read_text(encoding="ascii"))  # it was ended before it could write more
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+@pytest.mark.parametrize("limit", [None, "1"])
+def test_processes_share_the_threads(tmp_path, monkeypatch, limit):
+    """A smaller limit on threads is kept."""
+    if limit is None:
+        monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("NUMBA_NUM_THREADS", limit)
+    _, found = collect(claims_of(tmp_path, made_up.THREADS, made_up.THREADS), jobs=2)
+    share = max(1, available_processors() // 2) if limit is None else 1
+    assert [one.run.parts[0].total.largest for one in found] == [share, share]
+    assert os.environ.get("NUMBA_NUM_THREADS") == limit
+
+
+def test_progress_of_processes_arrives(tmp_path):
+    steps = []
+    collect(claims_of(tmp_path, made_up.HOLDS, made_up.HOLDS), jobs=2, on_step=lambda *step: steps.append(step))
+    assert {step[0] for step in steps} == {"claim_1", "claim_2"}
+    assert ("claim_1", "starting", 0, 1) in steps
+
+
+def test_a_project_that_only_installs_the_package(tmp_path):
+    """The command in a folder of its own, which knows nothing of this repository."""
+    claims_of(tmp_path / "my_claims", made_up.HOLDS, made_up.HOLDS)
+    command = [str(Path(sys.executable).with_name("causal-theory")), "verify", "--claims", "my_claims", "--jobs", "2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_record(tmp_path / "results" / FILE_NAME).folder == "my_claims"
+    assert "2 of 2 claims" in " ".join((tmp_path / "results" / "report.html").read_text(encoding="utf-8").split())
 
 
 @pytest.mark.compiled
@@ -196,21 +291,24 @@ def test_the_real_command_stops_at_ctrl_c(tmp_path):
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
     )
-    path = tmp_path / "verification.json"
-
-    def has_a_claim():
-        return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["claims"]
-
+    path = tmp_path / FILE_NAME
     try:
-        wait_until(lambda: has_a_claim() or process.poll() is not None)
+        wait_until(lambda: (path.is_file() and read_record(path).claims) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 130, output
-    record = json.loads(path.read_text(encoding="utf-8"))
-    jsonschema.validate(record, schema())
-    assert not record["complete"]
-    assert record["claims"]
-    assert record["unfinished"]
+    record = read_record(path)
+    assert not record.complete
+    assert record.claims
+    assert record.unfinished
     assert "interrupted after" in output
+
+
+def test_the_claims_of_this_repository_have_their_own_command():
+    from verification import cli
+
+    found = CliRunner().invoke(cli.app, ["--list"])
+    assert found.exit_code == 0
+    assert [line.split()[1] for line in found.output.splitlines()] == [one.name for one in find_claims(cli.CLAIMS)]

@@ -1,70 +1,83 @@
 """Claim 17: what it reports is what the searches found, and its searches can fail."""
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
 from causal_theory import CausalGraph, verify_certificate
+from causal_theory.claims import Check
 from causal_theory.falsification import Instance, find_counterexample
 from causal_theory.falsification.rational import exact_checks
 from verification.claims import no_counterexample_inside as claim
-from verification.context import Context
-from verification.evidence import FAILS, HOLDS, OUTSIDE
-from verification.profiles import QUICK
 
-SMALL = replace(QUICK, search_evaluations=300)
+
+def parts_of(findings):
+    return {part.name: part for part in findings.parts}
 
 
 @pytest.fixture(scope="module")
-def evidence():
-    return claim.run(SMALL, Context(0, ("no_counterexample_inside", "run")))
+def findings():
+    return claim.no_counterexample_inside.run("tiny")
 
 
-def test_one_search_for_each_assumption(evidence):
-    verdicts = {part.name: part.verdict for part in evidence.parts}
-    assert verdicts.pop(claim.MIXING_NAME) == OUTSIDE
-    assert set(verdicts) == {claim.INSIDE_NAME, *claim.DROPPED} - {claim.MIXING_NAME}
-    assert set(verdicts.values()) == {HOLDS}
+@pytest.fixture(scope="module")
+def rows(findings):
+    """Rows of the searches by name, as dictionaries."""
+    table = findings.tables[0]
+    return {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
 
 
-def test_each_counterexample_violates_what_was_dropped_alone(evidence):
+def test_one_search_for_each_assumption(findings):
+    parts = parts_of(findings)
+    assert parts[claim.MIXING].verdict == "outside its assumptions"
+    assert [parts[name].verdict for name in (claim.NONE, claim.SPENT, claim.CERTIFIED)] == ["holds"] * 3
+    assert set(parts[claim.CERTIFIED].groups) == set(claim.DROPPED) - {claim.MIXING_NAME}
+
+
+def test_each_counterexample_violates_what_was_dropped_alone(rows):
     """With the constants of the claim, on matrices that were not asked to satisfy more than what was kept."""
-    rows = {row[0]: row for row in evidence.details[0].rows}
-    assert rows["constant mean dropped"][-1] == "constant mean"
-    assert rows["lower bound dropped"][-1] == "lower bound"
-    assert rows["non-degeneracy dropped"][-1] == "non-degeneracy"
-    assert rows["effective length dropped: star"][-1] == "effective length"
+    assert rows["constant mean dropped"]["violates"] == "constant mean"
+    assert rows["lower bound dropped"]["violates"] == "lower bound"
+    assert rows["non-degeneracy dropped"]["violates"] == "non-degeneracy"
+    assert rows["effective length dropped: star"]["violates"] == "effective length"
 
 
-def test_margins_are_negative_where_certified(evidence):
-    for part in evidence.parts:
-        certified = part.name not in (claim.INSIDE_NAME, claim.MIXING_NAME)
-        assert (part.measured.number < 0.0) == certified
+def test_margins_are_negative_where_certified(rows):
+    for name, row in rows.items():
+        if name in (claim.INSIDE_NAME, claim.MIXING_NAME):
+            assert row["certified margin"] is None
+            assert row["smallest margin"] > 0.0
+        else:
+            assert row["certified margin"] < 0.0
 
 
-def test_the_whole_budget_is_spent_inside(evidence):
-    assert {row[0]: row[1] for row in evidence.details[0].rows}[claim.INSIDE_NAME] == 300
+def test_the_whole_budget_is_spent_inside(rows):
+    assert rows[claim.INSIDE_NAME]["evaluations"] == 300
 
 
 def test_a_search_cut_short_does_not_hold():
-    result = find_counterexample("top_scores_are_edges", claim.INSIDE, 50, 0)
-    part = claim._inside_part(claim.Searched(claim.INSIDE, replace(result, budget=60), False))
-    assert part.verdict == FAILS
+    result, check = find_counterexample("top_scores_are_edges", claim.INSIDE, 50, 0), Check("test")
+    claim.record_search(check, claim.INSIDE_NAME, claim.Searched(replace(result, budget=60), False))
+    parts = parts_of(check.findings())
+    assert (parts[claim.NONE].verdict, parts[claim.SPENT].verdict) == ("holds", "fails")
 
 
 def test_a_false_certificate_proves_nothing():
-    space = claim.DROPPED["constant mean dropped"]
-    result = find_counterexample("top_scores_are_edges", space, 500, 0)
-    assert claim.Searched(space, result, True).proved is not None
-    assert claim.Searched(space, result, False).proved is None
-    assert claim._dropped_part("constant mean dropped", claim.Searched(space, result, False)).verdict == FAILS
+    result, check = find_counterexample("top_scores_are_edges", claim.DROPPED[claim.MEAN_NAME], 500, 0), Check("test")
+    assert claim.Searched(result, True).proved is not None
+    assert claim.Searched(result, False).proved is None
+    claim.record_search(check, claim.MEAN_NAME, claim.Searched(result, False))
+    part = parts_of(check.findings())[claim.CERTIFIED]
+    assert part.verdict == "fails"
+    assert math.isnan(part.total.closest.value.value)
 
 
 def test_control_fails():
-    evidence = claim.control(SMALL, Context(0, ("no_counterexample_inside", "control")))
-    assert evidence.verdict == FAILS
-    assert evidence.parts[0].measured.number < 0.0
+    part = parts_of(claim.no_counterexample_inside.run("tiny", control=True))[claim.NONE]
+    assert part.verdict == "fails"
+    assert part.total.closest.at["margin"] < 0.0
 
 
 @pytest.mark.parametrize("graph", [CausalGraph.chain(10), CausalGraph.binary_tree(10)])

@@ -16,14 +16,20 @@ from causal_theory import (
     TrainingRun,
     parent_attention_loss,
 )
+from causal_theory.claims import Check
 from causal_theory.dynamics.learning_curve import best_multiple_of
 from verification.claims import heads_split_the_parents as split
 from verification.claims import k_head_construction as construction
 from verification.claims import pairwise_information_is_not_enough as pairwise
 from verification.claims import subset_information_finds_parents as subsets
-from verification.context import Context
 
 TENTH = Fraction(1, 10)
+
+
+def verdicts(check):
+    """The verdict of every part that a check has recorded."""
+    return {part.name: part.verdict for part in check.findings().parts}
+
 
 # Claim 18: pairs of tokens.
 
@@ -58,18 +64,19 @@ def test_informations_in_fractions(subset):
 
 def test_informations_of_a_sum_in_closed_form():
     """With noise 1/10 each step of the exclusive or flips with correlation 4/5: one step from 6 and 7, two from 5."""
-    case = pairwise.Exact("sum", pairwise.sum_of_parents(2, TENTH))
-    assert case.hidden
+    case, check = pairwise.Exact("sum", pairwise.sum_of_parents(2, TENTH)), Check("test")
     assert case.rational((6, 7)) == Fraction(4, 5) ** 2
     assert case.singles == (0, 0, Fraction(4, 5) ** 8, 0, 0, Fraction(4, 5) ** 4, 0, 0)
-    assert case.bars < 1.0
+    pairwise.check_sum(check, case)
+    pairwise.check_engine(check, case)
+    assert verdicts(check) == {pairwise.ALONE: "holds", pairwise.BOTH: "holds", pairwise.ENGINE: "holds"}
 
 
 def test_copies_do_not_hide():
-    case = pairwise.Exact("copy", pairwise.copy_of_a_parent(3, TENTH))
+    case, check = pairwise.Exact("copy", pairwise.copy_of_a_parent(3, TENTH)), Check("test")
     assert case.singles[7] == case.rational((6, 7)) > 0
-    assert not case.hidden
-    assert pairwise._hidden_part([case]).verdict == "fails"
+    pairwise.check_sum(check, case)
+    assert verdicts(check) == {pairwise.ALONE: "fails", pairwise.BOTH: "holds"}
 
 
 def test_rational_kernels_are_laws():
@@ -83,37 +90,45 @@ def test_rational_kernels_are_laws():
 
 
 def test_an_engine_that_is_off_is_noticed(monkeypatch):
-    case = pairwise.Exact("sum", pairwise.sum_of_parents(2, TENTH))
+    case, check = pairwise.Exact("sum", pairwise.sum_of_parents(2, TENTH)), Check("test")
     monkeypatch.setattr(pairwise, "rational_information", lambda *_: Fraction(1, 10**9))
-    assert pairwise._engine_part([case]).verdict == "fails"
+    pairwise.check_engine(check, case)
+    assert verdicts(check) == {pairwise.ENGINE: "fails"}
 
 
 def made_up(top, draws=100, lead=1.0):
     """Informations whose parents are on top for some of the draws."""
     found = np.tile([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0 + lead], (draws, 1))
     found[:, 5] = np.where(np.arange(draws) < top, 0.5, 3.0)
+    found[:, :5] += np.linspace(0.0, 0.1, draws)[:, None]  # all vary, so that every lead has an error
     return pairwise.Draws(3, 0.1, found)
 
 
 def test_shares_with_their_intervals():
     found = made_up(40)
-    assert (found.count, found.share) == (40, 0.4)
+    assert found.count == 40
     low, high = found.interval  # Clopper and Pearson for 40 of 100, as printed in tables
     assert (round(low, 4), round(high, 4)) == (0.3033, 0.5028)
     assert made_up(0).interval[0] == 0.0
     assert made_up(100).interval[1] == 1.0
-    assert pairwise._share_part(found).verdict == "holds"
-    assert pairwise._share_part(made_up(70)).verdict == "fails"
+    for one, expected in ((found, "holds"), (made_up(70), "fails")):
+        check = Check("test")
+        pairwise.check_draws(check, one)
+        share, level = check.findings().parts[:2]
+        assert (share.name, share.total.closest.value.value) == (pairwise.ON_TOP, one.count / 100)
+        assert (level.name, level.verdict) == (pairwise.FISHER, expected)
 
 
 def test_least_lead_is_paired():
     found = made_up(90)
-    found.informations[:, :5] += np.linspace(0.0, 0.1, 100)[:, None]  # the others vary too
-    lead, bars, pair = found.lead
+    check = Check("test")
+    pairwise.check_draws(check, found)
+    part = check.findings().parts[-1]
     gaps = np.where(np.arange(100) < 90, 0.5, -2.0)
-    assert pair == (6, 5)
-    assert lead == pytest.approx(gaps.mean(), rel=1e-12)
-    assert bars == pytest.approx(gaps.mean() / (gaps.std(ddof=1) / 10.0), rel=1e-12)
+    assert (part.name, part.verdict) == (pairwise.LEAD, "holds")
+    assert part.total.closest.at == {"parent": 6, "over": 5}
+    assert part.total.closest.value.value == pytest.approx(gaps.mean(), rel=1e-12)
+    assert part.total.closest.value.error == pytest.approx(gaps.std(ddof=1) / 10.0, rel=1e-12)
 
 
 # Claim 19: sets of positions.
@@ -136,7 +151,7 @@ def modified_chi2_by_hand(kernel, subset, length):
 
 def test_values_are_those_of_the_drawn_kernels():
     case = subsets.Case(subsets.TRIGRAM, CausalGraph.ngram(5, 2), 4, 2, 1.0)
-    found = subsets.measure(case, 3, np.random.default_rng(5), subsets.unchanged)
+    found = subsets.measure(case, 3, np.random.default_rng(5))
     kernels = case.prior.sample_transitions(3, (2,), np.random.default_rng(5))[2]
     for kernel, row in zip(kernels, found.values[3], strict=True):
         assert row[found.sets[3].index((0, 2, 3))] == pytest.approx(
@@ -155,14 +170,19 @@ def test_leads_are_paired_and_the_closest_rival_counts():
     singles = np.tile([0.1, 0.2, 3.5], (4, 1))
     found = subsets.Found(case, {1: singles, 2: pairs, 3: truth[:, None] * 0.5})
     gaps = np.array([1.0, 0.0, 3.0, 0.0])
-    lead = found.lead(2)
-    assert (lead.rival, lead.value) == ((0, 2), 1.0)
-    assert lead.bars == pytest.approx(1.0 / (gaps.std(ddof=1) / 2.0), rel=1e-12)
-    assert found.lead(1).rival == (2,)
-    assert found.least.bars == found.lead(1).bars < 0.0
-    assert (found.share, found.single) == (1.0, 0.75)
+    rival, lead, bars = found.lead(2)
+    assert (rival, lead.value) == ((0, 2), 1.0)
+    assert lead.error == pytest.approx(gaps.std(ddof=1) / 2.0, rel=1e-12)
+    assert bars == pytest.approx(1.0 / lead.error, rel=1e-12)
+    assert found.lead(1)[0] == (2,)
+    assert found.lead(1)[2] < 0.0
+    assert (found.first, found.single) == (4, 3)
     assert found.ratio == pytest.approx(2.5 / 3.5, rel=1e-12)
-    assert subsets._family_part(subsets.TRIGRAM, [found]).verdict == "fails"
+    check = Check("test")
+    found.record(check, subsets.AVERAGE, (1, 2))
+    assert verdicts(check) == {subsets.AVERAGE: "fails"}
+    closest = check.findings().parts[0].total.closest
+    assert (closest.at["rival"], closest.value) == ("(2,)", found.lead(1)[1])
 
 
 def test_kernels_without_a_parent():
@@ -173,9 +193,11 @@ def test_kernels_without_a_parent():
 
 
 def test_sets_grow_under_the_ordinary_chi_square_only():
-    context = Context(0, ("test",))
-    assert subsets.growth(subsets.ORDINARY, 4, context).fallen == 0
-    assert subsets.growth(subsets.MODIFIED, 4, context).fallen > 100
+    ordinary, modified = Check("test"), Check("test")
+    subsets.growth(ordinary, subsets.ORDINARY, 4)
+    subsets.growth(modified, subsets.MODIFIED, 4)
+    assert verdicts(ordinary) == {subsets.GROWS: "holds"}
+    assert modified.findings().parts[0].total.failures > 100
 
 
 def test_exclusive_or_has_a_better_pair():
@@ -214,12 +236,18 @@ def test_falls_are_judged_by_rate_price_and_counts():
     price = 4 / (2.0 * (np.array(lengths) - 2))
     fall = construction.Fall(2, 2, lengths, np.ones(3), price - np.log1p(2.0 / np.array(lengths)), price)
     assert fall.normalised == pytest.approx(price, rel=1e-12)
-    assert (fall.over_price, fall.over_counts) == pytest.approx((1.0, 1.0), rel=1e-12)
-    assert fall.exponent == pytest.approx(np.log(38 / 158) / np.log(4.0), rel=1e-12)
-    assert construction._part([fall]).verdict == "holds"
-    rising = fall.excess + np.array([-0.2, 0.0, 0.0])
-    for changes in ({"excess": fall.excess + 0.02}, {"counts": price * 2.0}, {"excess": rising}):
-        assert construction._part([replace(fall, **changes)]).verdict == "fails"
+    assert fall.price == pytest.approx(price, rel=1e-12)
+    assert fall.slopes[-1] == pytest.approx(np.log(38 / 158) / np.log(4.0), rel=1e-12)
+
+    def failing(**changes):
+        check = Check("test")
+        replace(fall, **changes).record(check)
+        return {name for name, verdict in verdicts(check).items() if verdict == "fails"}
+
+    assert failing() == set()
+    assert {construction.EXPONENT, construction.PRICE} <= failing(excess=fall.excess + 0.02)
+    assert failing(counts=price * 2.0) == {construction.COUNTS}
+    assert failing(excess=fall.excess + np.array([-0.2, 0.0, 0.0])) == {construction.FALLS}
 
 
 # Claim 21: two heads take one parent each.
@@ -238,6 +266,12 @@ def trained(attention, loss, error=0.01):
     return split.Split(split.CHAIN, run, 1.2)
 
 
+def failing_parts(one):
+    check = Check("test")
+    one.record(check)
+    return {name for name, verdict in verdicts(check).items() if verdict == "fails"}
+
+
 def on(shift, weight):
     """Attention of one head that gives ``weight`` to the position ``shift`` steps back."""
     return np.eye(6, k=-shift) * weight
@@ -248,22 +282,22 @@ def test_parents_are_taken_by_a_head_each():
     first = CausalGraph.ngram(6, 2).parents[3].index(2)  # the slot of the previous token
     assert one.means[first] == pytest.approx(0.8, rel=1e-12)
     assert one.means[1 - first] == pytest.approx(0.6, rel=1e-12)
-    assert (one.edges, one.lost, one.taken) == (8, 0, True)
-    assert split._part(one).verdict == "holds"
+    assert (one.edges, one.lost) == (8, 0)
+    assert failing_parts(one) == set()
 
 
 @pytest.mark.parametrize(
-    ("attention", "loss"),
+    ("attention", "loss", "part"),
     [
-        pytest.param([on(1, 0.8), on(1, 0.8)], 1.0, id="both heads on the same parent"),
-        pytest.param([on(1, 0.8), on(2, 0.4)], 1.0, id="one parent hardly seen"),
-        pytest.param([on(1, 0.5) + on(2, 0.5)], 1.0, id="one head for both"),
-        pytest.param([on(1, 0.8), on(2, 0.6)], 1.17, id="no better than one parent"),
-        pytest.param([on(1, 0.8), on(2, 0.6)], 0.39, id="below the floor"),
+        pytest.param([on(1, 0.8), on(1, 0.8)], 1.0, split.HEADS, id="both heads on the same parent"),
+        pytest.param([on(1, 0.8), on(2, 0.4)], 1.0, split.HEADS, id="one parent hardly seen"),
+        pytest.param([on(1, 0.5) + on(2, 0.5)], 1.0, split.HEADS, id="one head for both"),
+        pytest.param([on(1, 0.8), on(2, 0.6)], 1.17, split.BELOW, id="no better than one parent"),
+        pytest.param([on(1, 0.8), on(2, 0.6)], 0.39, split.ABOVE, id="below the floor"),
     ],
 )
-def test_parents_that_are_not_taken(attention, loss):
-    assert split._part(trained(attention, loss)).verdict == "fails"
+def test_parents_that_are_not_taken(attention, loss, part):
+    assert failing_parts(trained(attention, loss)) == {part}
 
 
 def test_edges_that_are_lost():

@@ -1,7 +1,5 @@
 """Parts of the claims on the two stages of training."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from causal_theory import (
     population_gradient,
 )
 from causal_theory.chains import chi2_matrix
+from causal_theory.claims import Check
 from causal_theory.dynamics import run_stage1
 from causal_theory.models import causal_softmax
 from tests.helpers import assert_close
@@ -70,7 +69,6 @@ def test_paths_take_gradient_steps():
 def test_runs_of_the_package_are_compared_at_every_step():
     """A path that is wrong at its end, or at an early step only, is noticed; one that goes on after the run is not."""
     task = InContextTask(CausalGraph.chain(4), OrbitPrior(PI))
-    case = stage1_first_order.Case("chain", "orbit", task, 0.1)
     flow_step, steps, beta0 = stage1_first_order.FLOW_STEP, stage1_first_order.STEPS, stage1_first_order.BETAS[-1]
     settings = Stage1(steps=steps, learning_rate=flow_step / beta0, beta0=beta0, records=steps)
     last = run_stage1(task, settings, epsilon=0.1).steps[-1]
@@ -79,7 +77,7 @@ def test_runs_of_the_package_are_compared_at_every_step():
     for wrong, noticed in ((3, True), (last, True), (last + 1, False)):
         spoilt = path.copy()
         spoilt[wrong, 2, 1] += 1e-6
-        deviation = stage1_first_order.package_deviation(case, {"first_order": spoilt})
+        deviation = stage1_first_order.package_deviation(task, 0.1, {"first_order": spoilt})
         assert deviation > 1e-8 if noticed else deviation < 1e-12
 
 
@@ -90,14 +88,14 @@ def test_runs_of_the_package_are_compared_at_every_step():
 def test_distance_from_the_line(size):
     line = stage2_learns_copying.BETA0 / size + 0.7 * (np.eye(size) - 1.0 / size)
     start = stage2_learns_copying.BETA0 * np.eye(size)
-    assert stage2_learns_copying.Path("on it", np.array([start, line])).deviation < 1e-15
+    assert stage2_learns_copying.Path(np.array([start, line])).deviation < 1e-15
     assert_close(stage2_learns_copying.copying(np.array([start, line])), [0.01, 0.7], rtol=1e-12)
-    shifted = stage2_learns_copying.Path("another column sum", np.array([line + 1e-3]))
+    shifted = stage2_learns_copying.Path(np.array([line + 1e-3]))
     assert_close(shifted.deviation, 1e-3, rtol=1e-9)
     bent = line.copy()
     bent[0, 1] += 1e-3
     bent[1, 0] -= 1e-3
-    assert_close(stage2_learns_copying.Path("not symmetric", np.array([bent])).deviation, 1e-3, rtol=1e-9)
+    assert_close(stage2_learns_copying.Path(np.array([bent])).deviation, 1e-3, rtol=1e-9)
 
 
 def test_relabelings_are_those_of_the_orbit():
@@ -107,7 +105,7 @@ def test_relabelings_are_those_of_the_orbit():
 
 def test_explicit_paths_average_gradients():
     graph = CausalGraph.chain(6)
-    path = stage2_learns_copying.explicit_path("two matrices", graph, [PI, PI[::-1, ::-1]], 1)
+    path = stage2_learns_copying.explicit_path(graph, [PI, PI[::-1, ::-1]], 1)
     start = stage2_learns_copying.BETA0 * np.eye(3)
     one, other = (
         parent_attention_gradient(InContextTask(graph, PointPrior(pi)), start, epsilon=0.01).value
@@ -117,13 +115,21 @@ def test_explicit_paths_average_gradients():
     assert_close(path.spread, np.abs(one - other).max(), rtol=1e-13)
 
 
-def test_growth_and_fall_are_the_smallest_steps():
+def test_growth_and_fall_are_judged_in_every_step():
+    """The smallest step decides; a fall must exceed the bounds of both losses."""
     alpha, losses = np.array([0.0, 0.5, 0.6]), np.array([1.0, 0.9, 0.7])
-    growth = stage2_learns_copying.Growth("chain", OrbitPrior(PI), 50, alpha, losses, 0.0)
-    assert_close([growth.growth, growth.fall], [0.1, 0.1], rtol=1e-12)
-    assert stage2_learns_copying._growth_part([growth]).verdict == "holds"
-    for changes in ({"alpha": alpha[[0, 2, 1]]}, {"losses": losses[[0, 2, 1]]}, {"error": 0.06}):
-        assert stage2_learns_copying._growth_part([replace(growth, **changes)]).verdict == "fails"
+    cases = {
+        "right": (alpha, losses, 0.0, ["holds", "holds"]),
+        "alpha shrinks": (alpha[[0, 2, 1]], losses, 0.0, ["fails", "holds"]),
+        "loss rises": (alpha, losses[[0, 2, 1]], 0.0, ["holds", "fails"]),
+        "uncertain losses": (alpha, losses, 0.06, ["holds", "fails"]),
+    }
+    for label, (growing, falling, error, verdicts) in cases.items():
+        check = Check("growth")
+        cells = stage2_learns_copying.judge_growth(check, growing, falling, error)
+        assert [part.verdict for part in check.findings().parts] == verdicts, label
+        if label == "right":
+            assert_close([cells["smallest growth in a step"], cells["smallest fall (nats)"]], [0.1, 0.1], rtol=1e-12)
 
 
 def test_matrices_of_stage_2():
@@ -250,15 +256,15 @@ def test_sharp_heads_differ_in_the_row_of_the_query_only(head):
 
 def test_predictions_beyond_the_attention_error_fail(head):
     """On the same sequences and matrices, counts along the chain pass, and those along other edges do not."""
-    A1, A2 = head.run.stage1.A1, head.run.stage2.A2
-    graphs = [CausalGraph.chain(12), *induction_head._other_graphs(12).values()]
+    graphs = [CausalGraph.chain(12), *induction_head.other_graphs(12).values()]
     verdicts = []
     for graph in graphs:
-        distances = induction_head._distances(head, head.tokens, graph, A1, A2, head.alpha)
-        verdicts.append(induction_head._trained_part("counts", [induction_head.Trial(head, distances)]).verdict)
+        check = Check("counts")
+        induction_head.judge_trained(check, "counts", head, graph, head.tokens, head.run.stage1.A1)
+        verdicts.append(check.findings().verdict)
     assert verdicts == ["holds", "fails", "fails"]
 
 
 def test_rates_are_slopes_against_alpha():
     alphas = np.array(induction_head.ALPHAS)
-    assert_close(induction_head._rate(3.0 * np.exp(-0.7 * alphas)), 0.7, rtol=1e-12)
+    assert_close(induction_head.rate(3.0 * np.exp(-0.7 * alphas)), 0.7, rtol=1e-12)

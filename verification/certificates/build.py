@@ -8,7 +8,7 @@ __all__ = ["build"]
 
 
 def build() -> tuple[Entry, ...]:
-    """Certify all instances and write them; the files depend on nothing but ``instances.py``."""
+    """Certify all instances and write them; the file depends on nothing but ``instances.py``."""
     made = ((one.name, one.family, certify_edge_scores(one.graph, one.transition, one.epsilon)) for one in INSTANCES)
     return write_library(made)
 

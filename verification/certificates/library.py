@@ -1,50 +1,54 @@
-"""Reading and writing the library: one JSON file for each certificate, and an index."""
+"""Read and write the library: one JSON file with all certificates, and what is said about each."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from causal_theory import Certificate
-from causal_theory.certificates import read_certificate, write_certificate
+from causal_theory.certificates.files import certificate_from_dict, certificate_to_dict
+from causal_theory.errors import FileFormatError
 from causal_theory.files import write_text
 from verification.certificates.conditions import CONDITIONS, check_conditions
 
-__all__ = ["FOLDER", "Entry", "read_library", "write_library"]
+__all__ = ["LIBRARY", "Entry", "read_library", "write_library"]
 
-FOLDER = Path(__file__).parent
-INDEX = "index.json"
+LIBRARY = Path(__file__).with_name("library.json")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One certificate of the library, and what the index says about it.
+    """One certificate of the library, and what the library says about it.
 
     Attributes
     ----------
     name : str
-        Also the name of the file.
+        Family, length and matrix.
     family : str
         The graph family.
     violates : tuple of str
         Conditions that the instance does not satisfy.
     holds : bool
         Whether the parent wins in every child row.
-    folder : Path
-        Where the file is.
+    content : dict
+        The certificate, as ``certificate_to_dict`` returns it.
     """
 
     name: str
     family: str
     violates: tuple[str, ...]
     holds: bool
-    folder: Path = FOLDER
+    content: dict[str, Any]
 
     @cached_property
     def certificate(self) -> Certificate:
         """The certificate as it is in the file; whether it is true is for ``verify_certificate`` to say."""
-        return read_certificate(self.folder / f"{self.name}.json")
+        try:
+            return certificate_from_dict(self.content)
+        except FileFormatError as error:
+            raise FileFormatError(f"library must hold certificates, {self.name!r} is none: {error}") from error
 
     @property
     def found(self) -> tuple[str, ...]:
@@ -61,13 +65,13 @@ class Entry:
         return "; ".join(check.witness for check in checks if check.name in self.violates)
 
 
-def read_library(folder: Path = FOLDER) -> tuple[Entry, ...]:
-    """Return the entries in the order of the index; certificates are read when they are looked at.
+def read_library(path: Path = LIBRARY) -> tuple[Entry, ...]:
+    """Return the entries in the order of the file; certificates are read when they are looked at.
 
     Parameters
     ----------
-    folder : path
-        Where the files are; by default beside this module.
+    path : path
+        The file; by default the one beside this module.
 
     Returns
     -------
@@ -79,20 +83,21 @@ def read_library(folder: Path = FOLDER) -> tuple[Entry, ...]:
     >>> len(entries) >= 50, sum(not entry.holds for entry in entries) >= 10
     (True, True)
     """
-    content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    content = json.loads(path.read_text(encoding="utf-8"))
     return tuple(
-        Entry(one["name"], one["family"], tuple(one["violates"]), one["holds"], folder) for one in content["entries"]
+        Entry(one["name"], one["family"], tuple(one["violates"]), one["holds"], one["certificate"])
+        for one in content["entries"]
     )
 
 
-def write_library(made: Iterable[tuple[str, str, Certificate]], folder: Path = FOLDER) -> tuple[Entry, ...]:
-    """Write certificates with their names and families, and the index; files of other names are removed.
+def write_library(made: Iterable[tuple[str, str, Certificate]], path: Path = LIBRARY) -> tuple[Entry, ...]:
+    """Write certificates with their names and families, a line each.
 
     Parameters
     ----------
     made : iterable of (str, str, Certificate)
         Name, graph family, certificate.
-    folder : path
+    path : path
         Where to write.
 
     Returns
@@ -103,18 +108,19 @@ def write_library(made: Iterable[tuple[str, str, Certificate]], folder: Path = F
     for name, family, certificate in made:
         checks = check_conditions(certificate.graph, certificate.transition, certificate.epsilon)
         violates = tuple(check.name for check in checks if not check.holds)
-        write_certificate(certificate, folder / f"{name}.json")
-        entries.append(Entry(name, family, violates, certificate.holds, folder))
-    index = {
-        "conditions": list(CONDITIONS),
-        "entries": [
-            {"name": one.name, "family": one.family, "violates": list(one.violates), "holds": one.holds}
-            for one in entries
-        ],
-    }
-    write_text(folder / INDEX, json.dumps(index, indent=1) + "\n")
-    known = {INDEX, *(f"{one.name}.json" for one in entries)}
-    for path in folder.glob("*.json"):
-        if path.name not in known:
-            path.unlink()
+        entries.append(Entry(name, family, violates, certificate.holds, certificate_to_dict(certificate)))
+    lines = (
+        json.dumps(
+            {
+                "name": one.name,
+                "family": one.family,
+                "violates": one.violates,
+                "holds": one.holds,
+                "certificate": one.content,
+            }
+        )
+        for one in entries
+    )
+    head = f'{{\n"conditions": {json.dumps(CONDITIONS)},\n"entries": [\n'
+    write_text(path, head + ",\n".join(lines) + "\n]\n}\n")
     return tuple(entries)

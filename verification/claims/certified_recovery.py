@@ -1,47 +1,28 @@
 """Claim 16: recovery of edges, certified one instance at a time, and failures that violate one condition alone."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory import Certificate, OrbitPrior, verify_certificate
 from causal_theory.chains import chi2_matrix
+from causal_theory.claims import Check, budget, claim
 from causal_theory.errors import TransitionError
 from causal_theory.falsification.critical import smallest_margin
 from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask
 from verification.certificates import CONDITIONS, Entry, read_library
 from verification.certificates.conditions import SHORTEST
-from verification.claim import Claim
-from verification.context import Context
 from verification.ensembles import FAMILIES, GAMMA, family_graph
-from verification.evidence import (
-    OUTSIDE,
-    AssumptionSummary,
-    Cell,
-    Evidence,
-    Part,
-    Reading,
-    Regime,
-    Table,
-    combine_verdicts,
-    summarise_assumptions,
-    verdict_of,
-)
-from verification.profiles import Profile
-from verification.text import show
 
 ALL_HOLD, ANYWAY = "all conditions hold", "recovered all the same"
-"""The kinds of entries whose edges are all recovered: as the theorem says, and although a condition is violated."""
+"""Entries whose edges are all recovered: as the theorem says, and although a condition is violated."""
 
 ALONE = "lower bound alone"
 """Failures that need five symbols: two rare ones carry the dependence, and the bias decides among the others."""
-
-SEARCH = "lower bound alone, at random"
-"""The same looked for among random matrices with zeros, where it is not found."""
 
 PHRASES = {
     "constant_mean": "trace not 1",
@@ -58,23 +39,17 @@ SEARCHED_LENGTH, EPSILON = 12, 0.01
 SHORT = 10
 """Longest sequences of the control, which has to find one wrong entry only."""
 
+TRUE = "untrue numbers, conditions and verdicts of certificates, by the second route"
+RECOVERED = "smallest margin where every edge is certified as recovered"
+LOST = "smallest margin where an edge is certified as lost"
+SEARCH = "smallest margin of random matrices with zeros that violate the lower bound alone"
+
 Array = NDArray[np.float64]
-Change = Callable[[Certificate], Certificate]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """One entry of the library after all of it was computed anew.
-
-    Attributes
-    ----------
-    entry : Entry
-        What the index says.
-    certificate : Certificate
-        What was checked.
-    problems : tuple of str
-        What is not true of it.
-    """
+    """An entry of the library, the certificate that was checked for it, and what is not true of them."""
 
     entry: Entry
     certificate: Certificate
@@ -103,7 +78,7 @@ def check_entry(entry: Entry, certificate: Certificate) -> Checked:
 
 
 def kind_of(entry: Entry) -> str:
-    """Return the name of the part that an entry belongs to."""
+    """Return a group of entries by what they violate and whether they recover every edge."""
     if not entry.violates:
         return ALL_HOLD
     if entry.holds:
@@ -113,31 +88,19 @@ def kind_of(entry: Entry) -> str:
     return PHRASES[alone[0]] if len(alone) == 1 else ALONE if not alone else "several conditions"
 
 
-def _part(name: str, found: Sequence[Checked]) -> Part:
-    """Judge the entries of one kind: every number true, every verdict as listed."""
-    wins = name in (ALL_HOLD, ANYWAY)
-    as_listed = [one for one in found if not one.problems and one.certificate.holds == wins]
-    margins = [float(one.margin) for one in found]
-    extreme = min(margins) if wins else max(margins)
-    word = "recovered" if wins else "lost"
-    return Part(
-        name=name,
-        verdict=verdict_of(len(as_listed) == len(found)),
-        predicted=Reading(f"{len(found)} of {len(found)} certified as {word}", float(len(found))),
-        measured=Reading(
-            f"{len(as_listed)} of {len(found)}; {'smallest' if wins else 'largest'} of the margins {show(extreme)}",
-            float(len(as_listed)),
-        ),
-        error=Reading("none: rational arithmetic", 0.0),
-        method="exact",
-    )
-
-
-def _kinds(checked: Sequence[Checked]) -> dict[str, list[Checked]]:
-    found: dict[str, list[Checked]] = {}
-    for one in checked:
-        found.setdefault(kind_of(one.entry), []).append(one)
-    return found
+def record_entry(check: Check, one: Checked) -> None:
+    """Record that everything about an entry is true, and that its edges are recovered or lost as its kind says."""
+    kind = kind_of(one.entry)
+    at: dict[str, Any] = {"by": kind, "certificate": one.entry.name}
+    check.equal(TRUE, len(one.problems), 0, wrong=one.wrong, **at)
+    if kind in (ALL_HOLD, ANYWAY):
+        check.positive(RECOVERED, one.margin, **at)
+    else:
+        check.within(LOST, one.margin, high=0, **at)
+    if not one.certificate.holds or one.problems:
+        row: dict[str, Any] = {"certificate": one.entry.name, "violates": kind, "what decides": one.entry.witness}
+        row |= {"smallest margin": float(one.margin), "not true": one.wrong}
+        check.row("Certified failures, and entries that are not true", row)
 
 
 def sparse_matrix(rng: np.random.Generator) -> Array | None:
@@ -160,107 +123,17 @@ def sparse_matrix(rng: np.random.Generator) -> Array | None:
     return matrix if inside and matrix.min() * size < GAMMA else None
 
 
-def _search(profile: Profile, context: Context) -> Part:
+def _search(check: Check, matrices: int) -> None:
     """Look for a matrix that violates the lower bound alone and loses an edge."""
-    tried, lost, least = 0, 0, np.inf
-    for k in context.track(range(profile.edge_forests), "matrices with zeros"):
-        rng = context.rng("zeros", k)
+    for k in check.track(range(matrices), "matrices with zeros"):
+        rng = check.rng("zeros", k)
         matrix = sparse_matrix(rng)
         if matrix is None:
             continue
         for family in FAMILIES:
             task = InContextTask(family_graph(family, SEARCHED_LENGTH, rng), OrbitPrior(matrix))
             margin, error, _ = smallest_margin(task, EPSILON)
-            tried, lost, least = tried + 1, lost + (margin < -ERROR_BARS * error), min(least, margin)
-    return Part(
-        name=SEARCH,
-        verdict=OUTSIDE,
-        predicted=Reading("nothing: the failures that are known were built"),
-        measured=Reading(f"{lost} of {tried} random instances at T = {SEARCHED_LENGTH} lose an edge", float(lost)),
-        error=Reading(f"smallest margin {show(float(least))}, roundoff far below"),
-        method="exact",
-    )
-
-
-def _table(checked: Sequence[Checked]) -> Table:
-    """All failures, and how many of the others there are of each kind and family."""
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (
-            one.entry.name,
-            kind_of(one.entry),
-            one.entry.witness,
-            show(float(one.margin)),
-            one.wrong or "valid",
-        )
-        for one in checked
-        if not one.certificate.holds or one.problems
-    )
-    return Table(
-        "Certified failures, and entries that are not true",
-        ("certificate", "violates", "what decides", "smallest margin", "second route"),
-        rows or (("none", "", "", "", ""),),
-    )
-
-
-def _counts(checked: Sequence[Checked]) -> Table:
-    families = sorted({one.entry.family for one in checked})
-    rows: list[tuple[Cell, ...]] = []
-    for kind, found in _kinds(checked).items():
-        rows.append((kind, *(sum(one.entry.family == family for one in found) for family in families)))
-    return Table("Certificates by kind and graph", ("kind", *families), tuple(rows))
-
-
-def _assumptions(checked: Sequence[Checked]) -> tuple[AssumptionSummary, ...]:
-    """Which of the four assumptions the orbits satisfy, for the instances that should recover and for the others."""
-    groups = {
-        "orbits, all conditions hold": [one for one in checked if not one.entry.violates],
-        "orbits, some condition is violated": [one for one in checked if one.entry.violates],
-    }
-    return tuple(
-        summary
-        for label, found in groups.items()
-        if found
-        for summary in summarise_assumptions(
-            label, [OrbitPrior(np.array(one.certificate.transition, dtype=np.float64)) for one in found]
-        )
-    )
-
-
-def _evidence(checked: Sequence[Checked], more: Sequence[Part]) -> Evidence:
-    kinds = _kinds(checked)
-    parts = [*(_part(name, found) for name, found in kinds.items()), *more]
-    wrong = [one for one in checked if one.problems]
-    lost = sum(not one.entry.holds for one in checked)
-    problem = f"; not true: {wrong[0].wrong} of {wrong[0].entry.name}" if wrong else ""
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=Reading(f"{len(checked)} certificates true, {lost} of them of failures", float(len(checked))),
-        measured=Reading(f"{len(checked) - len(wrong)} are true{problem}", float(len(checked) - len(wrong))),
-        error=Reading("none: rational arithmetic on both routes", 0.0),
-        method="exact",
-        assumptions=_assumptions(checked),
-        regime=Regime(None, "single instances, T from 6 to 20"),
-        parts=tuple(parts),
-        details=(_table(checked), _counts(checked)),
-        notes=(
-            f"Conditions are {', '.join(CONDITIONS)}, decided as fractions with gamma = {GAMMA:g}; symmetry holds for "
-            "every orbit. The last three are conditions on the graph and on epsilon, not on the prior.",
-            "The lower bound implies mixing (second singular value of B below 1 - gamma/S), so that mixing cannot fail "
-            "alone. The failures without mixing are exact ties: tokens alternate for ever between two symbols, and the "
-            "great-grandparent tells as much as the parent.",
-            "The lower bound matters by itself: with five symbols two rare ones that follow each other can carry most "
-            "of ||B||, while the common ones are nearly independent and the bias of a finite sequence decides "
-            f"among them. With three and four symbols no such instance of at least {SHORTEST} tokens is known: the "
-            "random search of the last part finds none, nor did descents on the margin.",
-        ),
-    )
-
-
-def run(profile: Profile, context: Context) -> Evidence:
-    """Compute all of every certificate anew, by the second route."""
-    entries = read_library()
-    checked = [check_entry(entry, entry.certificate) for entry in context.track(entries, "certificates")]
-    return _evidence(checked, [_search(profile, context)])
+            check.within(SEARCH, margin, low=0, error=error, bars=ERROR_BARS, by=family, matrix=k)
 
 
 def altered(certificate: Certificate, rng: np.random.Generator) -> tuple[Certificate, str]:
@@ -272,34 +145,62 @@ def altered(certificate: Certificate, rng: np.random.Generator) -> tuple[Certifi
     return replace(certificate, scores=tuple(map(tuple, scores))), f"scores[{row}][{column}]"
 
 
-def control(profile: Profile, context: Context) -> Evidence:
-    """Alter one score of one certificate by a part in 10^30."""
-    entries = [entry for entry in read_library() if entry.certificate.graph.length <= SHORT]
-    rng = context.rng("entry")
+def _checked(check: Check) -> list[Checked]:
+    """Compute all certificates anew; in the control only short ones, one of them altered."""
+    entries = read_library()
+    if not check.control:
+        return [check_entry(entry, entry.certificate) for entry in check.track(entries, "certificates")]
+    entries = tuple(entry for entry in entries if entry.certificate.graph.length <= SHORT)
+    rng = check.rng("entry")
     chosen = int(rng.integers(len(entries)))
-    checked = []
-    for k, entry in enumerate(context.track(entries, "certificates")):
-        certificate = altered(entry.certificate, rng)[0] if k == chosen else entry.certificate
-        checked.append(check_entry(entry, certificate))
-    return _evidence(checked, [])
+    found = []
+    for k, entry in enumerate(check.track(entries, "certificates")):
+        found.append(check_entry(entry, altered(entry.certificate, rng)[0] if k == chosen else entry.certificate))
+    return found
 
 
-CLAIM = Claim(
-    name="certified_recovery",
-    number=16,
-    title="Recovery and its failures, certified",
-    statement=(
-        r"For each instance of a library (chains, pairs, binary trees, stars, random forests; $S = 2$ to $5$; $T \le "
-        r"20$) the verdict on $\operatorname{argmax}_{j \le i} G_{ij} = p(i)$ is proved in rational arithmetic, and "
-        r"proved again by a second route. Where the assumptions hold and the sequence is not too short every edge is "
-        r"recovered. Failures are certified for each condition that is violated alone: a trace other than 1, $\lVert B "
-        r"\rVert_F < \gamma$, no mixing, no lower bound, a star, large $\varepsilon$, short sequences."
-    ),
+@claim(
+    16,
     source="Nichani, Damian, Lee (ICML 2024), main theorem, stage 1, and its assumptions one by one",
-    predicted="every number of every certificate is true; verdicts as listed",
+    control="One score of one certificate is altered by a part in 10^30; it must be found, with its name.",
+    breaks=(TRUE,),
+    outside=(SEARCH,),
     assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
-    run=run,
-    control_statement="One score of one certificate is altered by a part in 10^30; it must be found, with its name.",
-    control=control,
-    declared_outside=(SEARCH,),
 )
+def certified_recovery(check: Check, matrices: int = budget(tiny=10, quick=200, full=2000)) -> None:
+    r"""Recovery and its failures, certified.
+
+    For each instance of a library (chains, pairs, binary trees, stars, random forests; $S = 2$ to $5$; $T \le 20$) the
+    verdict on $\operatorname{argmax}_{j \le i} G_{ij} = p(i)$ is proved in rational arithmetic, and proved again by a
+    second route. Where the assumptions hold and the sequence is not too short every edge is recovered. Failures are
+    certified for each condition that is violated alone: a trace other than 1, $\lVert B \rVert_F < \gamma$, no mixing,
+    no lower bound, a star, large $\varepsilon$, short sequences.
+    """
+    checked = _checked(check)
+    for one in checked:
+        record_entry(check, one)
+    if not check.control:
+        _search(check, matrices)
+    families = sorted({one.entry.family for one in checked})
+    kinds = [(kind_of(one.entry), one.entry.family) for one in checked]
+    for kind in dict.fromkeys(kind for kind, _ in kinds):
+        row = {"kind": kind, **{family: kinds.count((kind, family)) for family in families}}
+        check.row("Certificates by kind and graph", row)
+    for label, violated in (("all conditions hold", False), ("some condition is violated", True)):
+        own = [one.certificate.transition for one in checked if bool(one.entry.violates) == violated]
+        check.assumptions(f"orbits, {label}", [OrbitPrior(np.array(rows, dtype=np.float64)) for rows in own])
+    check.note(
+        f"Conditions are {', '.join(CONDITIONS)}, decided as fractions with gamma = {GAMMA:g}; symmetry holds for "
+        "every orbit. The last three are conditions on the graph and on epsilon, not on the prior."
+    )
+    check.note(
+        "The lower bound implies mixing (second singular value of B below 1 - gamma/S), so that mixing cannot fail "
+        "alone. The failures without mixing are exact ties: tokens alternate for ever between two symbols, and the "
+        "great-grandparent tells as much as the parent."
+    )
+    check.note(
+        "The lower bound matters by itself: with five symbols two rare ones that follow each other can carry most of "
+        "||B||, while the common ones are nearly independent and the bias of a finite sequence decides among them. "
+        f"With three and four symbols no such instance of at least {SHORTEST} tokens is known: the random search, at "
+        f"T = {SEARCHED_LENGTH}, finds none, nor did descents on the margin."
+    )

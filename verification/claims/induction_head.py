@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +19,10 @@ from causal_theory import (
     stationary_distribution,
     train_population,
 )
+from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import best_multiple
 from causal_theory.models import causal_softmax
-from verification.claim import Claim
-from verification.context import Context
 from verification.ensembles import trace_one_matrix
-from verification.evidence import (
-    METHODS,
-    Cell,
-    Curve,
-    Evidence,
-    Part,
-    Plot,
-    Reading,
-    Regime,
-    Table,
-    combine_verdicts,
-    summarise_assumptions,
-    verdict_of,
-)
-from verification.profiles import Profile
-from verification.text import interval, show
 
 SIZES = (3, 5)
 """Numbers of symbols, in turn."""
@@ -61,6 +45,18 @@ FITTED = (12.0, 20.0)
 BAND = (0.95, 1.05)
 ENOUGH = 4.0
 """Standard errors that a difference of sampled means must exceed."""
+
+LIMIT = "query on itself, from counts with both additions"
+CURVES = (LIMIT, *(f"{case}, from N_qb / N_q" for case in ("query on itself", "query uniform", "trained attention")))
+"""Predictions, attention exact unless trained, and the counts from which their distance is taken."""
+
+EXACT = "with exact attention to the parents the model predicts what the counts formula does"
+ARRIVAL = "stage 1 ends with attention of at least 1 - 1/T on every parent"
+TRAINED = "total variation of the trained model from the counts formula, over tanh(alpha / 2T)"
+RATE = "the distance from the counts with both additions falls like exp(-alpha): its rate"
+FLOOR = "the distance between counts with and without the additions falls with T, for every matrix"
+SURPLUS = "attention on children of the query's symbol exceeds their share of the positions"
+GROWTH = "attention on children of the query's symbol grows from the shortest sequences to the longest"
 
 Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
@@ -87,14 +83,12 @@ def counting_head(tokens: Tokens, sources: Tokens, size: int, alpha: float, quer
     on_query = (tokens == query) @ query_row
     own = np.exp(alpha * (on_query[:, None] - 1.0)) * (np.arange(size) == query)
     weighted = here + np.exp(-alpha) * elsewhere + own
-    prediction: Array = weighted / weighted.sum(axis=1, keepdims=True)
-    return prediction
+    return np.asarray(weighted / weighted.sum(axis=1, keepdims=True))
 
 
 def total_variation(one: Array, other: Array) -> Array:
     """Half the sum of absolute differences, for each sequence."""
-    distance: Array = 0.5 * np.abs(one - other).sum(axis=1)
-    return distance
+    return np.asarray(0.5 * np.abs(one - other).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -103,8 +97,8 @@ class Head:
 
     Attributes
     ----------
-    number : int
-        Which transition matrix.
+    number, length, size : int
+        Which transition matrix; T and S.
     prior : OrbitPrior
         The prior.
     run : PopulationRun
@@ -113,26 +107,20 @@ class Head:
         Multiple of I for A2 with the smallest loss.
     tokens : ndarray, shape (n, T)
         Sequences of the task.
-    epsilon : float
-        1/T.
     """
 
     number: int
+    length: int
+    size: int
     prior: OrbitPrior
     run: PopulationRun
     best: float
     tokens: Tokens
-    epsilon: float
 
     @property
-    def length(self) -> int:
-        """T."""
-        return int(self.tokens.shape[1])
-
-    @property
-    def size(self) -> int:
-        """S."""
-        return self.prior.vocab_size
+    def label(self) -> dict[str, Any]:
+        """Name the head in tables and comparisons."""
+        return {"T": self.length, "matrix": self.number + 1, "S": self.size}
 
     @property
     def alpha(self) -> float:
@@ -154,9 +142,9 @@ class Head:
         """Total variation that an attention error of 1/T can cause: each logit moves by at most ``alpha / T``."""
         return float(np.tanh(abs(self.alpha) / (2.0 * self.length)))
 
-    def predict(self, A1: Array, A2: Array) -> Array:
+    def predict(self, A1: Array, A2: Array, tokens: Tokens | None = None) -> Array:
         """Return the predictions of a model with these matrices."""
-        return ReducedTransformer(A1, A2, self.epsilon).forward(self.tokens)
+        return ReducedTransformer(A1, A2, 1.0 / self.length).forward(self.tokens if tokens is None else tokens)
 
     def copying_matrix(self, alpha: float) -> Array:
         """Return a point of the line on which stage 2 moves."""
@@ -165,11 +153,8 @@ class Head:
     def sharp(self, query_row: str) -> Array:
         """Return logits that attend to the parents exactly; the query row trained, on itself or uniform."""
         logits = SHARP * np.eye(self.length, k=-1)
-        logits[-1] = 0.0
-        if query_row == "trained":
-            logits[-1] = self.run.stage1.A1[-1]
-        elif query_row == "itself":
-            logits[-1, -1] = SHARP
+        rows = {"trained": self.run.stage1.A1[-1], "itself": SHARP * np.eye(self.length)[-1], "uniform": 0.0}
+        logits[-1] = rows[query_row]
         return logits
 
     def masses(self) -> Array:
@@ -182,20 +167,12 @@ class Head:
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         children, followers = weights[:, 1:-1], same[:, :-2]
-        return np.stack(
-            [
-                (children * followers).sum(axis=1),
-                (children * ~followers).sum(axis=1),
-                weights[:, 0],
-                weights[:, -1],
-            ],
-            axis=1,
-        )
+        on_children = [(children * chosen).sum(axis=1) for chosen in (followers, ~followers)]
+        return np.stack([*on_children, weights[:, 0], weights[:, -1]], axis=1)
 
     def shares(self) -> Array:
         """Share of the positions that are children of the query's symbol, for each sequence."""
-        share: Array = (self.tokens[:, :-2] == self.tokens[:, -1:]).sum(axis=1) / self.length
-        return share
+        return np.asarray((self.tokens[:, :-2] == self.tokens[:, -1:]).sum(axis=1) / self.length)
 
     def transition_estimate(self) -> tuple[NDArray[np.bool_], Array]:
         """Return which sequences have a child of the query's symbol, and for those the estimate ``N_qb / N_q``."""
@@ -212,429 +189,211 @@ class Head:
         """
         here, _ = counts(self.tokens, sources_of(CausalGraph.chain(self.length)), self.size)
         here = here + (self.tokens[:, -1:] == np.arange(self.size))
-        limit: Array = here / here.sum(axis=1, keepdims=True)
-        return limit
+        return np.asarray(here / here.sum(axis=1, keepdims=True))
 
 
 def train(matrix: Array, number: int, length: int, sequences: int, rng: np.random.Generator) -> Head:
     """Run both stages on a chain, and draw sequences."""
     prior = OrbitPrior(matrix)
     task = InContextTask(CausalGraph.chain(length), prior)
-    beta0 = Stage1().beta0
-    stage1 = Stage1(steps=STAGE1_STEPS, learning_rate=FLOW_STEP * length / beta0)
+    stage1 = Stage1(steps=STAGE1_STEPS, learning_rate=FLOW_STEP * length / Stage1().beta0)
     run = train_population(task, epsilon=1.0 / length, stage1=stage1, stage2=STAGE2)
     best, _ = best_multiple(task, epsilon=1.0 / length)
-    return Head(number, prior, run, best, task.sample(sequences, rng).tokens, 1.0 / length)
-
-
-def _heads(profile: Profile, context: Context, lengths: Sequence[int]) -> list[Head]:
-    jobs = [(k, length) for length in lengths for k in range(profile.training_matrices)]
-    found = []
-    for k, length in context.track(jobs, "both stages"):
-        matrix = trace_one_matrix(SIZES[k % len(SIZES)], context.rng("matrix", k))
-        found.append(train(matrix, k, length, profile.training_sequences, context.rng("tokens", k, length)))
-    return found
+    return Head(number, length, prior.vocab_size, prior, run, best, task.sample(sequences, rng).tokens)
 
 
 def _distances(head: Head, tokens: Tokens, graph: CausalGraph, A1: Array, A2: Array, alpha: float) -> Array:
     """Total variation between a model and the counting head on the edges of a graph, for each sequence."""
-    predicted = ReducedTransformer(A1, A2, head.epsilon).forward(tokens)
     expected = counting_head(tokens, sources_of(graph), head.size, alpha, causal_softmax(A1)[-1])
-    return total_variation(predicted, expected)
+    return total_variation(head.predict(A1, A2, tokens), expected)
 
 
-def _identity_part(heads: Sequence[Head]) -> Part:
+def judge_trained(check: Check, setting: str, head: Head, graph: CausalGraph, tokens: Tokens, A1: Array) -> None:
+    """Record distances of the trained A2 from the counts formula, over what an attention error of 1/T allows."""
+    distances = _distances(head, tokens, graph, A1, head.run.stage2.A2, head.alpha)
+    check.within(TRAINED, distances / head.bound, high=1.0, by=setting, **head.label)
+    cells = {"mean": float(distances.mean()), "largest": float(distances.max()), "tanh(alpha / 2T)": head.bound}
+    check.row("Total variation from the counts formula", {"setting": setting, **head.label, **cells})
+
+
+def _judge_exact(check: Check, head: Head) -> None:
     """Exact attention to the parents, any alpha, three query rows: an identity."""
-    worst, number = 0.0, 0
-    for head in heads:
-        graph = CausalGraph.chain(head.length)
-        for query_row in ("trained", "itself", "uniform"):
-            A1 = head.sharp(query_row)
-            for alpha in (head.alpha, *ALPHAS):
-                # A constant in each column is invisible to the softmax.
-                A2 = head.copying_matrix(alpha) + 0.3
-                distances = _distances(head, head.tokens, graph, A1, A2, alpha)
-                worst, number = max(worst, float(distances.max())), number + len(distances)
-    return Part(
-        name="exact attention to the parents",
-        verdict=verdict_of(worst <= ROUNDOFF),
-        predicted=Reading(f"equal to the counts formula, to {ROUNDOFF:g}", 0.0),
-        measured=Reading(f"differ by at most {show(worst)} in {number} predictions", worst),
-        error=Reading("roundoff"),
-        method=METHODS[0],
-    )
+    graph = CausalGraph.chain(head.length)
+    for query_row in ("trained", "itself", "uniform"):
+        for alpha in (head.alpha, *ALPHAS):
+            # A constant in each column is invisible to the softmax.
+            A2 = head.copying_matrix(alpha) + 0.3
+            distances = _distances(head, head.tokens, graph, head.sharp(query_row), A2, alpha)
+            check.within(EXACT, distances, high=ROUNDOFF, by=f"query row {query_row}", alpha=alpha, **head.label)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Trained matrices on sequences, beside the counts formula.
-
-    Attributes
-    ----------
-    head : Head
-        Whose matrices.
-    distances : ndarray
-        Total variation, for each sequence.
-    """
-
-    head: Head
-    distances: Array
-
-    @property
-    def used(self) -> float:
-        """Largest distance over what an attention error of 1/T allows."""
-        return float(self.distances.max() / self.head.bound)
-
-
-def _trained_part(name: str, trials: Sequence[Trial]) -> Part:
-    worst = max(trials, key=lambda trial: trial.used)
-    total = sum(len(trial.distances) for trial in trials)
-    largest = float(worst.distances.max())
-    return Part(
-        name=name,
-        verdict=verdict_of(worst.used <= 1.0),
-        predicted=Reading("the counts formula, to tanh(alpha / 2T)", worst.head.bound),
-        measured=Reading(f"up to {show(worst.used)} of that: {show(largest)}; {total} sequences", largest),
-        error=Reading("roundoff"),
-        method=METHODS[0],
-    )
-
-
-def _arrival_part(heads: Sequence[Head]) -> Part:
-    worst = max(heads, key=lambda head: head.leak * head.length)
-    return Part(
-        name="stage 1 reaches the parents",
-        verdict=verdict_of(all(head.run.stage1.status == "converged" for head in heads)),
-        predicted=Reading("attention of at least 1 - 1/T on every parent", 1.0),
-        measured=Reading(f"attention on other keys at most {show(worst.leak * worst.length, 4)} / T", worst.leak),
-        error=Reading("roundoff"),
-        method=METHODS[0],
-    )
+def _show_head(check: Check, head: Head) -> None:
+    """Record what stage 1 reached, and where both layers attend to."""
+    reached = np.nanmin(head.run.stage1.attention_on_parents[-1])
+    check.within(ARRIVAL, reached, low=1.0 - 1.0 / head.length, **head.label)
+    masses, shares = head.masses().T, head.shares()
+    surplus = masses[0] - shares
+    error = surplus.std(ddof=1) / np.sqrt(len(surplus))
+    check.positive(SURPLUS, surplus.mean(), error=error, kind="standard error", bars=ENOUGH, **head.label)
+    cells = {**head.label, "trained alpha": head.alpha, "best alpha": head.best}
+    columns = ("attention on children of q", "on other children", "on position 0", "on the query")
+    cells |= {column: float(mass.mean()) for column, mass in zip(columns, masses, strict=True)}
+    cells |= {"share of children of q": float(shares.mean())}
+    check.row("Trained models: attention of the second layer", cells)
+    row, transition = head.attention[-1], head.prior.transition
+    drive = float(np.mean(np.diagonal(transition) / stationary_distribution(transition))) - 1.0
+    cells = {**head.label, "most on other keys than the parent": head.leak, "that times T": head.leak * head.length}
+    cells |= {"sum_a pi_aa / (S mu_a) - 1": drive}
+    cells |= {"query's row: on itself": float(row[-1]), "most on another position": float(row[:-1].max())}
+    check.row("Attention of the first layer after stage 1", cells)
 
 
 def _sharpening(heads: Sequence[Head]) -> dict[str, Array]:
     """Mean distances from counts at each alpha, averaged over heads."""
-    found: dict[str, list[list[float]]] = {"limit": [], "itself": [], "uniform": [], "trained": []}
+    found = []
     for head in heads:
         known, estimate = head.transition_estimate()
-        limit = head.count_limit()
-        own: dict[str, list[float]] = {name: [] for name in found}
+        limit, own = head.count_limit(), []
         for alpha in ALPHAS:
-            A2 = head.copying_matrix(alpha)
-            itself = head.predict(head.sharp("itself"), A2)
-            own["limit"].append(float(total_variation(itself, limit).mean()))
-            rows = {
-                "itself": itself,
-                "uniform": head.predict(head.sharp("uniform"), A2),
-                "trained": head.predict(head.run.stage1.A1, A2),
-            }
-            for name, predicted in rows.items():
-                own[name].append(float(total_variation(predicted[known], estimate).mean()))
-        for name, values in own.items():
-            found[name].append(values)
-    return {name: np.mean(values, axis=0) for name, values in found.items()}
+            layers = (head.sharp("itself"), head.sharp("uniform"), head.run.stage1.A1)
+            predicted = [head.predict(A1, head.copying_matrix(alpha)) for A1 in layers]
+            distances = [total_variation(one[known], estimate).mean() for one in predicted]
+            own.append([total_variation(predicted[0], limit).mean(), *distances])
+        found.append(own)
+    return dict(zip(CURVES, np.mean(found, axis=0).T, strict=True))
 
 
-def _rate(distances: Array) -> float:
+def rate(distances: Array) -> float:
     """Rate at which a distance falls against alpha, over the fitted range."""
     first, last = (ALPHAS.index(alpha) for alpha in FITTED)
     return float(-np.polyfit(ALPHAS[first : last + 1], np.log(distances[first : last + 1]), 1)[0])
 
 
-def _limit_part(curves: dict[int, dict[str, Array]]) -> Part:
-    rates = [_rate(own["limit"]) for own in curves.values()]
-    final = max(float(own["limit"][-1]) for own in curves.values())
-    return Part(
-        name="large alpha, query row on itself",
-        verdict=verdict_of(all(BAND[0] <= rate <= BAND[1] for rate in rates)),
-        predicted=Reading(f"distance from the counts like exp(-alpha): rate 1 (band {BAND[0]} to {BAND[1]})", 1.0),
-        measured=Reading(
-            f"rate {interval(rates, 4)} over T; distance {show(final)} at alpha = {ALPHAS[-1]:g}",
-            float(np.median(rates)),
-        ),
-        error=Reading(f"spread {show(float(np.ptp(rates)))}", float(np.ptp(rates))),
-        method=METHODS[0],
-    )
+def _sharpen(check: Check, by_length: dict[int, list[Head]]) -> None:
+    """Let alpha grow, with exact and with trained attention."""
+    rates, curves = [], {}
+    for length, heads in by_length.items():
+        curves = _sharpening(heads)
+        rates.append(rate(curves[LIMIT]))
+        check.within(RATE, rates[-1], *BAND, T=length)
+        for k, alpha in enumerate(ALPHAS):
+            cells = {"T": length, "alpha": alpha, "exp(-alpha)": float(np.exp(-alpha))}
+            cells |= {name: float(values[k]) for name, values in curves.items()}
+            check.row("Mean total variation from counts", cells)
+    check.measure("median and spread of these rates", np.median(rates), error=np.ptp(rates), kind="spread")
+    x = np.array([float(np.exp(alpha)) for alpha in ALPHAS])
+    lines = {**{name: (x, values) for name, values in curves.items()}, "slope -1, to compare with": (x, 2.0 / x)}
+    title = f"Distance of the head from counting, T = {length}"
+    text = "Distance against exp(alpha), double logarithmic axes; only exact counts are approached for ever."
+    check.figure(title, lines, x="exp(alpha)", y="mean total variation", description=text)
 
 
-def _floors(heads: Sequence[Head]) -> list[float]:
-    """Mean distances of the two limits, with and without the two added transitions, per head."""
-    found = []
-    for head in heads:
-        known, estimate = head.transition_estimate()
-        found.append(float(total_variation(head.count_limit()[known], estimate).mean()))
-    return found
+def _added(head: Head) -> float:
+    """Mean distance of the counts with both additions from those without."""
+    known, estimate = head.transition_estimate()
+    return float(total_variation(head.count_limit()[known], estimate).mean())
 
 
-def _floor_part(heads: Sequence[Head], lengths: Sequence[int]) -> Part:
-    """Judge that the added transitions matter less and less as sequences grow."""
-    floors = {length: _floors([head for head in heads if head.length == length]) for length in lengths}
-    falls = all(
-        one > other for short, long in pairwise(lengths) for one, other in zip(floors[short], floors[long], strict=True)
-    )
-    means = [float(np.mean(floors[length])) for length in lengths]
-    exponent = float(np.polyfit(np.log(lengths), np.log(means), 1)[0])
-    return Part(
-        name="counts with and without the added transitions",
-        verdict=verdict_of(falls),
-        predicted=Reading("their distance falls with T, for every matrix"),
-        measured=Reading(
-            f"{', '.join(f'{show(mean)} at T = {length}' for mean, length in zip(means, lengths, strict=True))}; "
-            f"exponent {show(exponent)}",
-            exponent,
-        ),
-        error=Reading("means over sequences that contain a child of the query's symbol"),
-        method=METHODS[-1],
-    )
+def _lengthen(check: Check, by_length: dict[int, list[Head]]) -> None:
+    """Compare sequences of different lengths under the same matrices."""
+    lengths = list(by_length)
+    floors = [[_added(head) for head in heads] for heads in by_length.values()]
+    means = [float(np.mean(own)) for own in floors]
+    for length, mean in zip(lengths, means, strict=True):
+        check.measure("mean distance between counts with and without the additions", mean, by=f"T = {length}")
+    for longer, (short, long) in zip(lengths[1:], pairwise(floors), strict=True):
+        drop = np.subtract(short, long)
+        check.positive(FLOOR, drop, T=longer, matrix=np.arange(1, len(drop) + 1))
+    check.measure("exponent of this mean distance in T", np.polyfit(np.log(lengths), np.log(means), 1)[0])
+    for one, other in zip(by_length[lengths[0]], by_length[lengths[-1]], strict=True):
+        first, last = (head.masses()[:, 0] for head in (one, other))
+        error = np.hypot(first.std(ddof=1), last.std(ddof=1)) / np.sqrt(len(first))
+        grown = last.mean() - first.mean()
+        check.positive(GROWTH, grown, error=error, kind="standard error", bars=ENOUGH, matrix=one.number + 1)
 
 
-def _mass_part(heads: Sequence[Head], lengths: Sequence[int]) -> Part:
-    """Judge that attention goes to the followers of the query, and more so on longer sequences."""
-    surplus, growth = [], []
-    for head in heads:
-        surplus.append(_in_errors(head.masses()[:, 0] - head.shares()))
-    ends = [[head for head in heads if head.length == length] for length in (lengths[0], lengths[-1])]
-    for short, long in zip(*ends, strict=True):
-        one, other = (head.masses()[:, 0] for head in (short, long))
-        error = np.hypot(one.std(ddof=1), other.std(ddof=1)) / np.sqrt(len(one))
-        growth.append(float((other.mean() - one.mean()) / error))
-    means = [[float(head.masses()[:, 0].mean()) for head in end] for end in ends]
-    return Part(
-        name="attention on children of the query's symbol",
-        verdict=verdict_of(min(surplus) > ENOUGH and min(growth) > ENOUGH),
-        predicted=Reading(f"more than their share, and more on longer sequences, by {ENOUGH:g} s.e."),
-        measured=Reading(
-            f"{interval(means[0], 2)} at T = {lengths[0]}, {interval(means[1], 2)} at T = {lengths[-1]}; at least "
-            f"{show(min(surplus))} s.e. above the share, grows by at least {show(min(growth))} s.e.",
-            min(means[1]),
-        ),
-        error=Reading("standard errors of means over sequences"),
-        method=METHODS[-1],
-    )
-
-
-def _in_errors(values: Array) -> float:
-    return float(values.mean() / (values.std(ddof=1) / np.sqrt(len(values))))
-
-
-def _head_table(trials: Sequence[Trial]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for trial in trials:
-        head = trial.head
-        children, others, first, query = head.masses().mean(axis=0)
-        rows.append(
-            (
-                head.length,
-                f"{head.number + 1} (S = {head.size})",
-                show(head.alpha),
-                show(head.best),
-                show(float(head.shares().mean())),
-                show(float(children)),
-                show(float(others)),
-                show(float(first)),
-                show(float(query)),
-                show(float(trial.distances.mean())),
-                show(float(trial.distances.max())),
-                show(head.bound),
-            )
-        )
-    columns = (
-        "T", "matrix", "trained alpha", "best alpha", "share of children of q", "attention on them",
-        "on other children", "on position 0", "on the query", "mean distance from the formula", "largest",
-        "tanh(alpha / 2T)",
-    )  # fmt: skip
-    title = "Trained models: attention of the second layer, and total variation from the counts formula"
-    return Table(title, columns, tuple(rows))
-
-
-def _query_table(heads: Sequence[Head]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for head in heads:
-        transition = head.prior.transition
-        drive = float(np.mean(np.diagonal(transition) / stationary_distribution(transition))) - 1.0
-        row = head.attention[-1]
-        rows.append(
-            (
-                head.length,
-                f"{head.number + 1} (S = {head.size})",
-                show(drive),
-                show(float(row[-1])),
-                show(row[:-1].max()),
-            )
-        )
-    columns = ("T", "matrix", "sum_a pi_aa / (S mu_a) - 1", "attention on itself", "largest on another position")
-    return Table("The query's own row after stage 1", columns, tuple(rows))
-
-
-def _sharpening_table(curves: dict[str, Array], length: int) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (alpha, show(float(np.exp(-alpha))), *(show(float(values[k])) for values in curves.values()))
-        for k, alpha in enumerate(ALPHAS)
-    ]
-    columns = (
-        "alpha", "exp(-alpha)", "exact attention, query on itself: from counts with both additions",
-        "the same: from N_qb / N_q", "exact attention, query uniform: from N_qb / N_q",
-        "trained attention: from N_qb / N_q",
-    )  # fmt: skip
-    return Table(f"Mean total variation from counts, T = {length}", columns, tuple(rows))
-
-
-def _plot(curves: dict[str, Array], length: int) -> Plot:
-    x = tuple(float(np.exp(alpha)) for alpha in ALPHAS)
-    labels = {
-        "limit": "query on itself, from counts with additions",
-        "itself": "query on itself, from N_qb / N_q",
-        "uniform": "query uniform, from N_qb / N_q",
-        "trained": "trained attention, from N_qb / N_q",
-    }
-    return Plot(
-        name="induction_head",
-        title=f"Distance of the head from counting, T = {length}",
-        xlabel="exp(alpha)",
-        ylabel="mean total variation",
-        curves=(
-            *(Curve(labels[name], x, tuple(values)) for name, values in curves.items()),
-            Curve("slope -1, to compare with", x, tuple(2.0 / np.array(x))),
-        ),
-        description="Distance against exp(alpha), double logarithmic axes; only exact counts are approached for ever.",
-    )
-
-
-def run(profile: Profile, context: Context) -> Evidence:
-    """Train on chains, and compare predictions with counts along the chain."""
-    lengths = profile.training_lengths
-    heads = _heads(profile, context, lengths)
-    trials = []
-    for head in heads:
-        A1, A2 = head.run.stage1.A1, head.run.stage2.A2
-        trials.append(Trial(head, _distances(head, head.tokens, CausalGraph.chain(head.length), A1, A2, head.alpha)))
-    curves = {length: _sharpening([head for head in heads if head.length == length]) for length in lengths}
-    identity, trained = _identity_part(heads), _trained_part("trained attention", trials)
-    limit = _limit_part(curves)
-    parts = (
-        identity,
-        _arrival_part(heads),
-        trained,
-        limit,
-        _floor_part(heads, lengths),
-        _mass_part(heads, lengths),
-    )
-    longest = lengths[-1]
-    priors = [head.prior for head in heads if head.length == longest]
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=Reading("the counts formula: exactly, and to tanh(alpha / 2T) after training"),
-        measured=Reading(
-            f"{show(identity.measured.number or 0.0)} with exact attention; after training {trained.measured.text}",
-            trained.measured.number,
-        ),
-        error=Reading("roundoff; sequences are a sample"),
-        method=METHODS[-1],
-        assumptions=summarise_assumptions("orbit priors of trace 1", priors),
-        regime=Regime(
-            False,
-            f"the formula at every T; attention on children of the query's symbol still grows at T = {longest}",
-        ),
-        parts=parts,
-        details=(_head_table(trials), _query_table(heads), _sharpening_table(curves[longest], longest)),
-        plots=(_plot(curves[longest], longest),),
-        notes=(
-            "The formula is evaluated from counts alone, the prediction by the model, on "
-            f"{profile.training_sequences} sequences per model; the formula must hold on every one.",
-            "An attention error of 1/T moves each logit by at most alpha / T, down where the parent equals the query "
-            "and up elsewhere: ratios of weights move by at most e^(2 alpha / T), hence the weights by at most "
-            "tanh(alpha / 2T) in total variation.",
-            "Position 0 has no parent and a single key, its own: it counts as a transition from s_0 to s_0.",
-            "The query's own row is trained as well. It always equals itself, so that its own score does not fade as "
-            "those of the others in this row do: its limit is sum_a pi_aa / (S mu_a) - 1 (eps to 0). Where that is "
-            "positive the row is driven to itself, and once it is there the head counts a transition from q to q that "
-            "never happened; a weak drive does not get there before stage 1 ends. Where it is negative the row turns "
-            "away from itself and spreads over the others. Stage 2 is run with a uniform key for the query, which is "
-            "close to the second case. The difference is one term beside N_q.",
-            "Trained heads are soft. At finite T the best alpha is finite: part of the attention stays on other "
-            "children, which smooths the estimate. Attention on children of the query's symbol comes near 1 only as T "
-            "grows.",
-            "With trained attention alpha cannot grow for ever: once alpha / T is large, small differences between "
-            "rows decide which child wins, and the distance from N_qb / N_q rises again (last column).",
-        ),
-    )
-
-
-def _other_graphs(length: int) -> dict[str, CausalGraph]:
+def other_graphs(length: int) -> dict[str, CausalGraph]:
     """Graphs whose edges are not those of the chain: every second one, and none."""
     shifted = [-1, -1, *range(length - 3)]
     return {"pairs": CausalGraph.pairs(length), "parents two positions back": CausalGraph.from_parents(shifted)}
 
 
-def control(profile: Profile, context: Context) -> Evidence:
+def _oppose(check: Check, head: Head, sequences: int) -> None:
     """Ask the same of the trained matrices on other graphs, and of a first layer that was not trained."""
-    length = profile.training_lengths[0]
-    heads = _heads(profile, context, [length])
-    trials: dict[str, list[Trial]] = {}
-    for head in heads:
-        A1, A2 = head.run.stage1.A1, head.run.stage2.A2
-        for name, graph in _other_graphs(length).items():
-            rng = context.rng("tokens", name, head.number)
-            tokens = InContextTask(graph, head.prior).sample(profile.training_sequences, rng).tokens
-            found = _distances(head, tokens, graph, A1, A2, head.alpha)
-            trials.setdefault(f"chain's matrices on {name}", []).append(Trial(head, found))
-        untrained = _distances(head, head.tokens, CausalGraph.chain(length), np.zeros_like(A1), A2, head.alpha)
-        trials.setdefault("first layer not trained", []).append(Trial(head, untrained))
-    parts = [_trained_part(name, own) for name, own in trials.items()]
-    mildest = min(parts, key=lambda part: part.measured.number or 0.0)
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=mildest.predicted,
-        measured=Reading(f"{mildest.name}: {mildest.measured.text}", mildest.measured.number),
-        error=mildest.error,
-        method=METHODS[0],
-        assumptions=summarise_assumptions("orbit priors of trace 1", [head.prior for head in heads]),
-        regime=Regime(None, f"T = {length}"),
-        parts=tuple(parts),
-        details=(
-            Table(
-                f"Total variation from the counts formula, T = {length}",
-                ("setting", "mean", "largest", "bound"),
-                tuple(
-                    (
-                        name,
-                        interval([float(trial.distances.mean()) for trial in own]),
-                        interval([float(trial.distances.max()) for trial in own]),
-                        interval([trial.head.bound for trial in own]),
-                    )
-                    for name, own in trials.items()
-                ),
-            ),
-        ),
-    )
+    for name, graph in other_graphs(head.length).items():
+        tokens = InContextTask(graph, head.prior).sample(sequences, check.rng("tokens", name, head.number)).tokens
+        judge_trained(check, f"chain's matrices on {name}", head, graph, tokens, head.run.stage1.A1)
+    chain, uniform = CausalGraph.chain(head.length), np.zeros((head.length, head.length))
+    judge_trained(check, "first layer not trained", head, chain, head.tokens, uniform)
 
 
-CLAIM = Claim(
-    name="induction_head",
-    number=10,
-    title="On a chain the trained model is an induction head",
-    statement=(
-        r"Let $N_{qb}$ count the positions $i \ge 1$ of the context with $s_{i-1} = q$ and $s_i = b$, and $M_b$ those "
-        r"with $s_{i-1} \ne q$ and $s_i = b$. With $A_2 = \alpha (I - 11^T/S) + \mathrm{const}$ and a first layer that "
-        r"attends to the parents the model predicts exactly "
-        r"$f_b \propto e^{\alpha} N_{qb} + M_b + e^{\alpha [s_0 = q]} [s_0 = b] + e^{\alpha\kappa} [q = b]$, with "
-        r"$\kappa$ the attention of the query's row on tokens equal to $q$. After stage 1 it does so up to the "
-        r"attention error $1/T$: total variation at most $\tanh(\alpha / 2T)$. As $\alpha$ grows $f$ tends to the "
-        r"empirical transition estimate $N_{qb} / N_q$, up to the terms of position 0 and of the query, which are "
-        r"$O(1 / N_q)$; to the counts with both of these terms, where the query's row attends to itself, it tends like "
-        r"$e^{-\alpha}$. Training moves attention to the positions whose parent equals the query, the more the longer "
-        r"the sequence."
-    ),
+@claim(
+    10,
     source=(
         "Olsson et al., In-context learning and induction heads (2022), for the name; Nichani, Damian, Lee (ICML "
         "2024): on a chain Algorithm 1 learns one"
     ),
-    predicted="equal to the counts formula, exactly or within the attention error",
-    assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
-    run=run,
-    control_statement=(
+    control=(
         "The matrices trained on a chain on sequences of other graphs, with counts along their edges; and a first "
         "layer that was not trained, on the chain."
     ),
-    control=control,
+    breaks=(TRAINED,),
+    assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
 )
+def induction_head(
+    check: Check,
+    lengths: tuple[int, ...] = budget(tiny=(20, 100), quick=(20, 50, 100), full=(20, 50, 100, 200, 400)),
+    matrices: int = budget(tiny=2, quick=2, full=8),
+    sequences: int = budget(tiny=300, quick=1000, full=4000),
+) -> None:
+    r"""On a chain the trained model is an induction head.
+
+    Let $N_{qb}$ count the positions $i \ge 1$ of the context with $s_{i-1} = q$ and $s_i = b$, and $M_b$ those with
+    $s_{i-1} \ne q$ and $s_i = b$. With $A_2 = \alpha (I - 11^T/S) + \mathrm{const}$ and a first layer that attends to
+    the parents the model predicts exactly $f_b \propto e^{\alpha} N_{qb} + M_b + e^{\alpha [s_0 = q]} [s_0 = b] +
+    e^{\alpha\kappa} [q = b]$, with $\kappa$ the attention of the query's row on tokens equal to $q$. After stage 1 it
+    does so up to the attention error $1/T$: total variation at most $\tanh(\alpha / 2T)$. As $\alpha$ grows $f$ tends
+    to the empirical transition estimate $N_{qb} / N_q$, up to the terms of position 0 and of the query, which are
+    $O(1 / N_q)$; to the counts with both of these terms, where the query's row attends to itself, it tends like
+    $e^{-\alpha}$. Training moves attention to the positions whose parent equals the query, the more the longer the
+    sequence.
+    """
+    by_length: dict[int, list[Head]] = {length: [] for length in lengths[: 1 if check.control else None]}
+    for length, k in check.track([(t, k) for t in by_length for k in range(matrices)], "both stages"):
+        matrix = trace_one_matrix(SIZES[k % len(SIZES)], check.rng("matrix", k))
+        head = train(matrix, k, length, sequences, check.rng("tokens", k, length))
+        by_length[length].append(head)
+        if check.control:
+            _oppose(check, head, sequences)
+            continue
+        _judge_exact(check, head)
+        _show_head(check, head)
+        judge_trained(check, "trained attention", head, CausalGraph.chain(length), head.tokens, head.run.stage1.A1)
+    check.assumptions("orbit priors of trace 1", [head.prior for head in by_length[length]])
+    if check.control:
+        return
+    _sharpen(check, by_length)
+    _lengthen(check, by_length)
+    check.note(
+        "The formula is evaluated from counts alone, the prediction by the model; the formula must hold on every "
+        "sequence, at every T. Position 0 has no parent and a single key, its own: it counts as a transition from s_0 "
+        f"to s_0. Attention on children of the query's symbol still grows at T = {lengths[-1]}."
+    )
+    check.note(
+        "An attention error of 1/T moves each logit by at most alpha / T, down where the parent equals the query and "
+        "up elsewhere: ratios of weights move by at most e^(2 alpha / T), hence the weights by at most tanh(alpha / "
+        "2T) in total variation."
+    )
+    check.note(
+        "The query's own row always equals itself, so that its own score does not fade as others in this row do: its "
+        "limit is sum_a pi_aa / (S mu_a) - 1 (eps to 0). Where that is positive the row is driven to itself, and once "
+        "it is there the head counts a transition from q to q that never happened; a weak drive does not get there "
+        "before stage 1 ends. Where it is negative the row turns away from itself and spreads over the others. Stage 2 "
+        "is run with a uniform key for the query, which is close to the second case. The difference is one term beside "
+        "N_q."
+    )
+    check.note(
+        "Trained heads are soft: at finite T the best alpha is finite, and attention left on other children smooths "
+        "the estimate. Nor can alpha grow for ever with trained attention: once alpha / T is large, small differences "
+        "between rows decide which child wins, and the distance from N_qb / N_q rises again."
+    )

@@ -1,31 +1,14 @@
 """Claim 9: the best loss of stage 2 approaches the entropy floor where the effective length grows."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory import InContextTask, LearningCurve, OrbitPrior, learning_curve, stationary_distribution
+from causal_theory import InContextTask, OrbitPrior, learning_curve, stationary_distribution
 from causal_theory.chains import mixing_decay
-from verification.claim import Claim
-from verification.context import Context
+from causal_theory.claims import Check, budget, claim
 from verification.ensembles import STAR, family_graph, trace_one_matrix
-from verification.evidence import (
-    OUTSIDE,
-    Cell,
-    Curve,
-    Evidence,
-    Part,
-    Plot,
-    Reading,
-    Regime,
-    Table,
-    combine_verdicts,
-    summarise_assumptions,
-    verdict_of,
-)
-from verification.profiles import Profile
-from verification.text import interval, show
 
 SYMBOLS = 3
 GROWING = ("chain", "pairs", "binary tree")
@@ -40,231 +23,105 @@ GROWS = 1.2
 PRICED = (0.8, 1.25)
 """Accepted ratios of the excess to the price of counting at the longest sequence."""
 
+EXPONENT = "exponent of the excess in T over the two longest sequences is -1"
+EFFECTIVE = "the excess falls at least as fast in the mixing length, where that grows: exponent"
+PRICE = "excess over the price of counting at the longest sequence is 1"
+STAR_EXCESS = "star, whose effective length stays bounded: excess at the longest sequence"
+STAR_EXPONENT = "star, whose effective length stays bounded: exponent of the excess in T"
+
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Study:
-    """A learning curve and what it is plotted against.
-
-    Attributes
-    ----------
-    curve : LearningCurve
-        Best losses over the one-parameter path with ``eps = 1/T``.
-    mixing : ndarray
-        Mixing effective length at each T.
-    price : ndarray
-        What counting costs to leading order: ``(S - 1)/(2 m)`` times the mean of ``1/mu_q``, m children.
-    """
-
-    curve: LearningCurve
-    mixing: Array
-    price: Array
-
-    @property
-    def exponent(self) -> float:
-        """Slope of the log of the normalised excess against log T over the two longest sequences."""
-        return self._slope(self.curve.lengths)
-
-    @property
-    def effective_exponent(self) -> float | None:
-        """The same against the log of the effective length; None when that does not grow."""
-        return self._slope(self.mixing) if self.mixing[-1] > GROWS * self.mixing[-2] else None
-
-    @property
-    def ratio(self) -> float:
-        """Normalised excess over the price of counting at the longest sequence."""
-        return float(self.curve.normalised_excess[-1] / self.price[-1])
-
-    def _slope(self, lengths: NDArray[np.floating | np.integer]) -> float:
-        x, y = np.log(lengths[-2:]), np.log(self.curve.normalised_excess[-2:])
-        return float((y[1] - y[0]) / (x[1] - x[0]))
+def _slope(lengths: NDArray[np.floating | np.integer], excess: Array) -> float:
+    """Slope of the log of the excess against that of a length over the two longest sequences."""
+    x, y = np.log(lengths[-2:]), np.log(excess[-2:])
+    return float((y[1] - y[0]) / (x[1] - x[0]))
 
 
-def _study(name: str, lengths: tuple[int, ...], transition: Array, context: Context) -> Study:
-    graphs = {length: family_graph(name, length, context.rng("graph", name, length)) for length in lengths}
-    prior = OrbitPrior(transition)
+def _study(
+    check: Check, name: str, number: int, transition: Array, lengths: tuple[int, ...]
+) -> tuple[Array, Array, Array]:
+    """Judge a learning curve and return T, the mixing length and the excess; the star is only judged in the control."""
+    graphs = {length: family_graph(name, length, check.rng("graph", name, length)) for length in lengths}
+    prior, decay = OrbitPrior(transition), mixing_decay(transition)
     curve = learning_curve(lambda length: InContextTask(graphs[length], prior), lengths, fit_last=2)
-    decay = mixing_decay(transition)
     children = np.array([len(graph.edges) for graph in graphs.values()])
     rarity = float(np.mean(1.0 / stationary_distribution(transition)))
-    return Study(
-        curve,
-        np.array([graph.mixing_effective_length(decay) for graph in graphs.values()]),
-        (len(transition) - 1) / (2.0 * children) * rarity,
-    )
+    mixing = np.array([graph.mixing_effective_length(decay) for graph in graphs.values()])
+    # What counting costs to leading order, (S - 1)/(2 m) times the mean of 1/mu_q for m children.
+    price = (len(transition) - 1) / (2.0 * children) * rarity
+    at: dict[str, Any] = {"by": name, "matrix": number}
+    excess = curve.normalised_excess
+    if name == STAR and not check.control:
+        check.measure(STAR_EXCESS, excess[-1], unit="nats", **at)
+        check.measure(STAR_EXPONENT, _slope(curve.lengths, excess), **at)
+    else:
+        check.within(EXPONENT, _slope(curve.lengths, excess), *BAND, **at)
+        check.within(PRICE, excess[-1] / price[-1], *PRICED, **at)
+        if mixing[-1] > GROWS * mixing[-2]:
+            check.within(EFFECTIVE, _slope(mixing, excess), high=BAND[1], **at)
+    for r, length in enumerate(curve.lengths.tolist()):
+        cells: dict[str, Any] = {"graph": name, "matrix": number, "T": length, "mixing length": mixing[r]}
+        cells |= {"best multiple of I": curve.multiples[r], "loss - floor": curve.excess[r]}
+        cells |= {"normalised excess": excess[r], "over its price": None if name == STAR else excess[r] / price[r]}
+        check.row(f"Best loss over the one-parameter path, S = {SYMBOLS}, eps = 1/T, in nats", cells)
+    return curve.lengths.astype(np.float64), mixing, excess
 
 
-def _studies(
-    names: tuple[str, ...], lengths: tuple[int, ...], matrices: list[Array], context: Context
-) -> dict[str, list[Study]]:
-    found: dict[str, list[Study]] = {name: [] for name in names}
-    for name, k in context.track([(name, k) for name in names for k in range(len(matrices))], "learning curves"):
-        found[name].append(_study(name, lengths, matrices[k], context))
-    return found
+@claim(
+    9,
+    source="Nichani, Damian, Lee (ICML 2024), main theorem: the loss after both stages",
+    control="The same demand on the star, whose effective length stays bounded.",
+    breaks=(EXPONENT, PRICE),
+    assumptions=("lower_bound", "non_degeneracy", "symmetry"),
+)
+def loss_reaches_floor(
+    check: Check,
+    lengths: tuple[int, ...] = budget(
+        tiny=(40, 160, 640, 2560), quick=(40, 160, 640, 2560), full=(40, 160, 640, 2560, 10_240)
+    ),
+    matrices: int = budget(tiny=1, quick=2, full=6),
+) -> None:
+    r"""The loss reaches the entropy floor.
 
-
-def _growing_part(name: str, studies: list[Study]) -> Part:
-    exponents, ratios = [study.exponent for study in studies], [study.ratio for study in studies]
-    effective = [found for study in studies if (found := study.effective_exponent) is not None]
-    fine = (
-        all(BAND[0] <= exponent <= BAND[1] for exponent in exponents)
-        and all(PRICED[0] <= ratio <= PRICED[1] for ratio in ratios)
-        and all(exponent <= BAND[1] for exponent in effective)
-    )
-    farthest, spread = max(exponents, key=lambda exponent: abs(exponent + 1.0)), float(np.ptp(exponents))
-    against = f", in the mixing length {interval(effective)}" if effective else ""
-    return Part(
-        name=name,
-        verdict=verdict_of(fine),
-        predicted=Reading("exponent -1 in T, at least as fast in the mixing length; excess over price 1", -1.0),
-        measured=Reading(f"exponents in T {interval(exponents)}{against}; over price {interval(ratios)}", farthest),
-        error=Reading(f"spread over matrices {show(spread)}", spread),
-        method="exact",
-    )
-
-
-def _star_part(studies: list[Study]) -> Part:
-    excess = [float(study.curve.normalised_excess[-1]) for study in studies]
-    slopes = [study.exponent for study in studies]
-    steepest = max(slopes, key=abs)
-    return Part(
-        name=STAR,
-        verdict=OUTSIDE,
-        predicted=Reading("no rate: the effective length stays bounded"),
-        measured=Reading(f"excess stays at {interval(excess)} nats; exponents in T {interval(slopes)}", steepest),
-        error=Reading(f"spread over matrices {show(float(np.ptp(slopes)))}", float(np.ptp(slopes))),
-        method="exact",
-    )
-
-
-def _curve_table(found: dict[str, list[Study]]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for name, studies in found.items():
-        for k, study in enumerate(studies):
-            curve = study.curve
-            for r, length in enumerate(curve.lengths.tolist()):
-                rows.append(
-                    (
-                        f"{name}, matrix {k + 1}",
-                        length,
-                        show(float(study.mixing[r])),
-                        show(float(curve.multiples[r])),
-                        show(float(curve.excess[r])),
-                        show(float(curve.normalised_excess[r])),
-                        show(float(curve.normalised_excess[r] / study.price[r])) if name != STAR else "-",
-                    )
-                )
-    columns = (
-        "task",
-        "T",
-        "mixing length",
-        "best multiple of I",
-        "loss - floor",
-        "normalised excess",
-        "over its price",
-    )
-    return Table(f"Best loss over the one-parameter path, S = {SYMBOLS}, eps = 1/T, in nats", columns, tuple(rows))
-
-
-def _plots(found: dict[str, list[Study]]) -> tuple[Plot, ...]:
-    def plot(name: str, xlabel: str, x_of: str) -> Plot:
-        return Plot(
-            name=name,
-            title="Normalised excess of the best loss over the entropy floor",
-            xlabel=xlabel,
-            ylabel="normalised excess (nats)",
-            curves=tuple(
-                Curve(
-                    family,
-                    tuple(studies[0].mixing if x_of == "mixing" else studies[0].curve.lengths),
-                    tuple(studies[0].curve.normalised_excess),
-                )
-                for family, studies in found.items()
-            ),
+    With the first layer on the parents, $A_2 = \alpha I$ at its best $\alpha$ and $\varepsilon = 1/T$, the excess of
+    the loss over the entropy floor $L^* = E\,\frac1S \sum_a H(\pi_{a\cdot})$ falls like $1/T$ for chain, pairs and
+    binary tree, whose effective length grows; for the star it does not fall. Long sequences pay the price of counting,
+    $\frac{S-1}{2m}\,\mathrm{mean}_q(1/\mu_q)$ nats for $m$ children.
+    """
+    names = (STAR,) if check.control else (*GROWING, STAR)
+    lengths, matrices = (lengths[:3], 1) if check.control else (lengths, matrices)
+    transitions = [trace_one_matrix(SYMBOLS, check.rng("matrix", k)) for k in range(matrices)]
+    firsts: dict[str, tuple[Array, Array, Array]] = {}
+    for name, k in check.track([(name, k) for name in names for k in range(matrices)], "learning curves"):
+        study = _study(check, name, k + 1, transitions[k], lengths)
+        firsts.setdefault(name, study)
+    for axis, x in enumerate(("length T", "mixing effective length")):
+        check.figure(
+            f"Normalised excess of the best loss over the entropy floor, against the {x}",
+            {name: (study[axis], study[-1]) for name, study in firsts.items()},
+            x=x,
+            y="normalised excess (nats)",
             description="First matrix; double logarithmic axes. All families but the star fall with slope -1.",
         )
-
-    return (
-        plot("loss_reaches_floor_t", "length T", "T"),
-        plot("loss_reaches_floor_mixing", "mixing effective length", "mixing"),
+    check.assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in transitions])
+    check.note(
+        "The plain excess, loss minus floor, is no good measure of learning at eps = 1/T. The attended frequencies "
+        "plus eps sum to 1 + S eps, which gains log(1 + S eps), about S/T nats; counting m children costs about (S - "
+        "1)/(2 m) mean(1/mu_q) nats, on a chain S (S - 1)/(2 T) at least. For three symbols the two cancel to leading "
+        "order; for two the loss lies below the floor. The normalised excess is that of (f + eps)/(1 + S eps), a "
+        "probability vector; it cannot be negative, and exponents are fitted to it."
     )
-
-
-def _headline(found: dict[str, list[Study]]) -> str:
-    """Return the exponents of all families in one line; the star has no rate, but a least excess."""
-    rates = [f"{name} {interval([one.exponent for one in found[name]])}" for name in found if name != STAR]
-    least = [float(one.curve.normalised_excess[-1]) for one in found.get(STAR, [])]
-    return "; ".join(rates + ([f"star stays above {show(min(least))} nats"] if least else []))
-
-
-def _evidence(
-    found: dict[str, list[Study]], parts: list[Part], matrices: list[Array], lengths: tuple[int, ...]
-) -> Evidence:
-    promised = [part for part in parts if part.name != STAR or part.verdict != OUTSIDE]
-    farthest = max((part.measured.number or 0.0 for part in promised), key=lambda number: abs(number + 1.0))
-    spread = max(part.error.number or 0.0 for part in promised)
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=Reading("exponent -1 in T where the effective length grows; none for the star", -1.0),
-        measured=Reading(_headline(found), farthest),
-        error=Reading(f"spread over matrices at most {show(spread)}", spread),
-        method="exact",
-        assumptions=summarise_assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in matrices]),
-        regime=Regime(True, f"reached by T = {lengths[-1]} on all families but the star"),
-        parts=tuple(parts),
-        details=(_curve_table(found),),
-        plots=_plots(found),
-        notes=(
-            "The plain excess, loss minus floor, is no good measure of learning at eps = 1/T. The attended frequencies "
-            "plus eps sum to 1 + S eps, which gains log(1 + S eps), about S/T nats; counting m children costs about "
-            "(S - 1)/(2 m) mean(1/mu_q) nats, on a chain S (S - 1)/(2 T) at least. For three symbols the two cancel to "
-            "leading order; for two the loss lies below the floor. The normalised excess is that of (f + eps)/(1 + S "
-            "eps), a probability vector; it cannot be negative, and exponents are fitted to it.",
-            "What the excess tends to is the price of counting, which knows the number of children and the rarest "
-            "symbols but not how fast tokens mix: on binary trees under a slowly mixing matrix it falls faster than "
-            "one over the mixing length. A growing effective length makes counting possible; it does not set the rate.",
-            "The best multiple of I keeps growing, by a constant for each doubling of T: the weight of keys that do "
-            "not match has to vanish faster than their number grows.",
-            "The star's children all have one parent: they say nothing about the rows of pi that this parent does not "
-            "show, however many they are.",
-        ),
+    check.note(
+        "What the excess tends to is the price of counting, which knows the number of children and the rarest symbols "
+        "but not how fast tokens mix: on binary trees under a slowly mixing matrix it falls faster than one over the "
+        "mixing length. A growing effective length makes counting possible; it does not set the rate."
     )
-
-
-def run(profile: Profile, context: Context) -> Evidence:
-    """Fit how fast the best loss approaches the entropy floor."""
-    matrices = [trace_one_matrix(SYMBOLS, context.rng("matrix", k)) for k in range(profile.curve_matrices)]
-    lengths = profile.curve_lengths
-    found = _studies((*GROWING, STAR), lengths, matrices, context)
-    parts = [*(_growing_part(name, found[name]) for name in GROWING), _star_part(found[STAR])]
-    return _evidence(found, parts, matrices, lengths)
-
-
-def control(profile: Profile, context: Context) -> Evidence:
-    """Ask the star for the rate of the others."""
-    matrices = [trace_one_matrix(SYMBOLS, context.rng("matrix", 0))]
-    lengths = profile.curve_lengths[:3]
-    found = _studies((STAR,), lengths, matrices, context)
-    part = _growing_part(STAR, found[STAR])
-    return _evidence(found, [part], matrices, lengths)
-
-
-CLAIM = Claim(
-    name="loss_reaches_floor",
-    number=9,
-    title="The loss reaches the entropy floor",
-    statement=(
-        r"With the first layer on the parents, $A_2 = \alpha I$ at its best $\alpha$ and $\varepsilon = 1/T$, the "
-        r"excess of the loss over the entropy floor $L^* = E\,\frac1S \sum_a H(\pi_{a\cdot})$ falls like $1/T$ for "
-        r"chain, pairs and binary tree, whose effective length grows; for the star it does not fall. Long sequences "
-        r"pay the price of counting, $\frac{S-1}{2m}\,\mathrm{mean}_q(1/\mu_q)$ nats for $m$ children."
-    ),
-    source="Nichani, Damian, Lee (ICML 2024), main theorem: the loss after both stages",
-    predicted="exponent -1 in T at the price of counting; no decay for the star",
-    assumptions=("lower_bound", "non_degeneracy", "symmetry"),
-    run=run,
-    control_statement="The same demand on the star, whose effective length stays bounded.",
-    control=control,
-    declared_outside=(STAR,),
-)
+    check.note(
+        "The best multiple of I keeps growing, by a constant for each doubling of T: the weight of keys that do not "
+        "match has to vanish faster than their number grows."
+    )
+    check.note(
+        "The star's children all have one parent: they say nothing about the rows of pi that this parent does not "
+        "show, however many they are."
+    )

@@ -1,6 +1,6 @@
 """Claim 18: with two parents, the information between two tokens does not show who the parents are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -13,26 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import beta, fisher_exact
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior
+from causal_theory.claims import Check, budget, claim
+from causal_theory.claims.records import Number
 from causal_theory.information import SubsetMeasure, subset_informations
-from verification.claim import Claim
-from verification.context import Context
-from verification.evidence import (
-    OUTSIDE,
-    Cell,
-    Curve,
-    Evidence,
-    Part,
-    Plot,
-    Reading,
-    Regime,
-    Table,
-    Verdict,
-    combine_verdicts,
-    summarise_assumptions,
-    verdict_of,
-)
-from verification.profiles import Profile
-from verification.text import interval, show
 
 POSITION, PARENTS = 8, (6, 7)
 GRAPH = CausalGraph.ngram(POSITION + 1, 2)
@@ -58,28 +41,29 @@ CONFIDENCE = 0.95
 SPARSE, FEWER = 0.1, 3
 """Above this concentration informations vary less, and one kernel for so many is enough."""
 
-LONG = 20
-"""Fractions with more characters are shown in decimals."""
-
 SURE = 3.0
 """Standard errors by which a mean of differences must lie above zero."""
 
 FEW = (2, 0.1)
 """Symbols and concentration of the prior at which the average does not have the parents on top either."""
 
-FEW_NAME = f"average over the prior, S = {FEW[0]}, concentration {FEW[1]:g}"
+ALONE = "a parent of a sum has no information by itself, exactly"
+BOTH = "both parents of a sum together have some"
+ENGINE = "the engine agrees with sums over all sequences in fractions"
+ON_TOP = "share of kernels whose two most informative positions are the parents"
+FISHER = "these shares agree with those of the other computation: level of Fisher's exact test"
+LEAD = "average over the prior: both parents have more than any other position"
+FEW_LEAD = f"average over the prior, S = {FEW[0]}, concentration {FEW[1]:g}"
 
 Array = NDArray[np.float64]
 Numbers = NDArray[Any]
-Kernel = Callable[[int], Numbers]
 
 
 def sum_of_parents(size: int, noise: Fraction) -> Numbers:
     """Return the kernel of addition modulo S as fractions; for two symbols it is the exclusive or."""
     kernel = np.full((size,) * 3, noise / (size - 1), dtype=object)
-    for a in range(size):
-        for b in range(size):
-            kernel[a, b, (a + b) % size] = 1 - noise
+    for a, b in np.ndindex(size, size):
+        kernel[a, b, (a + b) % size] = 1 - noise
     return kernel
 
 
@@ -100,13 +84,12 @@ def rational_kernel(size: int, rng: np.random.Generator) -> Numbers:
 def sequence_counts(kernel: Numbers, length: int) -> tuple[NDArray[np.int64], int]:
     """Return the law of all sequences in units of a common denominator, shape ``(S,) * length``, and that number."""
     size, unit = len(kernel), lcm(*(entry.denominator for entry in kernel.flat))
-    numerators = (kernel * unit).astype(np.int64)
     whole = size**2 * unit ** (length - 2)
     if whole >= 2**63:
         raise OverflowError(f"kernel needs a smaller common denominator than {unit}, or length fewer than {length}")
     counts = np.ones((size, size), dtype=np.int64)
     for i in range(2, length):
-        counts = counts[..., np.newaxis] * numerators.reshape((1,) * (i - 2) + kernel.shape)
+        counts = counts[..., np.newaxis] * (kernel * unit).astype(np.int64).reshape((1,) * (i - 2) + kernel.shape)
     return counts, whole
 
 
@@ -133,15 +116,7 @@ def rational_information(counts: NDArray[np.int64], whole: int, subset: Sequence
 
 @dataclass(frozen=True)
 class Exact:
-    """Informations of one kernel along two routes: fractions over all sequences, and the engine.
-
-    Attributes
-    ----------
-    name : str
-        What the kernel does.
-    kernel : ndarray of Fraction, shape (S, S, S)
-        The kernel.
-    """
+    """Informations of one kernel of fractions, summed over all sequences."""
 
     name: str
     kernel: Numbers
@@ -160,37 +135,10 @@ class Exact:
         """Chi-square information of every single position."""
         return tuple(self.rational((j,)) for j in range(POSITION))
 
-    @cached_property
-    def bars(self) -> float:
-        """Largest difference between the routes over positions, pairs and measures, in error bars of the engine."""
-        task = InContextTask(GRAPH, PointPrior({2: self.kernel.astype(np.float64)}))
-        worst = 0.0
-        for measure in MEASURES:
-            for count in (1, 2):
-                found = subset_informations(task, POSITION, count, measure=measure).informations
-                subsets = combinations(range(POSITION), count)
-                truth = np.array([float(self.rational(subset, measure)) for subset in subsets])
-                # An information of zero has a bar of its own, hence no division by zero.
-                worst = max(worst, float((np.abs(found.value - truth) / found.error).max()))
-        return worst
-
-    @property
-    def hidden(self) -> bool:
-        """Whether each parent alone has no information, exactly, and both together have some."""
-        return all(self.singles[parent] == 0 for parent in PARENTS) and self.rational(PARENTS) > 0
-
 
 @dataclass(frozen=True)
 class Draws:
-    """Chi-square information of each earlier position, for kernels drawn from a Dirichlet prior.
-
-    Attributes
-    ----------
-    size, concentration : int, float
-        The prior.
-    informations : ndarray, shape (draws, positions)
-        One row for each kernel.
-    """
+    """Chi-square information of each earlier position (columns), for kernels drawn from a Dirichlet prior (rows)."""
 
     size: int
     concentration: float
@@ -208,11 +156,6 @@ class Draws:
         return int((top == PARENTS).all(axis=1).sum())
 
     @property
-    def share(self) -> float:
-        """The share of these kernels."""
-        return self.count / len(self.informations)
-
-    @property
     def interval(self) -> tuple[float, float]:
         """Clopper and Pearson's interval of the share."""
         hits, total, tail = self.count, len(self.informations), (1.0 - CONFIDENCE) / 2.0
@@ -220,249 +163,132 @@ class Draws:
         high = float(beta.ppf(1.0 - tail, hits + 1, total - hits)) if hits < total else 1.0
         return low, high
 
-    @property
-    def lead(self) -> tuple[float, float, tuple[int, int]]:
-        """Least lead of a parent over another position on average, in standard errors: lead, error bars, the two."""
+    def leads(self) -> tuple[Array, Array, NDArray[np.int64]]:
+        """Return leads of both parents over all others on average, their standard errors, and the two positions."""
         pairs = [(parent, other) for parent in PARENTS for other in range(POSITION) if other not in PARENTS]
         gaps = np.array([self.informations[:, parent] - self.informations[:, other] for parent, other in pairs])
-        means, errors = gaps.mean(axis=1), gaps.std(axis=1, ddof=1) / np.sqrt(gaps.shape[1])
-        least = int(np.argmin(means / errors))
-        return float(means[least]), float(means[least] / errors[least]), pairs[least]
+        return gaps.mean(axis=1), gaps.std(axis=1, ddof=1) / np.sqrt(gaps.shape[1]), np.array(pairs)
 
 
-def draw(size: int, concentration: float, draws: int, context: Context) -> Draws:
+def draw(size: int, concentration: float, draws: int, check: Check) -> Draws:
     """Draw kernels and compute all informations of single positions."""
     count = draws if concentration <= SPARSE else draws // FEWER
-    kernels = DirichletPrior(size, concentration).sample_transitions(count, (2,), context.rng(size, str(concentration)))
+    kernels = DirichletPrior(size, concentration).sample_transitions(count, (2,), check.rng(size, str(concentration)))
     found = []
-    for kernel in context.track(list(kernels[2]), f"kernels, {size} symbols"):
+    for kernel in check.track(list(kernels[2]), f"kernels, {size} symbols"):
         task = InContextTask(GRAPH, PointPrior({2: kernel}))
         found.append(subset_informations(task, POSITION, 1, measure="chi2").informations.value)
     return Draws(size, concentration, np.array(found))
 
 
-def _hidden_part(cases: Sequence[Exact]) -> Part:
-    fine = [case for case in cases if case.hidden]
-    parents = max(max(case.singles[parent] for parent in PARENTS) for case in cases)
-    pairs = [float(case.rational(PARENTS)) for case in cases]
-    return Part(
-        name="exclusive or and addition",
-        verdict=verdict_of(len(fine) == len(cases)),
-        predicted=Reading("each parent alone: the fraction 0; both: more than 0", 0.0),
-        measured=Reading(
-            f"{len(fine)} of {len(cases)} kernels; a parent alone at most {parents}, both {interval(pairs)}",
-            float(parents),
-        ),
-        error=Reading("none: rational arithmetic", 0.0),
-        method="exact",
-    )
+def check_sum(check: Check, case: Exact) -> None:
+    """Judge whether the parents are hidden from single tokens."""
+    check.equal(ALONE, [case.singles[parent] for parent in PARENTS], 0, by=case.name, position=PARENTS)
+    check.positive(BOTH, case.rational(PARENTS), by=case.name)
 
 
-def _engine_part(cases: Sequence[Exact]) -> Part:
-    bars = max(case.bars for case in cases)
-    return Part(
-        name="engine against fractions",
-        verdict=verdict_of(bars <= 1.0),
-        predicted=Reading("within the error bars, all positions and pairs", 0.0),
-        measured=Reading(f"{len(cases)} kernels, {', '.join(MEASURES)}: at most {show(bars)} error bars", bars),
-        error=Reading("error bars are bounds on roundoff"),
-        method="exact",
-    )
+def check_engine(check: Check, case: Exact) -> None:
+    """Compare the engine with fractions at all positions and pairs."""
+    task = InContextTask(GRAPH, PointPrior({2: case.kernel.astype(np.float64)}))
+    worst = 0.0
+    for measure in MEASURES:
+        for count in (1, 2):
+            found = subset_informations(task, POSITION, count, measure=measure).informations
+            subsets = combinations(range(POSITION), count)
+            truth = np.array([float(case.rational(subset, measure)) for subset in subsets])
+            check.equal(ENGINE, found, truth, by=measure, kernel=case.name, positions=count)
+            # An information of zero has a bar of its own, hence no division by zero.
+            worst = max(worst, float((np.abs(found.value - truth) / found.error).max()))
+    best = max(range(POSITION), key=lambda j: (case.singles[j], j))
+    row: dict[str, Any] = {"kernel": case.name, **{f"I({parent})": case.singles[parent] for parent in PARENTS}}
+    row |= {f"I({PARENTS[0]}, {PARENTS[1]})": case.rational(PARENTS), "most informative position": best}
+    row |= {"its information": case.singles[best], "largest error of the engine, in error bars": worst}
+    check.row(f"Chi-square information about position {POSITION} of a trigram, summed in fractions", row)
 
 
-def _share_part(found: Draws) -> Part:
-    hits = COUNTS[found.size, found.concentration]
-    table = np.array([[found.count, len(found.informations) - found.count], [hits, COUNTED - hits]])
-    level = float(fisher_exact(table).pvalue)
+def check_draws(check: Check, found: Draws) -> None:
+    """Compare the share of kernels that show the parents, and, where there are enough kernels, the average."""
     low, high = found.interval
-    return Part(
-        name=found.name,
-        verdict=verdict_of(level >= FALSE_ALARM),
-        predicted=Reading(f"parents on top for {hits} of {COUNTED} kernels", hits / COUNTED),
-        measured=Reading(f"{found.count} of {len(found.informations)}: {show(found.share)}", found.share),
-        error=Reading(f"{CONFIDENCE:.0%} interval {show(low)} to {show(high)}; p = {show(level, 2)}", (high - low) / 2),
-        method="monte carlo (standard error)",
-    )
+    total, few = len(found.informations), (found.size, found.concentration) == FEW
+    row: dict[str, Any] = {"prior": found.name, "kernels": total, "parents on top": found.count}
+    row |= {"share": found.count / total, f"{CONFIDENCE:.0%} interval from": low, "to": high}
+    if not few:
+        check.share(ON_TOP, found.count, total, sampled=True, by=found.name)
+        hits = COUNTS[found.size, found.concentration]
+        table = np.array([[found.count, total - found.count], [hits, COUNTED - hits]])
+        level = float(fisher_exact(table).pvalue)
+        check.within(FISHER, level, low=FALSE_ALARM, by=found.name)
+        row |= {"share of the other computation": hits / COUNTED, "level": level}
+    row |= {f"mean I({j})": mean for j, mean in enumerate(found.informations.mean(axis=0))}
+    leads, errors, pairs = found.leads()
+    least = int(np.argmin(leads / errors))
+    row["least lead of a parent"] = Number(float(leads[least]), float(errors[least]), "standard error")
+    row["in standard errors"] = leads[least] / errors[least]
+    if not check.control:
+        at: dict[str, Any] = {"by": found.name, "parent": pairs[:, 0], "over": pairs[:, 1]}
+        check.positive(FEW_LEAD if few else LEAD, leads, error=errors, kind="standard error", bars=SURE, **at)
+    check.row(f"Chi-square information about position {POSITION}; parents {PARENTS[0]} and {PARENTS[1]}", row)
 
 
-def _lead_part(name: str, cases: Sequence[Draws], *, verdict: Verdict | None = None) -> Part:
-    leads = [(case.lead, case) for case in cases]
-    (lead, bars, (parent, other)), case = min(leads, key=lambda one: one[0][1])
-    return Part(
-        name=name,
-        verdict=verdict_of(bars >= SURE) if verdict is None else verdict,
-        predicted=Reading("both parents above all others" if verdict is None else "nothing"),
-        measured=Reading(
-            f"least lead: position {parent} over {other} by {show(lead)} ({case.name})",
-            lead,
-        ),
-        error=Reading(f"{show(bars)} standard errors", lead / bars),
-        method="monte carlo (standard error)",
-    )
+def _drawn(check: Check, kernels: int) -> list[Draws]:
+    if not check.control:
+        return [draw(size, concentration, kernels, check) for size, concentration in (*COUNTS, FEW)]
+    # The other concentration under the same name: what is counted no longer belongs to what is predicted.
+    other = {(size, one): next(c for s, c in COUNTS if s == size and c != one) for size, one in COUNTS}
+    return [Draws(*one, draw(one[0], other[one], kernels // 4, check).informations) for one in COUNTS]
 
 
-def _fraction(value: Fraction) -> str:
-    """Return a short fraction as it is, and the number in decimals of a long one."""
-    return str(value) if len(str(value)) <= LONG else show(float(value))
-
-
-def _exact_table(cases: Sequence[Exact]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for case in cases:
-        best = max(range(POSITION), key=lambda j: (case.singles[j], j))
-        rows.append(
-            (
-                case.name,
-                *(_fraction(case.singles[parent]) for parent in PARENTS),
-                _fraction(case.rational(PARENTS)),
-                f"{best}: {_fraction(case.singles[best])}",
-                show(case.bars),
-            )
-        )
-    columns = (
-        "kernel",
-        *(f"I({parent})" for parent in PARENTS),
-        f"I({PARENTS[0]}, {PARENTS[1]})",
-        "most informative position",
-        "engine, in error bars",
-    )
-    return Table(
-        f"Chi-square information about position {POSITION} of a trigram, summed in fractions", columns, tuple(rows)
-    )
-
-
-def _mean_table(found: Sequence[Draws]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for one in found:
-        low, high = one.interval
-        means = one.informations.mean(axis=0)
-        rows.append(
-            (
-                one.name,
-                len(one.informations),
-                show(one.share),
-                f"{show(low)} to {show(high)}",
-                *(show(float(mean)) for mean in means),
-                show(one.lead[1]),
-            )
-        )
-    columns = (
-        "prior",
-        "kernels",
-        "parents on top",
-        f"{CONFIDENCE:.0%} interval",
-        *(f"mean I({j})" for j in range(POSITION)),
-        "least lead of a parent, standard errors",
-    )
-    return Table(
-        f"Chi-square information about position {POSITION}; parents {PARENTS[0]} and {PARENTS[1]}", columns, tuple(rows)
-    )
-
-
-def _plot(found: Sequence[Draws]) -> Plot:
-    distances = tuple(float(POSITION - j) for j in range(POSITION))
-    return Plot(
-        name="pairwise_information_is_not_enough",
-        title="Information of single positions, averaged over the prior",
-        xlabel="distance to the position (parents: 1 and 2)",
-        ylabel="mean chi-square information",
-        curves=tuple(Curve(one.name, distances, tuple(one.informations.mean(axis=0))) for one in found),
-        description=(
-            "Mean chi-square information against distance, one line for each prior. It fades with distance, slowly "
-            "where rows are sparse: with two symbols and concentration 0.1 distance 6 tells more than distance 1."
-        ),
-    )
-
-
-def _evidence(hidden: Sequence[Exact], others: Sequence[Exact], found: Sequence[Draws]) -> Evidence:
-    asked = [one for one in found if (one.size, one.concentration) != FEW]
-    parts = [
-        _hidden_part(hidden),
-        _engine_part([*hidden, *others]),
-        *(_share_part(one) for one in asked),
-        _lead_part("average over the prior", asked),
-        *(_lead_part(FEW_NAME, [one], verdict=OUTSIDE) for one in found if one not in asked),
-    ]
-    shares = [one.share for one in asked]
-    worst = max(one.interval[1] - one.interval[0] for one in asked) / 2.0
-    alone = max(max(case.singles[parent] for parent in PARENTS) for case in hidden)
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=Reading("sums of two parents: exactly 0 for each parent; random kernels: less than always"),
-        measured=Reading(
-            f"a parent of a sum at most {alone}; parents on top for {interval(shares)} of random kernels", min(shares)
-        ),
-        error=Reading(f"sums: none; shares: {CONFIDENCE:.0%} intervals of half width at most {show(worst)}", worst),
-        method="monte carlo (standard error)",
-        assumptions=summarise_assumptions(
-            "Dirichlet priors", [DirichletPrior(one.size, one.concentration) for one in found]
-        ),
-        regime=Regime(None, f"one position of a trigram, T = {POSITION + 1}"),
-        parts=tuple(parts),
-        details=(_exact_table([*hidden, *others]), _mean_table(found)),
-        plots=(_plot(found),),
-        notes=(
-            "Addition does more than hide its parents: without noise it is linear, so that position 8 repeats position "
-            "5 when S = 2, and is minus position 4 when S = 3. A position that is no parent is the most informative "
-            "one, and knows everything.",
-            "What fails is the single kernel. Averaged over the prior the two parents have the largest information at "
-            "all four settings, by little where rows are sparse; with two symbols and concentration 0.1 the average "
-            f"fails too (part {FEW_NAME!r}).",
-            "Zeros are zeros of fractions, summed over all sequences; nothing of the engine is used for them.",
-            f"The other computation drew {COUNTED} kernels: a standard error of its shares is up to 0.025. "
-            "The 0.8 for five symbols and concentration 0.1 is two of them above what more kernels give.",
-        ),
-    )
-
-
-def _sums(make: Callable[[int, Fraction], Numbers]) -> list[Exact]:
-    return [
-        Exact(f"{'sum' if make is sum_of_parents else 'copy'} modulo {size}, noise {noise}", make(size, noise))
-        for size in (2, 3)
-        for noise in NOISES
-    ]
-
-
-def run(profile: Profile, context: Context) -> Evidence:
-    """Sum over sequences in fractions, and count over draws."""
-    others = [
-        Exact(f"random, S = {size} ({k + 1})", rational_kernel(size, context.rng("rational", size, k)))
-        for size in (2, 3)
-        for k in range(RANDOM_KERNELS)
-    ]
-    found = [draw(size, concentration, profile.kernel_draws, context) for size, concentration in (*COUNTS, FEW)]
-    return _evidence(_sums(sum_of_parents), others, found)
-
-
-def control(profile: Profile, context: Context) -> Evidence:
-    """Take kernels that copy one parent, and draw the others from rows that are hardly random."""
-    found = []
-    for size, concentration in COUNTS:
-        # The other concentration under the same name: what is counted no longer belongs to what is predicted.
-        other = next(one for symbols, one in COUNTS if symbols == size and one != concentration)
-        drawn = draw(size, other, profile.kernel_draws // 4, context)
-        found.append(Draws(size, concentration, drawn.informations))
-    return _evidence(_sums(copy_of_a_parent), [], found)
-
-
-CLAIM = Claim(
-    name="pairwise_information_is_not_enough",
-    number=18,
-    title="Information of pairs does not find two parents",
-    statement=(
-        r"When a token follows two parents, its information with single tokens does not tell who they are. For the sum "
-        r"of the parents modulo $S$, with or without noise, each parent alone has exactly no information, both "
-        r"together have some. For Dirichlet kernels of a trigram the two most informative positions are the parents of "
-        r"position 8 with a probability of about 0.4 and 0.8 ($S = 3$, $5$; concentration 0.1), and 0.9 and 1 "
-        r"(concentration 1); only the average over the prior has the parents on top at all four."
-    ),
+@claim(
+    18,
     source="The exclusive or; the frequencies come from an independent computation with 400 kernels each",
-    predicted="fractions 0 for each parent; the frequencies of the other computation within their joint error",
-    assumptions=(),
-    run=run,
-    control_statement=(
-        "Kernels copy one parent instead of adding both, and the frequencies are those of the other concentration."
-    ),
-    control=control,
-    declared_outside=(FEW_NAME,),
+    control="Kernels copy one parent instead of adding both, and the frequencies are those of the other concentration.",
+    breaks=(ALONE, FISHER),
+    outside=(FEW_LEAD,),
 )
+def pairwise_information_is_not_enough(check: Check, kernels: int = budget(tiny=3000, quick=3000, full=20_000)) -> None:
+    r"""Information of pairs does not find two parents.
+
+    When a token follows two parents, its information with single tokens does not tell who they are. For the sum of the
+    parents modulo $S$, with or without noise, each parent alone has exactly no information, both together have some.
+    For Dirichlet kernels of a trigram the two most informative positions are the parents of position 8 with a
+    probability of about 0.4 and 0.8 ($S = 3$, $5$; concentration 0.1), and 0.9 and 1 (concentration 1); only the
+    average over the prior has the parents on top at all four.
+    """
+    word, make = ("copy", copy_of_a_parent) if check.control else ("sum", sum_of_parents)
+    sums = [Exact(f"{word} modulo {size}, noise {x}", make(size, x)) for size in (2, 3) for x in NOISES]
+    others = [
+        Exact(f"random, S = {size} ({k + 1})", rational_kernel(size, check.rng("rational", size, k)))
+        for size in (2, 3)
+        for k in range(0 if check.control else RANDOM_KERNELS)
+    ]
+    for case in sums:
+        check_sum(check, case)
+    for case in (*sums, *others):
+        check_engine(check, case)
+    found = _drawn(check, kernels)
+    for one in found:
+        check_draws(check, one)
+    check.assumptions("Dirichlet priors", [DirichletPrior(one.size, one.concentration) for one in found])
+    distances = [POSITION - j for j in range(POSITION)]
+    check.figure(
+        "Information of single positions, averaged over the prior",
+        {one.name: (distances, one.informations.mean(axis=0)) for one in found},
+        x="distance to the position (parents: 1 and 2)",
+        y="mean chi-square information",
+        description="Mean chi-square information against distance, one line for each prior. It fades with distance, "
+        "slowly where rows are sparse: with two symbols and concentration 0.1 distance 6 tells more than distance 1.",
+    )
+    check.note(
+        "Addition does more than hide its parents: without noise it is linear, so that position 8 repeats position 5 "
+        "when S = 2, and is minus position 4 when S = 3. A position that is no parent is the most informative one, "
+        "and knows everything."
+    )
+    check.note(
+        "What fails is the single kernel. Averaged over the prior the two parents have the largest information at all "
+        "four settings, by little where rows are sparse; with two symbols and concentration 0.1 the average fails too."
+    )
+    check.note("Zeros are zeros of fractions, summed over all sequences; nothing of the engine is used for them.")
+    check.note(
+        f"The other computation drew {COUNTED} kernels: a standard error of its shares is up to 0.025. The 0.8 for "
+        "five symbols and concentration 0.1 is two of them above what more kernels give."
+    )

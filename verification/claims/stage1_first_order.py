@@ -16,27 +16,11 @@ from causal_theory import (
     first_order_gradient,
     population_gradient,
 )
+from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage1
 from causal_theory.models import causal_softmax
 from causal_theory.priors import Prior
-from verification.claim import Claim
-from verification.context import Context
 from verification.ensembles import FAMILIES, STAR, family_graph, other_graph, random_matrix, trace_one_matrix
-from verification.evidence import (
-    Cell,
-    Curve,
-    Evidence,
-    Part,
-    Plot,
-    Reading,
-    Regime,
-    Table,
-    combine_verdicts,
-    summarise_assumptions,
-    verdict_of,
-)
-from verification.profiles import Profile
-from verification.text import interval, show
 
 BETAS = (1e-1, 1e-2, 1e-3)
 BAND = (0.9, 1.1)
@@ -60,18 +44,14 @@ CONTROL_SHARE = 2
 SAME = 1e-10
 """Largest difference between the paths computed here and those of the package: roundoff, carried along a path."""
 
+ORDERS = {
+    quantity: f"the distance of the {quantity} falls with order 1 between beta0 = {BETAS[-2]:g} and {BETAS[-1]:g}"
+    for quantity in ("attention", "logits")
+}
+PACKAGE = "distance of runs of Stage1 from these paths"
+
 Array = NDArray[np.float64]
 Stage1Method = Literal["exact", "first_order"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A task, its epsilon, and whether its prior is an orbit or a point."""
-
-    name: str
-    kind: str
-    task: InContextTask
-    epsilon: float
 
 
 @dataclass(frozen=True)
@@ -96,8 +76,7 @@ class Comparison:
 
     def worst(self, quantity: str) -> Array:
         """Largest distance over all steps, for each beta0."""
-        largest: Array = getattr(self, quantity).max(axis=1)
-        return largest
+        return np.asarray(getattr(self, quantity).max(axis=1))
 
     def order(self, quantity: str) -> float:
         """Order in beta0 between its two smallest values."""
@@ -107,23 +86,6 @@ class Comparison:
     def fitted(self, quantity: str) -> float:
         """Order fitted to all values of beta0."""
         return float(np.polyfit(np.log(BETAS), np.log(self.worst(quantity)), 1)[0])
-
-
-def _cases(profile: Profile, context: Context, matrices: int) -> list[Case]:
-    """All graph families under orbit priors of trace 1, which meet all assumptions, and point priors, which do not."""
-    cases = []
-    for name in (*FAMILIES, STAR):
-        for kind, epsilon in EPSILONS.items():
-            for k in range(matrices):
-                rng = context.rng("task", name, kind, k)
-                graph = family_graph(name, profile.training_length, rng)
-                prior: Prior
-                if kind == "orbit":
-                    prior = OrbitPrior(trace_one_matrix(SYMBOLS, rng))
-                else:
-                    prior = PointPrior(random_matrix("generic", SYMBOLS, rng))
-                cases.append(Case(name, kind, InContextTask(graph, prior), epsilon))
-    return cases
 
 
 def first_order_path(scores: Array, flow_step: float, steps: int) -> Array:
@@ -168,187 +130,127 @@ def _compare(task: InContextTask, predicted: Array, paths: Sequence[Array]) -> C
     )
 
 
-def package_deviation(case: Case, paths: dict[Stage1Method, Array]) -> float:
+def package_deviation(task: InContextTask, epsilon: float, paths: dict[Stage1Method, Array]) -> float:
     """Compare with ``Stage1``: final logits, and the attention on parents at every recorded step, of each method."""
-    children, parents = _edges(case.task)
-    deviations = []
+    children, parents = _edges(task)
+    deviations, rate = [], FLOW_STEP / BETAS[-1]
     for method, path in paths.items():
-        settings = Stage1(
-            steps=STEPS, learning_rate=FLOW_STEP / BETAS[-1], beta0=BETAS[-1], method=method, records=STEPS
-        )
-        found = run_stage1(case.task, settings, epsilon=case.epsilon)
+        settings = Stage1(steps=STEPS, learning_rate=rate, beta0=BETAS[-1], method=method, records=STEPS)
+        found = run_stage1(task, settings, epsilon=epsilon)
         weights = _attention(path[found.steps])[:, children, parents]
         deviations.append(np.abs(found.A1 - path[found.steps[-1]]).max())
         deviations.append(np.abs(found.attention_on_parents[:, children] - weights).max())
     return float(max(deviations))
 
 
-def _order_part(quantity: str, label: str, found: Sequence[Comparison]) -> Part:
-    orders = [one.order(quantity) for one in found]
-    return Part(
-        name=label,
-        verdict=verdict_of(all(BAND[0] <= order <= BAND[1] for order in orders)),
-        predicted=Reading(f"order 1 (band {BAND[0]} to {BAND[1]})", 1.0),
-        measured=Reading(f"order {interval(orders, 4)} in {len(orders)} cases", float(np.median(orders))),
-        error=Reading(f"spread {show(float(np.ptp(orders)))}", float(np.ptp(orders))),
-        method="exact",
-    )
+def _draw_task(name: str, kind: str, length: int, rng: np.random.Generator) -> InContextTask:
+    """Draw an orbit prior of trace 1, which meets all assumptions, or a point prior, which does not."""
+    graph = family_graph(name, length, rng)
+    if kind == "orbit":
+        return InContextTask(graph, OrbitPrior(trace_one_matrix(SYMBOLS, rng)))
+    return InContextTask(graph, PointPrior(random_matrix("generic", SYMBOLS, rng)))
 
 
-def _package_part(deviations: Sequence[float]) -> Part:
-    worst = max(deviations)
-    return Part(
-        name="runs of Stage1",
-        verdict=verdict_of(worst <= SAME),
-        predicted=Reading(f"the same paths, to {SAME:g}", 0.0),
-        measured=Reading(f"differ by at most {show(worst)} in {len(deviations)} cases", worst),
-        error=Reading("roundoff"),
-        method="exact",
-    )
-
-
-def _study(profile: Profile, context: Context, *, right_graph: bool) -> Evidence:
-    matrices = profile.training_matrices if right_graph else max(1, profile.training_matrices // CONTROL_SHARE)
-    cases = _cases(profile, context, matrices)
-    found: list[Comparison] = []
-    deviations: list[float] = []
-    for number, case in enumerate(context.track(cases, "enumerated paths")):
-        graph = case.task.graph if right_graph else other_graph(case.task.graph, context.rng("other", number))
-        scores = edge_scores(InContextTask(graph, case.task.prior), epsilon=case.epsilon).value
-        predicted = first_order_path(scores, FLOW_STEP, STEPS)
-        paths = [exact_path(case.task, case.epsilon, beta0, FLOW_STEP, STEPS) for beta0 in BETAS]
-        found.append(_compare(case.task, predicted, paths))
-        if right_graph and number % matrices == 0:
-            deviations.append(package_deviation(case, {"exact": paths[-1], "first_order": predicted}))
-    parts = [_order_part(quantity, f"distance of the {quantity}", found) for quantity in ("attention", "logits")]
-    attention, logits = parts
-    details = [_case_table(cases, found, f"T = {profile.training_length}, S = {SYMBOLS}, {matrices} matrices each")]
-    if right_graph:
-        parts.append(_package_part(deviations))
-        details.append(_time_table(found))
-    spread = max(attention.error.number or 0.0, logits.error.number or 0.0)
-    farthest = max(float(one.worst("attention")[0]) for one in found)
-    priors = [case.task.prior for case in cases]
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=attention.predicted,
-        measured=Reading(
-            f"attention: {attention.measured.text}; logits: {logits.measured.text}", attention.measured.number
-        ),
-        error=Reading(f"spread {show(spread)}", spread),
-        method="exact",
-        assumptions=(
-            *summarise_assumptions("orbit priors of trace 1", [p for p in priors if isinstance(p, OrbitPrior)]),
-            *summarise_assumptions("point priors", [p for p in priors if isinstance(p, PointPrior)]),
-        ),
-        regime=Regime(
-            None, f"beta0 -> 0 at fixed T and fixed time, learning_rate * beta0 * steps = {FLOW_STEP * STEPS:g}"
-        ),
-        parts=tuple(parts),
-        details=tuple(details),
-        plots=(_plot(found),),
-        notes=(
-            "The distance is the largest difference of an entry, over all steps; of attention weights, which lie "
-            "between 0 and 1, and of logits. Every exact step is a sum over all S^T sequences. Rows of the query and "
-            "of roots are included.",
-            "Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the "
-            "discretisation is the same and only higher orders in beta0 remain.",
-            f"Orders are judged between beta0 = {BETAS[-2]:g} and {BETAS[-1]:g}. At beta0 = {BETAS[0]:g} some "
-            f"attention weight is off by as much as {show(farthest, 2)}, which is not "
-            "small, and the order fitted to all three values strays further from 1.",
-            "The constant of the linear law grows with time, and is largest where two keys of a row nearly tie and "
-            "the path takes long to decide: last table. The statement is about a fixed time.",
-            "None of the four assumptions is needed. Under a point prior rows may converge to another key than the "
-            "parent, on both paths.",
-        ),
-    )
-
-
-def _case_table(cases: Sequence[Case], found: Sequence[Comparison], setting: str) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for name in (*FAMILIES, STAR):
-        for kind in EPSILONS:
-            own = [one for case, one in zip(cases, found, strict=True) if (case.name, case.kind) == (name, kind)]
-            start, end = np.mean([one.on_parents for one in own], axis=0)
-            rows.append(
-                (
-                    f"{name}, {kind} priors",
-                    f"{start:.2f} to {end:.2f}",
-                    interval([one.moved for one in own], 2),
-                    *(show(max(float(one.worst("attention")[b]) for one in own)) for b in range(len(BETAS))),
-                    interval([one.order("attention") for one in own], 4),
-                    interval([one.fitted("attention") for one in own], 4),
-                )
-            )
-    heads = (
-        "tasks", "mean attention on parents", "largest change of a weight", *(f"beta0 = {beta0:g}" for beta0 in BETAS),
-        "order at the small end", "order fitted to all",
-    )  # fmt: skip
-    title = f"Largest distance of the attention over all steps; {setting}"
-    return Table(title, heads, tuple(rows))
-
-
-def _time_table(found: Sequence[Comparison]) -> Table:
-    def row(label: str, quantity: str) -> tuple[Cell, ...]:
+def _show_times(check: Check, found: Sequence[Comparison]) -> None:
+    """Show how the constant of the linear law grows with time."""
+    for quantity in ORDERS:
         distances = np.array([getattr(one, quantity)[-1] for one in found]) / BETAS[-1]
-        cells = []
         for fraction in FRACTIONS:
             reached = distances[:, : STEPS // fraction + 1].max(axis=1)
-            cells.append(f"{show(float(np.median(reached)))} ({interval(reached.tolist(), 2)})")
-        return (label, *cells)
-
-    heads = ("", *(f"to time {FLOW_STEP * STEPS / fraction:g}" for fraction in FRACTIONS))
-    title = f"Distance over beta0 at beta0 = {BETAS[-1]:g}, the constant of the linear law: median (range over cases)"
-    return Table(title, heads, (row("attention", "attention"), row("logits", "logits")))
+            cells = {"distance of": quantity, "to time": FLOW_STEP * STEPS / fraction, "median": np.median(reached)}
+            title = f"Distance over beta0 at beta0 = {BETAS[-1]:g}, the constant of the linear law"
+            check.row(title, {**cells, "smallest": reached.min(), "largest": reached.max()})
 
 
-def _plot(found: Sequence[Comparison]) -> Plot:
-    attention = np.array([one.worst("attention") for one in found])
-    logits = np.array([one.worst("logits") for one in found])
-    guide = 0.3 * attention.min() * np.array(BETAS) / BETAS[-1]
-    return Plot(
-        name="stage1_first_order",
-        title="Distance of the exact path of stage 1 from the first-order one",
-        xlabel="beta0",
-        ylabel="largest difference over all steps",
-        curves=(
-            Curve("logits, largest", BETAS, tuple(logits.max(axis=0))),
-            Curve("attention, largest", BETAS, tuple(attention.max(axis=0))),
-            Curve("attention, median", BETAS, tuple(np.median(attention, axis=0))),
-            Curve("slope 1, to compare with", BETAS, tuple(guide)),
-        ),
+def _plot(check: Check, found: Sequence[Comparison]) -> None:
+    """Draw the distances against beta0."""
+    attention, logits = (np.array([one.worst(quantity) for one in found]) for quantity in ORDERS)
+    curves = {
+        "logits, largest": (BETAS, logits.max(axis=0)),
+        "attention, largest": (BETAS, attention.max(axis=0)),
+        "attention, median": (BETAS, np.median(attention, axis=0)),
+        "slope 1, to compare with": (BETAS, 0.3 * attention.min() * np.array(BETAS) / BETAS[-1]),
+    }
+    check.figure(
+        "Distance of the exact path of stage 1 from the first-order one", curves, x="beta0",
+        y="largest difference over all steps",
         description="Distance against beta0 on double logarithmic axes, beside a line of slope 1.",
-    )
+    )  # fmt: skip
 
 
-def run(profile: Profile, context: Context) -> Evidence:
-    """Follow both paths as beta0 shrinks."""
-    return _study(profile, context, right_graph=True)
-
-
-def control(profile: Profile, context: Context) -> Evidence:
-    """Drive the first-order path by the scores of another graph: the distance must not fall."""
-    return _study(profile, context, right_graph=False)
-
-
-CLAIM = Claim(
-    name="stage1_first_order",
-    number=7,
-    title="The whole of stage 1 follows the scores",
-    statement=(
-        r"Stage 1 starts at $A_1 = 0$ with $A_2 = \beta_0 I$ and trains $A_1$. At equal flow time (the same number of "
-        r"steps at the same $\eta \beta_0$) its exact path and the path that the fixed edge scores $G$ drive, "
-        r"$A_{1,i} \mathrel{+}= \frac{\eta\beta_0}{T}\,(\mathrm{diag}(a_i) - a_i a_i^T)\,G_i$, differ by "
-        r"$O(\beta_0)$ at every step, in the attention and in the logits, even when the attention has moved all the "
-        r"way from uniform to one key."
-    ),
+@claim(
+    7,
     source=(
         "Nichani, Damian, Lee (ICML 2024), first stage of the analysis of Algorithm 1: the gradient to first order in "
         "beta0, followed along the trajectory"
     ),
-    predicted=f"the distance falls with order 1 between beta0 = {BETAS[-2]:g} and {BETAS[-1]:g}",
-    assumptions=(),
-    run=run,
-    control_statement="The first-order path is driven by the scores of a random forest without a common edge.",
-    control=control,
+    control="The first-order path is driven by the scores of a random forest without a common edge.",
+    breaks=tuple(ORDERS.values()),
 )
+def stage1_first_order(
+    check: Check,
+    length: int = budget(tiny=5, quick=7, full=8),
+    matrices: int = budget(tiny=2, quick=2, full=8),
+) -> None:
+    r"""The whole of stage 1 follows the scores.
+
+    Stage 1 starts at $A_1 = 0$ with $A_2 = \beta_0 I$ and trains $A_1$. At equal flow time (the same number of steps at
+    the same $\eta \beta_0$) its exact path and the path that the fixed edge scores $G$ drive, $A_{1,i} \mathrel{+}=
+    \frac{\eta\beta_0}{T}\,(\mathrm{diag}(a_i) - a_i a_i^T)\,G_i$, differ by $O(\beta_0)$ at every step, in the
+    attention and in the logits, even when the attention has moved all the way from uniform to one key.
+    """
+    matrices = max(1, matrices // CONTROL_SHARE) if check.control else matrices
+    jobs = [(name, kind, k) for name in (*FAMILIES, STAR) for kind in EPSILONS for k in range(matrices)]
+    priors: dict[str, list[Prior]] = {kind: [] for kind in EPSILONS}
+    found = []
+    for number, (name, kind, k) in enumerate(check.track(jobs, "enumerated paths")):
+        task = _draw_task(name, kind, length, check.rng("task", name, kind, k))
+        epsilon, group = EPSILONS[kind], f"{name}, {kind} priors"
+        graph = other_graph(task.graph, check.rng("other", number)) if check.control else task.graph
+        scores = edge_scores(InContextTask(graph, task.prior), epsilon=epsilon).value
+        predicted = first_order_path(scores, FLOW_STEP, STEPS)
+        paths = [exact_path(task, epsilon, beta0, FLOW_STEP, STEPS) for beta0 in BETAS]
+        one = _compare(task, predicted, paths)
+        for quantity, part in ORDERS.items():
+            check.within(part, one.order(quantity), *BAND, by=group, matrix=k + 1)
+        if not check.control and k == 0:
+            deviation = package_deviation(task, epsilon, {"exact": paths[-1], "first_order": predicted})
+            check.within(PACKAGE, deviation, high=SAME, by=group)
+        priors[kind].append(task.prior)
+        found.append(one)
+        start, end = one.on_parents
+        cells = {
+            "mean attention on parents at the start": start,
+            "at the end": end,
+            "largest change of a weight": one.moved,
+        }
+        cells |= {f"beta0 = {beta0:g}": far for beta0, far in zip(BETAS, one.worst("attention"), strict=True)}
+        cells |= {"order at the small end": one.order("attention"), "order fitted to all": one.fitted("attention")}
+        title = f"Largest distance of the attention over all steps; T = {length}, S = {SYMBOLS}"
+        check.row(title, {"tasks": group, "matrix": k + 1, **cells})
+    for quantity in ORDERS:
+        orders = [one.order(quantity) for one in found]
+        part = f"{quantity}: median and spread of the orders"
+        check.measure(part, np.median(orders), error=np.ptp(orders), kind="spread")
+    _show_times(check, found)
+    _plot(check, found)
+    check.assumptions("orbit priors of trace 1", priors["orbit"])
+    check.assumptions("point priors", priors["point"])
+    check.note(
+        "The distance is the largest difference of an entry, over all steps; of attention weights, which lie between 0 "
+        "and 1, and of logits. Every exact step is a sum over all S^T sequences. Rows of the query and of roots are "
+        "included."
+    )
+    check.note(
+        "Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the "
+        f"discretisation is the same and only higher orders in beta0 remain. At beta0 = {BETAS[0]:g} some attention "
+        "weight is off by an amount that is not small, and the order fitted to all three values strays further from 1."
+    )
+    check.note(
+        "The constant of the linear law grows with time, and is largest where two keys of a row nearly tie and the "
+        "path takes long to decide: last table. The statement is about beta0 -> 0 at fixed T and a fixed time."
+    )
+    check.note(
+        "None of the four assumptions is needed. Under a point prior rows may converge to another key than the parent, "
+        "on both paths."
+    )

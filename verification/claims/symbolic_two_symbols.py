@@ -1,43 +1,34 @@
 """Claim 15: two symbols in closed form, and exactly when the parent wins."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import product
+from typing import Any
 
 import numpy as np
 import sympy as sp
-from numpy.typing import NDArray
 
 from causal_theory import (
     CausalGraph,
-    Estimate,
     InContextTask,
     OrbitPrior,
     certify_edge_scores,
     limit_edge_scores,
     pairwise_information,
 )
+from causal_theory.claims import Check, claim
 from causal_theory.symbolic import TwoSymbols, first_order_residual, parent_wins, softmax_jacobian_residual
-from verification.claim import Claim
-from verification.context import Context
-from verification.evidence import (
-    Evidence,
-    Part,
-    Reading,
-    Regime,
-    Table,
-    combine_verdicts,
-    summarise_assumptions,
-    verdict_of,
+
+IDENTITIES = "closed forms: terms left of the difference of both sides, for all a, b, k, eps"
+SCORES, INFORMATIONS = (
+    "limit scores of the engine are the closed form",
+    "informations of the engine are the closed form",
 )
-from verification.profiles import Profile
-from verification.text import show
-
-Array = NDArray[np.float64]
-
-IDENTITIES, KERNELS, EXACT, GRADIENT = "closed forms", "numerical engines", "when the parent wins", "first order"
+EXACT = "exact limit scores are the closed form, to the last digit"
+RULE = "the parent has the strictly largest exact limit score when the rule says so"
+GRADIENT = "first-order gradient and Jacobian of the softmax: terms left of the difference of both sides"
 
 GRID = tuple(Fraction(k, 8) for k in (1, 2, 4, 6, 8))
 """Values of a and b: lambda = 1 - a - b from -1 to 3/4, zero included. They are floats without rounding."""
@@ -84,165 +75,100 @@ def _value(form: TwoSymbols, name: str, a: Fraction, b: Fraction, epsilon: Fract
     return Fraction(int(found.p), int(found.q))
 
 
-def _part(name: str, agree: int, cases: int, measured: str, error: str) -> Part:
-    return Part(
-        name=name,
-        verdict=verdict_of(agree == cases),
-        predicted=Reading(f"{cases} of {cases}", float(cases)),
-        measured=Reading(f"{agree} of {cases}; {measured}", float(agree)),
-        error=Reading(error),
-        method="exact",
-    )
-
-
-def identities(form: TwoSymbols) -> tuple[Part, Table]:
+def identities(check: Check, form: TwoSymbols) -> None:
     """Simplify the difference of both sides of every identity."""
-    found = form.residuals()
-    zero = sum(residual == 0 for residual in found.values())
-    rows = tuple((name, str(residual)[:80]) for name, residual in found.items())
-    return (
-        _part(IDENTITIES, zero, len(found), "differences that are zero for all a, b, k, eps", "none: symbolic"),
-        Table("Difference of both sides, simplified", ("identity", "difference"), rows),
-    )
+    for name, residual in form.residuals().items():
+        check.equal(IDENTITIES, 0 if residual == 0 else len(sp.Add.make_args(residual)), 0, identity=name)
+        check.row("Difference of both sides, simplified", identity=name, difference=str(residual)[:80])
 
 
-def _bars(found: Estimate, expected: Array, kept: NDArray[np.bool_]) -> float:
-    """Return the largest distance from a closed form in error bars; infinity where there is no bar to a distance."""
-    off = np.abs(found.value - expected)[kept]
-    bar = found.error[kept] + HALF_UNIT * np.abs(expected)[kept]
-    return float(np.divide(off, bar, out=np.where(off > 0.0, np.inf, 0.0), where=bar > 0.0).max())
-
-
-def kernels(form: TwoSymbols, context: Context) -> tuple[Part, Table]:
+def engines(check: Check, form: TwoSymbols) -> None:
     """Compare limit scores and informations in floating point with the closed forms."""
-    worst: dict[tuple[str, str], float] = {}
-    agree = cases = 0
-    for a, b, rows in context.track(list(matrices()), "grid"):
+    for a, b, rows in check.track(list(matrices()), "grid"):
         prior = OrbitPrior(np.array(rows, dtype=np.float64))
         for name, graph in GRAPHS.items():
             task, pairs = InContextTask(graph, prior), graph.length - 1
             inside = np.tril(np.ones((graph.length, graph.length), dtype=bool))
             inside[-1] = False
-            checks = [("limit score", "limit_score", eps, inside) for eps in EPSILONS]
-            checks.append(("information", "information", Fraction(0), np.tril(inside, -1)))
-            for label, quantity, eps, kept in checks:
-                score = quantity == "limit_score"
-                found = limit_edge_scores(task, epsilon=float(eps)) if score else pairwise_information(task)
+            for eps in (*EPSILONS, None):
+                score = eps is not None
+                found = pairwise_information(task) if eps is None else limit_edge_scores(task, epsilon=float(eps))
                 expected = np.zeros_like(found.value)
                 for i, j in product(range(pairs), range(pairs)):
-                    expected[i, j] = float(_value(form, quantity, a, b, eps, graph.distances[i, j]))
-                bars = _bars(found, expected, kept)
-                worst[label, name] = max(worst.get((label, name), 0.0), bars)
-                agree, cases = agree + (bars <= 1.0), cases + 1
-    table = Table(
-        "Largest distance from the closed form over the grid, in error bars",
-        ("quantity", *GRAPHS),
-        tuple((label, *(show(worst[label, name]) for name in GRAPHS)) for label in ("limit score", "information")),
-    )
-    return _part(KERNELS, agree, cases, "within one error bar", f"largest: {show(max(worst.values()))} bars"), table
+                    quantity, at = "limit_score" if score else "information", eps or Fraction(0)
+                    expected[i, j] = float(_value(form, quantity, a, b, at, graph.distances[i, j]))
+                kept = inside if score else np.tril(inside, -1)
+                expected = expected[kept]
+                error = found.error[kept] + HALF_UNIT * np.abs(expected)
+                part = SCORES if score else INFORMATIONS
+                case: dict[str, Any] = {"a": a, "b": b, **({"eps": eps} if score else {})}
+                check.equal(part, found.value[kept], expected, error=error, by=name, **case)
 
 
-def _verdict(scores: Sequence[Sequence[Fraction]], graph: CausalGraph, child: int) -> bool:
-    """Whether the parent has the strictly largest exact limit score of a row."""
-    row, parent = scores[child], graph.parent_array[child]
-    return all(row[parent] > entry for j, entry in enumerate(row) if j != parent)
-
-
-def exact_rows(form: TwoSymbols, context: Context) -> tuple[Part, Table]:
+def exact_rows(check: Check, form: TwoSymbols) -> None:
     """Compare exact limit scores with the closed form, and who wins with the rule."""
     counts: dict[str, list[int]] = {}
-    agree = cases = 0
-    for a, b, rows in context.track(list(matrices()), "exact limit scores"):
+    for a, b, rows in check.track(list(matrices()), "exact limit scores"):
         eigenvalue = 1 - a - b
         sign = "-1" if eigenvalue == -1 else "> 0" if eigenvalue > 0 else "0" if eigenvalue == 0 else "-1 to 0"
-        for graph in GRAPHS.values():
+        for name, graph in GRAPHS.items():
             scores = certify_edge_scores(graph, rows, 1).limit_scores
             assert scores is not None  # Roots are stationary.
             for child in np.flatnonzero(graph.parent_array >= 0).tolist():
-                apart = graph.distances[child, : child + 1]
-                same = all(
-                    _value(form, "limit_score", a, b, Fraction(0), distance) == entry
-                    for distance, entry in zip(apart.tolist(), scores[child], strict=True)
-                )
-                others = tuple(int(d) for d in apart if 1 < d < np.inf)
-                won = _verdict(scores, graph, child)
-                agree += same and won == parent_wins(sp.Rational(eigenvalue), others)
-                cases += 1
-                tally = counts.setdefault(sign, [0, 0])
-                tally[0], tally[1] = tally[0] + won, tally[1] + 1
-    table = Table(
-        "Child rows whose parent has the strictly largest exact limit score",
-        ("lambda", "parent wins", "rows"),
-        tuple((sign, *counts[sign]) for sign in sorted(counts)),
-    )
-    return _part(EXACT, agree, cases, "rows as the rule and the closed form say, to the last digit", "none"), table
+                row, parent = scores[child], graph.parent_array[child]
+                apart = graph.distances[child, : child + 1].tolist()
+                expected = [_value(form, "limit_score", a, b, Fraction(0), distance) for distance in apart]
+                at: dict[str, Any] = {"by": sign, "graph": name, "child": child, "a": a, "b": b}
+                check.equal(EXACT, list(row), expected, **at)
+                won = all(row[parent] > entry for j, entry in enumerate(row) if j != parent)
+                others = tuple(int(distance) for distance in apart if 1 < distance < np.inf)
+                check.equal(RULE, int(won), int(parent_wins(sp.Rational(eigenvalue), others)), **at)
+                counts.setdefault(sign, []).append(won)
+    for sign in sorted(counts):
+        title = "Child rows whose parent has the strictly largest exact limit score"
+        check.row(title, {"lambda": sign, "parent wins": sum(counts[sign]), "rows": len(counts[sign])})
 
 
-def gradient(context: Context) -> Part:
+def gradient(check: Check) -> None:
     """Check the Jacobian of the softmax, and the first-order gradient for all short sequences."""
-    residuals = [softmax_jacobian_residual(size) for size in SIZES]
+    residuals = [(f"Jacobian of {size} entries", softmax_jacobian_residual(size)) for size in SIZES]
     cases = [
         (length, query, tokens)
         for length in LENGTHS
         for query in range(length)
         for tokens in product((0, 1), repeat=length)
     ]
-    residuals += [first_order_residual(*case) for case in context.track(cases, "first-order identities")]
-    zero = sum(residual.is_zero_matrix is True for residual in residuals)
-    measured = f"Jacobians of {len(SIZES)} sizes, and every row of every sequence up to T = {LENGTHS[-1]}"
-    return _part(GRADIENT, zero, len(residuals), measured, "none: symbolic")
+    for case in check.track(cases, "first-order identities"):
+        residuals.append((f"T, query and tokens: {case}", first_order_residual(*case)))
+    for name, residual in residuals:
+        left = 0 if residual.is_zero_matrix is True else sum(entry != 0 for entry in residual)
+        check.equal(GRADIENT, left, 0, case=name)
 
 
-def _evidence(form: TwoSymbols, context: Context) -> Evidence:
-    known, differences = identities(form)
-    engines, bars = kernels(form, context)
-    rule, winners = exact_rows(form, context)
-    parts = (known, engines, rule, gradient(context))
-    return Evidence(
-        verdict=combine_verdicts(parts),
-        predicted=Reading("identities hold, engines agree, the parent wins exactly when lambda < 0"),
-        measured=Reading("; ".join(f"{part.name}: {part.measured.text.partition(';')[0]}" for part in parts)),
-        error=Reading(f"symbolic and rational, but for the engines: {engines.error.text}"),
-        method="exact",
-        assumptions=summarise_assumptions(
-            "orbits of two symbols", [OrbitPrior(np.array(rows, dtype=np.float64)) for _, _, rows in matrices()]
-        ),
-        regime=Regime(None, "closed forms of the limit of long sequences"),
-        parts=parts,
-        details=(differences, bars, winners),
-        notes=(
-            "With two symbols a trace of 1 means lambda = 0 and independent tokens: no orbit meets all four "
-            "assumptions. The closed forms show what then decides, the sign of lambda.",
-            "At lambda = -1 the chain alternates: keys at odd distances tie with the parent.",
-        ),
-    )
-
-
-def run(profile: Profile, context: Context) -> Evidence:
-    """Check the closed forms as identities, against the engines, and against exact scores."""
-    return _evidence(TwoSymbols(), context)
-
-
-def control(profile: Profile, context: Context) -> Evidence:
-    """Put one lambda too few into the limit score."""
-    return _evidence(WrongPower(), context)
-
-
-CLAIM = Claim(
-    name="symbolic_two_symbols",
-    number=15,
-    title="Two symbols in closed form",
-    statement=(
-        r"For $\pi = \begin{pmatrix}1-a & a\\ b & 1-b\end{pmatrix}$ with $\lambda = 1 - a - b$, tokens of one tree at "
-        r"distance $k$ have the chi-square information $\lambda^{2k}$ and the limit score $C \lambda^{k+1}$, with $C = "
-        r"\frac12 \mu_0 \mu_1 \left(\frac{1}{\mu_0 + \varepsilon} + \frac{1}{\mu_1 + \varepsilon}\right) > 0$ and "
-        r"$k = 0$ on the diagonal. Hence the parent wins in every row if $-1 < \lambda < 0$, and in none if $\lambda "
-        r"\ge 0$."
-    ),
+@claim(
+    15,
     source="the limit scores of the theory, with the powers of a matrix of two symbols",
-    predicted="differences of both sides are zero; engines within one error bar; winners as the rule says",
-    assumptions=(),
-    run=run,
-    control_statement=r"The limit score is taken as $C \lambda^k$, with one $\lambda$ too few.",
-    control=control,
+    control=r"The limit score is taken as $C \lambda^k$, with one $\lambda$ too few.",
+    breaks=(IDENTITIES, SCORES, EXACT),
 )
+def symbolic_two_symbols(check: Check) -> None:
+    r"""Two symbols in closed form.
+
+    For $\pi = \begin{pmatrix}1-a & a\\ b & 1-b\end{pmatrix}$ with $\lambda = 1 - a - b$, tokens of one tree at
+    distance $k$ have the chi-square information $\lambda^{2k}$ and the limit score $C \lambda^{k+1}$, with $C =
+    \frac12 \mu_0 \mu_1 \left(\frac{1}{\mu_0 + \varepsilon} + \frac{1}{\mu_1 + \varepsilon}\right) > 0$ and $k = 0$
+    on the diagonal. Hence the parent wins in every row if $-1 < \lambda < 0$, and in none if $\lambda \ge 0$.
+    """
+    form = WrongPower() if check.control else TwoSymbols()
+    identities(check, form)
+    engines(check, form)
+    exact_rows(check, form)
+    gradient(check)
+    priors = [OrbitPrior(np.array(rows, dtype=np.float64)) for _, _, rows in matrices()]
+    check.assumptions("orbits of two symbols", priors)
+    check.note(
+        "With two symbols a trace of 1 means lambda = 0 and independent tokens: no orbit meets all four assumptions. "
+        "The closed forms show what then decides, the sign of lambda."
+    )
+    check.note("At lambda = -1 the chain alternates: keys at odd distances tie with the parent.")
+    check.note("The closed forms are those of the limit of long sequences. Only the engines round.")

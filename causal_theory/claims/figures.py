@@ -1,0 +1,83 @@
+"""Draw the figures of a record: curves on double logarithmic axes, and matrices side by side."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from causal_theory import CausalGraph
+from causal_theory.claims.records import Curve, Figure, Panel
+from causal_theory.files import write_bytes
+from causal_theory.plotting import plot_matrix
+from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+__all__ = ["draw_figure"]
+
+DOTS_PER_INCH = 110
+STYLE: dict[Any, Any] = {"font.size": 9.0, "axes.titlesize": 10.0, "svg.fonttype": "none", "svg.hashsalt": "0"}
+
+
+def draw_figure(stem: Path, figure: Figure) -> str:
+    """Write a figure as PNG and SVG, and return the SVG as an address that holds its data."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        canvas = _matrices(figure) if figure.panels else _curves(figure)
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")  # the layout is found: do not search again for each file
+        for ending, metadata in (("png", None), ("svg", {"Date": None})):
+            content = io.BytesIO()
+            canvas.savefig(content, format=ending, dpi=DOTS_PER_INCH, metadata=metadata)
+            write_bytes("figure", stem.with_suffix(f".{ending}"), content.getvalue())
+    # An image of its own, so that names inside figures cannot clash.
+    return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode("ascii")
+
+
+def _curves(figure: Figure) -> "Canvas":
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(6.4, 4.2), layout="constrained")
+    ax: Axes = canvas.subplots()
+    _draw_lines(ax, figure.curves)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel(figure.x)
+    ax.set_ylabel(figure.y)
+    ax.set_title(figure.title)
+    ax.grid(visible=True, which="major", alpha=0.3)
+    ax.legend(frameon=False, fontsize=8)
+    return canvas
+
+
+def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> None:
+    for k, curve in enumerate(curves):
+        style: dict[str, Any] = {"color": COLOURS[k % 6], "marker": MARKERS[k % 6], "linestyle": DASHES[k % 6]}
+        ax.plot(curve.x, curve.y, label=curve.label, markersize=4.5, linewidth=1.4, **style)
+
+
+def _matrices(figure: Figure) -> "Canvas":
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(3.8 * len(figure.panels), 3.6), layout="constrained")
+    axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
+    for ax, panel in zip(axes, figure.panels, strict=True):
+        plot_matrix(np.array(panel.values), ax=ax, title=panel.label, label=panel.unit, graph=_graph(panel))
+    canvas.suptitle(figure.title, fontsize=11)
+    return canvas
+
+
+def _graph(panel: Panel) -> CausalGraph | None:
+    """Return the graph whose edges are marked."""
+    if not panel.marked:
+        return None
+    parents: list[list[int]] = [[] for _ in panel.values]
+    for i, j in panel.marked:
+        parents[i].append(j)
+    return CausalGraph(tuple(map(tuple, parents)))

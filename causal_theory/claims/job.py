@@ -1,0 +1,111 @@
+"""A run from the first claim to the report."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from causal_theory.claims.board import Board, summary_table
+from causal_theory.claims.claim import Claim
+from causal_theory.claims.describe import check_output_folder, describe_run
+from causal_theory.claims.files import read_record, write_record
+from causal_theory.claims.records import ClaimRecord, Record
+from causal_theory.claims.report import write_report
+from causal_theory.claims.runner import run_claims
+
+__all__ = ["INTERRUPTED", "NOT_PASSED", "PASSED", "run_job"]
+
+PASSED, NOT_PASSED, INTERRUPTED = 0, 1, 130
+
+WIDTH = 160
+"""Of the output when it does not go to a terminal."""
+
+
+class _Ledger:
+    """The record of a run on disk: marked incomplete from the first moment, growing with every claim."""
+
+    def __init__(self, folder: Path, run: Record) -> None:
+        self.record = run
+        self._folder = folder
+        self._started = time.perf_counter()
+        self._save()
+
+    def add(self, claim: ClaimRecord) -> None:
+        claims = sorted((*self.record.claims, claim), key=lambda one: one.number)
+        self.record = replace(self.record, claims=tuple(claims), unfinished=None, passed=None)
+        self._save()
+
+    def close(self, *, complete: bool) -> Path:
+        self.record = replace(self.record, complete=complete, passed=None)
+        return self._save()
+
+    def _save(self) -> Path:
+        self.record = replace(self.record, seconds=round(time.perf_counter() - self._started, 3))
+        return write_record(self._folder, self.record)
+
+
+def run_job(
+    claims: Sequence[Claim], profile: str, out: Path, *, seed: int, jobs: int, command: str, folder: str | Path
+) -> int:
+    """Run claims, write record, report and figures, and return the exit status.
+
+    Whatever ends the run, the record on disk holds what has finished.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        What to run.
+    profile : str
+        Amount of work.
+    out : Path
+        Folder for record, report and figures.
+    seed, jobs : int
+        Seed, and number of worker processes.
+    command : str
+        What starts such a run, up to the name of a claim; the report says so.
+    folder : path
+        Where the claims are.
+
+    Returns
+    -------
+    int
+        ``PASSED`` when every claim holds and every control fails where it must, ``NOT_PASSED`` when not,
+        ``INTERRUPTED`` after Ctrl-C.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written; nothing has run then.
+    """
+    check_output_folder(out)
+    console = _console()
+    names = tuple(claim.name for claim in claims)
+    ledger = _Ledger(out, describe_run(names, profile, seed=seed, jobs=jobs, command=command, folder=str(folder)))
+    with Board(console, len(claims)).shown() as board:
+
+        def keep(claim: ClaimRecord) -> None:
+            ledger.add(claim)
+            board.finish(claim)
+
+        complete = run_claims(claims, profile, seed=seed, jobs=jobs, on_step=board.step, on_outcome=keep)
+    record = read_record(ledger.close(complete=complete))
+    path = write_report(out, record)
+    console.print(summary_table(record))
+    for claim in record.claims:
+        for shortcoming in claim.shortcomings or ():
+            console.print(f"{claim.name}: {shortcoming}", style="red", markup=False, highlight=False)
+    console.print(f"report: {path}", soft_wrap=True, markup=False, highlight=False)
+    if not complete:
+        finished = f"{len(record.claims)} of {len(claims)} claims"
+        console.print(f"interrupted after {finished}; what had finished is kept")
+        return INTERRUPTED
+    return PASSED if record.passed else NOT_PASSED
+
+
+def _console() -> Console:
+    # During the run the environment keeps the package from drawing bars; this console makes up its mind before.
+    if Console().is_terminal:
+        return Console(force_terminal=True)
+    return Console(width=WIDTH, force_terminal=False)

@@ -1,0 +1,178 @@
+"""Run claims in this process or in worker processes; what has finished is never lost."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from typing import Any
+
+from causal_theory.claims.check import Check, Listener
+from causal_theory.claims.claim import Claim
+from causal_theory.claims.records import ClaimRecord, Findings
+
+__all__ = ["available_processors", "run_claim", "run_claims"]
+
+THREADS = "NUMBA_NUM_THREADS"
+POLL_SECONDS = 0.1
+
+Step = Callable[[str, str, int, int], None]
+"""Called with the name of a claim, what it is doing, how many items are done, and of how many."""
+
+Outcomes = Generator[ClaimRecord, None, None]
+
+
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> ClaimRecord:
+    """Run a claim and its control; an error becomes part of the record, an interruption does not."""
+    found: list[Findings] = []
+    seconds = [0.0, 0.0]
+    error = None
+    for control in (False, True):
+        check = Check(claim.name, control, seed, claim.outside, listener)
+        started = time.perf_counter()
+        try:
+            claim(check, **claim.budgets(profile))
+            found.append(check.findings())
+        except Exception:
+            error = traceback.format_exc()
+            break
+        finally:
+            seconds[control] = round(time.perf_counter() - started, 3)
+    return _record(claim, profile, found, error, seconds)
+
+
+def _record(
+    claim: Claim, profile: str, found: Sequence[Findings], error: str | None, seconds: Sequence[float] = (0.0, 0.0)
+) -> ClaimRecord:
+    run, opposed = (*found, None, None)[:2]
+    return ClaimRecord(
+        claim.name, claim.number, claim.title, claim.statement, claim.source, claim.control, claim.breaks,
+        claim.outside, claim.assumptions, claim.budgets(profile), run, opposed, error, seconds[0], seconds[1],
+    )  # fmt: skip
+
+
+def run_claims(
+    claims: Sequence[Claim],
+    profile: str,
+    *,
+    seed: int,
+    jobs: int,
+    on_step: Step,
+    on_outcome: Callable[[ClaimRecord], None],
+) -> bool:
+    """Run the claims, hand over each outcome as it comes, and return whether all were run.
+
+    Outcomes depend on the seed and the claim alone, not on ``jobs`` or the order. An interruption (Ctrl-C) ends the
+    run: worker processes are stopped, and the answer is False.
+    """
+    outcomes = _in_processes if jobs > 1 and len(claims) > 1 else _in_turn
+    try:
+        with closing(outcomes(claims, profile, seed, jobs, on_step)) as found:
+            for outcome in found:
+                on_outcome(outcome)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _in_turn(claims: Sequence[Claim], profile: str, seed: int, _jobs: int, on_step: Step) -> Outcomes:
+    for claim in claims:
+
+        def listener(text: str, done: int, total: int, name: str = claim.name) -> None:
+            on_step(name, text, done, total)
+
+        listener("starting", 0, 1)
+        yield run_claim(claim, profile, seed, listener)
+
+
+def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, on_step: Step) -> Outcomes:
+    # Workers start afresh: a fork of a process whose threads are running can hang.
+    context = multiprocessing.get_context("spawn")
+    steps: Any = context.Queue()
+    workers = min(jobs, len(claims))
+    others = set(multiprocessing.active_children())
+    with _share_of_threads(workers):
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps,))
+        try:
+            pending = {pool.submit(_work, claim, profile, seed): claim for claim in claims}
+            while pending:
+                done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                _forward(steps, on_step)
+                for future in done:
+                    yield _outcome_of(future, pending.pop(future), profile)
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        # A step can arrive after the outcome of its claim: a worker hands over all of them before it ends.
+        _forward(steps, on_step)
+
+
+def _outcome_of(future: "Future[ClaimRecord]", claim: Claim, profile: str) -> ClaimRecord:
+    """Return the record; a worker that died (killed, out of memory) is an error of its claim."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return _record(claim, profile, (), "a worker process ended before this claim was finished")
+
+
+def _forward(steps: Any, on_step: Step) -> None:
+    while True:
+        try:
+            on_step(*steps.get_nowait())
+        except queue.Empty:
+            return
+
+
+_steps: Any = None
+"""In a worker: where its progress goes."""
+
+
+def _prepare_worker(steps: Any) -> None:
+    """Leave interruptions to the parent, which also draws all progress bars."""
+    global _steps  # noqa: PLW0603 - set once, when the worker starts
+    _steps = steps
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(claim: Claim, profile: str, seed: int) -> ClaimRecord:
+    last = 0.0
+
+    def listener(text: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done in {0, total} or now - last > POLL_SECONDS:
+            last = now
+            _steps.put((claim.name, text, done, total))
+
+    listener("starting", 0, 1)
+    return run_claim(claim, profile, seed, listener)
+
+
+@contextmanager
+def _share_of_threads(workers: int) -> Iterator[None]:
+    """Give each worker its share of the processors; numba reads the environment when a worker starts."""
+    before = os.environ.get(THREADS)
+    share = max(1, available_processors() // workers)
+    os.environ[THREADS] = str(min(share, int(before)) if before else share)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(THREADS, None)
+        else:
+            os.environ[THREADS] = before
