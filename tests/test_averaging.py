@@ -5,6 +5,7 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
+from causal_theory.averaging import average_over_prior, average_relabelings
 
 from causal_theory import (
     CausalGraph,
@@ -15,7 +16,6 @@ from causal_theory import (
     pairwise_joint,
     parent_attention_gradient,
 )
-from causal_theory.averaging import average_over_prior, average_relabelings
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.priors import Prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule

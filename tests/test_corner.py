@@ -5,6 +5,7 @@ from math import lgamma, log
 import mpmath
 import numpy as np
 import pytest
+from causal_theory.averaging import average_over_prior
 
 from causal_theory import (
     CausalGraph,
@@ -14,7 +15,6 @@ from causal_theory import (
     limit_edge_scores,
     pairwise_joint,
 )
-from causal_theory.averaging import average_over_prior
 from causal_theory.priors.binary_rule import binary_dirichlet_rule
 
 CHAIN = CausalGraph.chain(3)

@@ -7,10 +7,10 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
+from causal_theory.averaging import average_over_prior
 
 import causal_theory as ct
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior
-from causal_theory.averaging import average_over_prior
 from causal_theory.certificates import certify_edge_scores
 from causal_theory.chains import chi2_matrix, closed_classes, mixing_decay
 from causal_theory.falsification import SearchSpace, find_counterexample
