@@ -13,12 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from causal_theory.cli.output import Json, Outputs, Plot, list_table, print_json
-from causal_theory.cli.scheduler import cluster_executor
 from causal_theory.cli.sweep_config import SweepConfig, read_sweep_config
 from causal_theory.cli.sweep_figure import REPEAT, complete_choice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import WORKER_TIMEOUT
 from causal_theory.sweeps import MOST_UNITS, FailedUnit, Study, SweepInterrupted, SweepResult, find_study, sweep
+from causal_theory.sweeps.cluster import cluster_executor
 from causal_theory.sweeps.driver import WINDOW
 from causal_theory.sweeps.studies import PROVIDED
 from causal_theory.training.interrupts import Terminated

@@ -1,21 +1,25 @@
-"""Which columns of a sweep a figure shows, and what they are called."""
+"""Choose which columns of a sweep a figure shows, and draw it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.cli.output import Outputs, Writer, figure
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.specs.base import Option, Spec
+from causal_theory.specs.readers import finite, options, text
 from causal_theory.sweeps import SweepTable
+from causal_theory.sweeps.studies.labels import LABELS, VALUES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["REPEAT", "FigureChoice", "complete_choice", "draw_sweep"]
 
+FIGURE = "Figure"
 SIZE = (5.6, 4.6)
 """Of one panel, in inches."""
 
@@ -23,51 +27,9 @@ MOST_PANELS, PANELS_IN_A_ROW = 6, 3
 REPEAT = "repeat"
 """A column that is averaged over unless it is named."""
 
-VALUES = {
-    "edge_recovery": "recovered",
-    "margins": "smallest",
-    "learning_curve": "normalised_excess",
-    "stage1_window": "converges",
-    "critical_length": "stays",
-    "training_run": "loss",
-}
-"""What is drawn of each study when nothing is said."""
 
-LABELS = {
-    "length": "length T (tokens)",
-    "vocab_size": "symbols S",
-    "concentration": "concentration of the Dirichlet prior",
-    "floor": "weight of the uniform law",
-    "epsilon": "epsilon",
-    "root_probability": "root probability",
-    "learning_rate": "learning rate",
-    "steps": "steps",
-    "batch_size": "batch size (sequences)",
-    "fraction": "share of the edges recovered (0 to 1)",
-    "recovered": "share of draws with all edges (0 to 1)",
-    "whole_graph": "share of draws with the whole graph (0 to 1)",
-    "smallest_margin": "smallest margin (dimensionless)",
-    "smallest": "smallest margin (dimensionless)",
-    "median": "median margin (dimensionless)",
-    "best_multiple": "best multiple of the identity",
-    "best_loss": "best loss (nats)",
-    "excess": "excess loss (nats)",
-    "normalised_excess": "normalised excess loss (nats)",
-    "converges": "share of draws whose children arrive (0 to 1)",
-    "last_child": "last child arrives (steps)",
-    "first_root": "first root leaves (steps)",
-    "window": "window (steps)",
-    "window_ratio": "first root / last child",
-    "first": "first length with all edges (tokens)",
-    "stays": "length from which on all edges are recovered (tokens)",
-    "loss": "held-out loss (nats)",
-    "mean_attention": "mean attention on the parent (weight, 0 to 1)",
-    "least_attention": "least attention on a parent (weight, 0 to 1)",
-}
-
-
-@dataclass(frozen=True)
-class FigureChoice:
+@dataclass(frozen=True, repr=False)
+class FigureChoice(Spec):
     """What a figure shows; ``None`` where nothing was chosen.
 
     Attributes
@@ -80,22 +42,29 @@ class FigureChoice:
         A column whose values have a panel each.
     boundary : float or None
         A threshold.
-    where : mapping
+    where : mapping or None
         Columns and the value that is drawn.
     """
 
-    value: str | None = None
-    x: str | None = None
-    y: str | None = None
-    lines: str | None = None
-    panels: str | None = None
-    boundary: float | None = None
-    where: Mapping[str, Any] = field(default_factory=dict)
+    WHAT: ClassVar[str] = "choices of a figure"
+
+    value: Annotated[str | None, Option("The result to draw.", FIGURE, text)] = None
+    x: Annotated[str | None, Option("The parameter along the horizontal axis.", FIGURE, text)] = None
+    y: Annotated[
+        str | None, Option("The parameter along the vertical axis of a map; without it curves.", FIGURE, text)
+    ] = None
+    lines: Annotated[str | None, Option("A parameter whose values have a curve each.", FIGURE, text)] = None
+    panels: Annotated[str | None, Option("A parameter whose values have a panel each.", FIGURE, text)] = None
+    boundary: Annotated[float | None, Option("A threshold, drawn as a line.", FIGURE, finite)] = None
+    where: Annotated[
+        dict[str, Any] | None,
+        Option("Draw these rows only; may be repeated.", FIGURE, options, metavar="NAME=VALUE"),
+    ] = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that tell rows apart."""
-        used = (self.x, self.y, self.lines, self.panels, *self.where)
+        used = (self.x, self.y, self.lines, self.panels, *(self.where or ()))
         return tuple(name for name in used if name is not None)
 
 
@@ -164,7 +133,8 @@ def draw_sweep(table: SweepTable, choice: FigureChoice, outputs: Outputs) -> tup
     """
     parameters = {name: table[name].tolist() for name in (*table.parameters, REPEAT)}
     choice = complete_choice(choice, table.study, parameters)
-    wanted = _distinct(table, choice.panels, choice.where)
+    chosen = _match(choice.where or {}, table)
+    wanted = _distinct(table, choice.panels, chosen)
     varying = [name for name in table.parameters if name not in choice.columns and len(set(parameters[name])) > 1]
     note = f"the figure averages over {', '.join(varying)}" if varying else ""
 
@@ -174,7 +144,7 @@ def draw_sweep(table: SweepTable, choice: FigureChoice, outputs: Outputs) -> tup
         for ax in axes[len(wanted) :]:
             ax.set_axis_off()
         for ax, panel in zip(axes, wanted, strict=False):
-            where = dict(choice.where) if choice.panels is None else {**choice.where, choice.panels: panel}
+            where = chosen if choice.panels is None else {**chosen, choice.panels: panel}
             plot_sweep(
                 table,
                 str(choice.value),
@@ -209,3 +179,17 @@ def _distinct(table: SweepTable, name: str | None, where: Mapping[str, Any]) -> 
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _match(where: Mapping[str, Any], table: SweepTable) -> dict[str, Any]:
+    """Return the columns and their values: of the type that the column has."""
+    found: dict[str, Any] = {}
+    for name, given in where.items():
+        values = {str(one): one for one in table[name].tolist()}
+        numbers = {float(one): one for one in values.values() if isinstance(one, int | float)}
+        try:
+            found[name] = values[str(given)] if str(given) in values else numbers[float(given)]
+        except (KeyError, TypeError, ValueError) as error:
+            listed = ", ".join(sorted(values)[:10])
+            raise InvalidArgumentError(f"where must name a value of {name}, like {listed}, got {given!r}") from error
+    return found

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from causal_theory.cli.output import OUTPUT, Csv, Json, Outputs, Plot, print_json
+from causal_theory.cli.splice import spliced
 from causal_theory.cli.sweep import show_failures
 from causal_theory.cli.sweep_figure import FigureChoice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
@@ -21,43 +22,24 @@ EXAMPLES = (
     "causal-theory sweep-status sweep.sqlite --plot sweep.png --value smallest_margin --x length --lines vocab_size",
 )
 
-FIGURE = "Figure"
-
 StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="What causal-theory sweep wrote, or writes now.")]
 StudyName = Annotated[str | None, typer.Option(help="The study, where the store holds several.")]
 Parquet = Annotated[
     Path | None,
     typer.Option(help="Write the table as Parquet, arrays included.", rich_help_panel=OUTPUT),
 ]
-Value = Annotated[str | None, typer.Option(help="The result to draw.", rich_help_panel=FIGURE)]
-X = Annotated[str | None, typer.Option(help="The parameter along the horizontal axis.", rich_help_panel=FIGURE)]
-Y = Annotated[
-    str | None,
-    typer.Option(help="The parameter along the vertical axis of a map; without it curves.", rich_help_panel=FIGURE),
-]
-Lines = Annotated[str | None, typer.Option(help="A parameter whose values have a curve each.", rich_help_panel=FIGURE)]
-Panels = Annotated[str | None, typer.Option(help="A parameter whose values have a panel each.", rich_help_panel=FIGURE)]
-Boundary = Annotated[float | None, typer.Option(help="A threshold, drawn as a line.", rich_help_panel=FIGURE)]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=VALUE", help="Draw these rows only; may be repeated.", rich_help_panel=FIGURE),
-]
 
 
+@spliced
 def command(
+    *,
     store: StorePath,
     study: StudyName = None,
     json: Json = False,
     csv: Csv = None,
     parquet: Parquet = None,
     plot: Plot = None,
-    value: Value = None,
-    x: X = None,
-    y: Y = None,
-    lines: Lines = None,
-    panels: Panels = None,
-    boundary: Boundary = None,
-    where: Where = None,
+    choice: FigureChoice,
 ) -> None:
     """Show what the store of a sweep holds, also while the sweep runs.
 
@@ -65,18 +47,16 @@ def command(
     parameters with the most values.
     """
     outputs = Outputs(csv=csv, plot=plot, parquet=parquet)
-    chosen = {"value": value, "x": x, "y": y, "lines": lines, "panels": panels, "boundary": boundary, "where": where}
     if plot is None:
-        for name, given in chosen.items():
-            if given:
-                raise InvalidArgumentError(f"{name} must not be given without --plot, got {given}")
+        for name, given in choice.given().items():
+            raise InvalidArgumentError(f"{name} must not be given without --plot, got {given}")
     with Store(store) as opened:
         status = opened.status()
     wanted = csv or parquet or plot or study or len(status) == 1
     table = read_store(store, study=study) if wanted else None
     note = ""
     if table is not None:
-        note = _write(table, outputs, FigureChoice(value, x, y, lines, panels, boundary, _parse_where(where, table)))
+        note = _write(table, outputs, choice)
     if json:
         print_json({"store": str(store), "studies": [_describe(one) for one in status]})
         return
@@ -108,25 +88,6 @@ def _write(table: SweepTable, outputs: Outputs, choice: FigureChoice) -> str:
     if outputs.parquet is not None:
         table.export_parquet(outputs.parquet)
     return note
-
-
-def _parse_where(where: list[str] | None, table: SweepTable) -> dict[str, Any]:
-    """Return the columns and their values: of the type that the column has."""
-    found: dict[str, Any] = {}
-    for entry in where or ():
-        name, equals, text = entry.partition("=")
-        if not equals:
-            raise InvalidArgumentError(f"where must be like name=value, got {entry!r}")
-        values = {str(one): one for one in table[name.strip()].tolist()}
-        numbers = {float(one): one for one in values.values() if isinstance(one, int | float)}
-        try:
-            found[name.strip()] = values[text.strip()] if text.strip() in values else numbers[float(text)]
-        except (KeyError, ValueError) as error:
-            shown = ", ".join(sorted(values)[:10])
-            raise InvalidArgumentError(
-                f"where must name a value of {name.strip()}, like {shown}, got {text.strip()!r}"
-            ) from error
-    return found
 
 
 def _describe(one: Any) -> dict[str, Any]:
