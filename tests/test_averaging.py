@@ -5,7 +5,6 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from causal_theory.averaging import average_over_prior, average_relabelings
 
 from causal_theory import (
     CausalGraph,

@@ -5,7 +5,6 @@ from math import lgamma, log
 import mpmath
 import numpy as np
 import pytest
-from causal_theory.averaging import average_over_prior
 
 from causal_theory import (
     CausalGraph,

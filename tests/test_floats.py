@@ -7,7 +7,6 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 import pytest
-from causal_theory.averaging import average_over_prior
 
 import causal_theory as ct
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior

@@ -5,8 +5,6 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-from causal_theory.averaging import average_over_prior
-from causal_theory.information.lost import lost_symbols, same_support
 
 from causal_theory import (
     CausalGraph,
@@ -20,6 +18,7 @@ from causal_theory import (
     subset_informations,
 )
 from causal_theory.errors import TransitionError
+from causal_theory.population.lost_symbols import lost_symbols, same_support
 from tests import oracles
 from tests.helpers import average
 
