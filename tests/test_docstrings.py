@@ -39,9 +39,9 @@ def definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | ast.FunctionDef
 
 
 def repeats(node: ast.AST) -> bool:
-    """Whether this is an overload or the setter of a property, which is documented once."""
+    """Whether this is an overload, the setter of a property or an override, which is documented once."""
     words = {ast.unparse(decorator).rpartition(".")[2] for decorator in getattr(node, "decorator_list", [])}
-    return bool(words & {"overload", "setter", "deleter"})
+    return bool(words & {"overload", "override", "setter", "deleter"})
 
 
 def missing(tree: ast.Module, module: str) -> list[str]:
@@ -73,6 +73,9 @@ class Documented:
     def value(self): ...
     @value.setter
     def value(self, new): ...
+    @property
+    @override
+    def documented_in_the_base(self): ...
 
 class Bare:
     """ """
