@@ -29,6 +29,7 @@ from causal_theory import (
 )
 from causal_theory.cli import app, train
 from causal_theory.cli.train_config import Choices, make_plan
+from causal_theory.cli.train_figure import TrainFigure
 from causal_theory.errors import CausalTheoryError, FileFormatError, InvalidArgumentError, OutputError
 from causal_theory.graphs.files import write_graph
 from causal_theory.provenance import code_version
@@ -275,8 +276,8 @@ class TestOutputs:
     )
     def test_panels(self, monkeypatch, arguments, titles):
         panels = []
-        draw = train.TrainReport.draw
-        monkeypatch.setattr(train.TrainReport, "draw", lambda self, *axes: panels.extend(axes) or draw(self, *axes))
+        draw = TrainFigure.draw
+        monkeypatch.setattr(TrainFigure, "draw", lambda self, *axes: panels.extend(axes) or draw(self, *axes))
         run_json(*QUICK, *arguments, "--plot", "t.png")
         curves = ["loss", "attention on the parent", "margins of the scores"]
         assert [ax.get_title() for ax in panels if ax.axison] == titles + curves
@@ -833,7 +834,7 @@ class TestMistakes:
         def broken(self, *axes):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(train.TrainReport, "draw", broken)
+        monkeypatch.setattr(TrainFigure, "draw", broken)
         with pytest.raises(OutputError, match=r"got 't\.png': No space left"):
             raise fail(*QUICK, "--csv", "t.csv", "--npz", "t.npz", "--plot", "t.png")
         assert list(folder.iterdir()) == []

@@ -81,6 +81,9 @@ class Documented:
     def value(self): ...
     @value.setter
     def value(self, new): ...
+    @property
+    @override
+    def documented_in_the_base(self): ...
 
 class Bare:
     """ """

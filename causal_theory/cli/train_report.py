@@ -198,7 +198,7 @@ class TrainReport:
         settings = self.plan.settings
         model = self.outcomes[0].run.model.describe()
         options = {name: value for name, value in model.items() if name not in ("kind", "length", "vocab_size")}
-        words = [f"{name} {str(value).strip('[]')}" for name, value in options.items()]
+        words = [f"{name} {str(value).strip('[]').replace(', ', ',')}" for name, value in options.items()]
         told = ", ".join([model["kind"], *words])
         return f"training ({told}; {settings.optimizer}, learning rate {settings.learning_rate:g}, {settings.schedule})"
 

@@ -155,7 +155,7 @@ class StandardTransformer(TrainableModel):
     def _start(self, scale: float, rng: np.random.Generator) -> Array:
         """Return the parameters before training, as published."""
         flat = np.zeros(self._starts[-1])
-        parts = self._split(flat)
+        parts = self._parts_of(flat)
         width = self._length + self._size
 
         def draw(matrix: Array, deviation: float) -> None:
@@ -174,7 +174,7 @@ class StandardTransformer(TrainableModel):
         flat.setflags(write=False)
         self._flat = flat
 
-    def _split(self, flat: Any) -> StandardParts:
+    def _parts_of(self, flat: Any) -> StandardParts:
         """Return views of a flat vector, of NumPy or of PyTorch."""
         width = self._length + self._size
         starts = self._starts
@@ -226,7 +226,7 @@ class StandardTransformer(TrainableModel):
     @property
     @override
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        parts = self._split(self._flat)
+        parts = self._parts_of(self._flat)
         named = {"token_embedding": parts.tokens, "position_embedding": parts.positions}
         for k, layer in enumerate(parts.layers):
             named |= {f"layer{k + 1}_{name}": part for name, part in layer._asdict().items()}
@@ -252,7 +252,7 @@ class StandardTransformer(TrainableModel):
     @property
     def layers(self) -> tuple[StandardLayer, ...]:
         """Matrices and biases of each layer, views."""
-        return self._split(self._flat).layers
+        return self._parts_of(self._flat).layers
 
     @property
     def output(self) -> Array:
@@ -296,7 +296,7 @@ class StandardTransformer(TrainableModel):
     def forward(self, tokens: ArrayLike) -> Array:
         batch = self.check_tokens(tokens)
         torch = require_torch()
-        parts = self._split(self._tensor(self._flat))
+        parts = self._parts_of(self._tensor(self._flat))
         predictions = np.empty((len(batch), self._size))
         with torch.no_grad():
             for block in network.blocks(len(batch)):
@@ -307,7 +307,7 @@ class StandardTransformer(TrainableModel):
     @default_floats
     def first_attention(self, tokens: ArrayLike) -> Array:
         batch = self.check_tokens(tokens)
-        parts = self._split(self._tensor(self._flat))
+        parts = self._parts_of(self._tensor(self._flat))
         total = np.zeros((self._heads[0], self._length, self._length))
         with require_torch().no_grad():
             for block in network.blocks(len(batch)):
@@ -318,7 +318,7 @@ class StandardTransformer(TrainableModel):
     @override
     @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        parts = self._split(self._tensor(self._flat))
+        parts = self._parts_of(self._tensor(self._flat))
         losses = np.empty(len(tokens))
         with require_torch().no_grad():
             for block in network.blocks(len(tokens)):
@@ -334,7 +334,7 @@ class StandardTransformer(TrainableModel):
         gradient = np.zeros(len(parameters))
         with torch.enable_grad():
             for block in network.blocks(len(tokens)):
-                found = network.losses(self._split(flat), tokens[block], targets[block], self._residual)
+                found = network.losses(self._parts_of(flat), tokens[block], targets[block], self._residual)
                 gradient += torch.autograd.grad(found.sum(), flat)[0].numpy()
                 losses[block] = found.detach().numpy()
         gradient /= len(tokens)

@@ -61,10 +61,12 @@ def plot_view(view: MatrixView, *, ax: "Axes | None" = None) -> "Axes":
     draw_heatmap(ax, np.ma.array(values), view.label)
     _draw_borders(ax, view.rows.borders, view.columns.borders, 1.2, "-")
     _draw_borders(ax, view.rows.minor_borders, view.columns.minor_borders, 0.7, ":")
-    for axis, name, set_ticks in ((view.columns, "x", ax.set_xticks), (view.rows, "y", ax.set_yticks)):
-        if axis.names:
-            set_ticks([place for place, _ in axis.names], [word for _, word in axis.names], fontsize=8)
-            ax.tick_params(name, length=0.0)
+    if view.columns.names:
+        ax.set_xticks([place for place, _ in view.columns.names], [word for _, word in view.columns.names], fontsize=8)
+        ax.tick_params("x", length=0.0)
+    if view.rows.names:
+        ax.set_yticks([place for place, _ in view.rows.names], [word for _, word in view.rows.names], fontsize=8)
+        ax.tick_params("y", length=0.0)
     ax.set_title(view.title)
     ax.set_xlabel(view.columns.label)
     ax.set_ylabel(view.rows.label)
