@@ -10,14 +10,14 @@ import os
 import sys
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from typing_extensions import override
 
 from causal_theory.errors import CausalTheoryError, InvalidArgumentError
 from causal_theory.validation import shown
 
-__all__ = ["REQUIRED", "Choice", "Registry", "brief", "import_address", "look_in", "same_name"]
+__all__ = ["OTHER_NAMES", "REQUIRED", "Choice", "Registry", "brief", "import_address", "look_in", "same_name"]
 
 REQUIRED: Final = object()
 """Stands for the default of an option that must be given."""
@@ -66,7 +66,10 @@ class Choice:
         return "rng" in self.parameters
 
 
-class Registry(Mapping[str, Choice]):
+C = TypeVar("C", bound=Choice)
+
+
+class Registry(Mapping[str, C], Generic[C]):
     """Choices by name.
 
     Parameters
@@ -90,12 +93,12 @@ class Registry(Mapping[str, Choice]):
     causal_theory.errors.InvalidArgumentError: volume must not be given together with greeting plain, got 11
     """
 
-    def __init__(self, what: str, pattern: str, default: str, choices: Mapping[str, Choice]) -> None:
+    def __init__(self, what: str, pattern: str, default: str, choices: Mapping[str, C]) -> None:
         self.what, self.pattern, self.default = what, pattern, default
         self._choices = dict(choices)
 
     @override
-    def __getitem__(self, name: str) -> Choice:
+    def __getitem__(self, name: str) -> C:
         return self._choices[name]
 
     @override

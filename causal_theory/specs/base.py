@@ -43,13 +43,13 @@ class Option:
     read: Reader | None = None
     name: str | None = None
     default: Any = None
-    registry: Registry | None = None
+    registry: Registry[Any] | None = None
     metavar: str | None = None
     is_file: bool = False
 
 
 @cache
-def options_of(spec: type) -> Mapping[str, Option]:
+def options_of(spec: Any) -> Mapping[str, Option]:
     """Return the options of a dataclass by field, in their order; fields without one are left out."""
     hints = get_type_hints(spec, include_extras=True)
     return {
@@ -61,7 +61,7 @@ def options_of(spec: type) -> Mapping[str, Option]:
 
 
 @cache
-def option_type(spec: type, name: str) -> Any:
+def option_type(spec: Any, name: str) -> Any:
     """Return the type of a field without None: int, float, str, a ``Literal``, or another."""
     hint = get_type_hints(spec)[name]
     parts = [part for part in get_args(hint) if part is not type(None)]
@@ -75,7 +75,7 @@ class Spec(Shown):
     A subclass declares fields like ``length: Annotated[int | None, Option("Tokens.", read=integer(2))] = None``.
     """
 
-    REGISTRIES: ClassVar[Mapping[str, Registry]] = {}
+    REGISTRIES: ClassVar[Mapping[str, Registry[Any]]] = {}
     """Fields that name a choice; the options of the choice are fields too."""
 
     WHAT: ClassVar[str] = "settings"
@@ -226,7 +226,7 @@ def _plain(value: Any) -> Any:
     return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
-def own_options(registry: Registry, panel: str) -> Option:
+def own_options(registry: Registry[Any], panel: str) -> Option:
     """Return the option of the field that holds parameters of a user's choice which are no fields."""
     return Option(
         f"A parameter of a {registry.what} of your own, {registry.pattern}; may be repeated.",

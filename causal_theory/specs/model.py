@@ -58,7 +58,7 @@ class ModelSpec(Spec):
     ReducedTransformer(length=6, vocab_size=3, epsilon=0.16666666666666666, 45 parameters)
     """
 
-    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"kind": MODELS}
+    REGISTRIES: ClassVar[Mapping[str, Registry[Any]]] = {"kind": MODELS}
     WHAT: ClassVar[str] = "model"
 
     kind: Annotated[

@@ -52,7 +52,7 @@ class GraphSpec(Spec):
     ((), (), (0, 1), (1, 2))
     """
 
-    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"graph": FAMILIES}
+    REGISTRIES: ClassVar[Mapping[str, Registry[Any]]] = {"graph": FAMILIES}
     WHAT: ClassVar[str] = "graph"
 
     graph: Annotated[str | None, Option("Graph family, or a function of your own.", GRAPH, registry=FAMILIES)] = None
@@ -149,7 +149,7 @@ class PriorSpec(Spec):
     DirichletPrior(3, 1)
     """
 
-    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"prior": PRIORS}
+    REGISTRIES: ClassVar[Mapping[str, Registry[Any]]] = {"prior": PRIORS}
     WHAT: ClassVar[str] = "prior"
 
     prior: Annotated[
@@ -236,7 +236,7 @@ class TaskSpec(PriorSpec, GraphSpec):
     0.5
     """
 
-    REGISTRIES: ClassVar[Mapping[str, Registry]] = {"graph": FAMILIES, "prior": PRIORS}
+    REGISTRIES: ClassVar[Mapping[str, Registry[Any]]] = {"graph": FAMILIES, "prior": PRIORS}
     WHAT: ClassVar[str] = "task"
 
     root_law: Annotated[

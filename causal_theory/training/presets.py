@@ -39,7 +39,7 @@ class Preset(Shown):
     >>> preset = find_preset("paper-pairs")
     >>> (task,) = preset.tasks(rng=0)
     >>> preset.model.build(task)
-    DisentangledTransformer(length=20, vocab_size=10, heads=(1, 1), 5400 parameters)
+    DisentangledTransformer(length=20, vocab_size=10, heads=(1, 1), 5700 parameters)
     """
 
     name: str

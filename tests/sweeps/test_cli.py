@@ -23,12 +23,13 @@ from causal_theory import (
     OrbitPrior,
     edge_scores,
 )
-from causal_theory.cli import app, scheduler, sweep_status
+from causal_theory.cli import app, sweep_status
 from causal_theory.cli import sweep as sweep_command
 from causal_theory.cli.sweep_config import read_sweep_config
 from causal_theory.cli.sweep_figure import VALUES, FigureChoice, complete_choice
 from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError, StoreError
 from causal_theory.sweeps import Store, Unit, read_store, sweep
+from causal_theory.sweeps import cluster as cluster_module
 from causal_theory.sweeps.studies import PROVIDED
 
 from ..helpers import PATIENCE, assert_close, wait_until
@@ -134,7 +135,7 @@ BAD_FILES = [
     ('colour = "red"\nstudy = "margins"', "keys must be among study, store, .* got 'colour'"),
     ('study = "margins"\nseed = -1\n[grid]\nlength = [4]', "seed must be an integer of at least 0, got -1"),
     ('study = "margins"\nrepeats = 0\n[grid]\nlength = [4]', "repeats must be an integer of at least 1, got 0"),
-    ('study = "margins"\nrepeats = 1.5\n[grid]\nlength = [4]', "repeats must be an integer, got 1.5"),
+    ('study = "margins"\nrepeats = 1.5\n[grid]\nlength = [4]', "repeats must be an integer of at least 1, got 1.5"),
     ('study = "margins"', r"\[grid\] must have values for at least one parameter, got none"),
     ('study = "margins"\ngrid = 3', r"grid must be a section \[grid\], got 3"),
     ('study = "margins"\n[grid]\nlenth = [4]', "parameter of study margins must be one of .* did you mean 'length'"),
@@ -228,7 +229,7 @@ class TestMistakes:
     @pytest.mark.parametrize("address", ["", "localhost", "nonsense://x:1", "tcp://localhost:1"])
     def test_no_scheduler(self, folder, config, monkeypatch, address):
         pytest.importorskip("distributed")
-        monkeypatch.setattr(scheduler, "PATIENCE", "0.2s")
+        monkeypatch.setattr(cluster_module, "PATIENCE", "0.2s")
         with pytest.raises(
             InvalidArgumentError, match="scheduler must be the address of a Dask scheduler that answers"
         ):
@@ -393,7 +394,7 @@ def test_interrupt(folder, number, status):
 @pytest.mark.compiled
 def test_cluster(config, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(scheduler, "PATIENCE", f"{PATIENCE:.0f}s")
+    monkeypatch.setattr(cluster_module, "PATIENCE", f"{PATIENCE:.0f}s")
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0", protocol="tcp"
     ) as cluster:
@@ -466,12 +467,12 @@ class TestStatus:
             (
                 ("sweep.sqlite", "--plot", "a.png", "--where", "length"),
                 InvalidArgumentError,
-                "where must be like name=",
+                "where must be names with values, like",
             ),
             (
                 ("sweep.sqlite", "--plot", "a.png", "--where", "length=7"),
                 InvalidArgumentError,
-                "where must name a value of length, like 6, 8, got '7'",
+                "where must name a value of length, like 6, 8, got 7",
             ),
             (("sweep.sqlite", "--csv", "a", "--parquet", "a"), OutputError, "output files must differ"),
         ],
