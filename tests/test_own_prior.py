@@ -95,7 +95,7 @@ class TestExpectations:
         [
             ct.loss_floor,
             lambda task, **over: ct.counts_rule_loss(task, smoothing=0.5, **over),
-            lambda task, **over: ct.pairwise_information(task, **over),
+            ct.pairwise_information,
             lambda task, **over: ct.parent_attention_loss(task, np.stack([np.eye(3)] * 2), epsilon=0.1, **over),
         ],
     )
@@ -131,7 +131,7 @@ def scores_of(task):
 class TestRules:
     """A class that knows more than its draws says so."""
 
-    MATRICES = [np.array([[0.7, 0.2, 0.1], [0.2, 0.6, 0.2], [0.3, 0.3, 0.4]]), np.full((3, 3), 1 / 3)]
+    MATRICES = (np.array([[0.7, 0.2, 0.1], [0.2, 0.6, 0.2], [0.3, 0.3, 0.4]]), np.full((3, 3), 1 / 3))
 
     class Finite(Prior):
         vocab_size = 3
@@ -241,9 +241,10 @@ class TestAssumptions:
         assert [check.holds for check in report] == [None, None, None, True]
 
 
-class TestTraining:
-    GRAPHS = {"chain": CHAIN, "forest": FOREST, "trigram": TRIGRAM}
+GRAPHS = {"chain": CHAIN, "forest": FOREST, "trigram": TRIGRAM}
 
+
+class TestTraining:
     @staticmethod
     def task(graph):
         return InContextTask(graph, (MIXED if graph.is_forest else TwoDirichletTensors(3, (0.5, 4.0), 0.3)))
