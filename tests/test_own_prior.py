@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -242,9 +241,10 @@ class TestAssumptions:
         assert [check.holds for check in report] == [None, None, None, True]
 
 
-class TestTraining:
-    GRAPHS: ClassVar = {"chain": CHAIN, "forest": FOREST, "trigram": TRIGRAM}
+GRAPHS = {"chain": CHAIN, "forest": FOREST, "trigram": TRIGRAM}
 
+
+class TestTraining:
     @staticmethod
     def task(graph):
         return InContextTask(graph, (MIXED if graph.is_forest else TwoDirichletTensors(3, (0.5, 4.0), 0.3)))

@@ -2,18 +2,19 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from causal_theory.display import Shown
 from causal_theory.errors import TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.priors.laws import distance, plain
 from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Plan, Rule
 from causal_theory.priors.verdicts import (
     SYMMETRY,
@@ -30,7 +31,7 @@ from causal_theory.validation import SeedLike, as_generator, check_integer, chec
 if TYPE_CHECKING:
     from causal_theory.priors.batches import Batches
 
-__all__ = ["Prior", "distance", "draw_laws", "renamed"]
+__all__ = ["Prior", "draw_laws"]
 
 
 class Prior(Shown, ABC):
@@ -238,7 +239,7 @@ class Prior(Shown, ABC):
         {'kind': 'orbit', 'transition': [[0.9, 0.1], [0.2, 0.8]]}
         """
         taken = [name for name in inspect.signature(type(self)).parameters if name != "vocab_size"]
-        content = {name: _plain(getattr(self, name)) for name in taken if hasattr(self, name)}
+        content = {name: plain(getattr(self, name)) for name in taken if hasattr(self, name)}
         return {"kind": self._kind, "symbols": self.vocab_size} | content | self._moved_rows
 
     def identity(self) -> dict[str, Any]:
@@ -391,37 +392,3 @@ def draw_laws(
         moved = max(moved, distance(drawn[k], laws[k]))
     vars(prior)["_moved"] = moved
     return laws
-
-
-def _plain(value: Any) -> Any:
-    """Return a value in terms of JSON."""
-    if isinstance(value, Prior):
-        return value.to_dict()
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
-
-
-def distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
-    """Return the largest distance between what was given and what is used."""
-    return float(np.abs(used - np.asarray(given, dtype=np.float64)).max())
-
-
-def renamed(transitions: NDArray[np.float64], orders: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return a stack of transition tensors with the symbols of each in another order, along all axes alike.
-
-    Examples
-    --------
-    >>> renamed(np.array([[[0.9, 0.1], [0.2, 0.8]]]), np.array([[1, 0]])).tolist()
-    [[[0.8, 0.2], [0.1, 0.9]]]
-    """
-    count, size = orders.shape
-    parents = transitions.ndim - 2
-    rows = np.arange(len(transitions)).reshape(-1, *[1] * (parents + 1))
-    axes = (orders.reshape(count, *[1] * axis, size, *[1] * (parents - axis)) for axis in range(parents + 1))
-    drawn: NDArray[np.float64] = transitions[(rows, *axes)]
-    return drawn

@@ -11,8 +11,9 @@ from typing_extensions import override
 from causal_theory.errors import TransitionError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors.base import Prior, distance
+from causal_theory.priors.base import Prior
 from causal_theory.priors.batches import Batches, MatrixBatches, RowBatches, is_single_parent, root_laws
+from causal_theory.priors.laws import distance
 from causal_theory.priors.rules import Transitions
 from causal_theory.priors.verdicts import (
     AssumptionCheck,

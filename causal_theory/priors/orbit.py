@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors.base import renamed
 from causal_theory.priors.batches import Batches
+from causal_theory.priors.laws import renamed
 from causal_theory.priors.matrix import MatrixPrior
 from causal_theory.priors.rules import DEFAULT_DRAWS, Relabelings, Rule
 from causal_theory.priors.verdicts import SYMMETRY, AssumptionCheck
