@@ -93,20 +93,9 @@ def total_variation(one: Array, other: Array) -> Array:
 
 @dataclass(frozen=True)
 class Head:
-    """A trained model on a chain and sequences to try it on.
+    """A trained model on a chain, and sequences of the task, (n, T), to try it on.
 
-    Attributes
-    ----------
-    number, length, size : int
-        Which transition matrix; T and S.
-    prior : OrbitPrior
-        The prior.
-    run : PopulationRun
-        Both stages.
-    best : float
-        Multiple of I for A2 with the smallest loss.
-    tokens : ndarray, shape (n, T)
-        Sequences of the task.
+    ``number`` tells the transition matrix, ``run`` has both stages, ``best`` is the multiple of I of smallest loss.
     """
 
     number: int
@@ -158,10 +147,7 @@ class Head:
         return logits
 
     def masses(self) -> Array:
-        """Attention of the trained second layer on children of the query's symbol, other children, position 0, query.
-
-        Shape (n, 4).
-        """
+        """Attention of the second layer, (n, 4): on children of the query's symbol, others, position 0, query."""
         same = self.tokens == self.tokens[:, -1:]
         logits = self.alpha * (same @ self.attention.T)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -182,11 +168,13 @@ class Head:
         known = total > 0
         return known, followers[known] / total[known, None]
 
-    def count_limit(self) -> Array:
-        """Return the counts to which the head tends when its query row is on itself.
+    def added(self) -> float:
+        """Mean distance of the counts with both additions from those without."""
+        known, estimate = self.transition_estimate()
+        return float(total_variation(self.count_limit()[known], estimate).mean())
 
-        Two transitions are added to those of the chain: position 0 to itself, and the query to itself.
-        """
+    def count_limit(self) -> Array:
+        """Return the counts of a query row on itself: position 0 and the query add transitions to themselves."""
         here, _ = counts(self.tokens, sources_of(CausalGraph.chain(self.length)), self.size)
         here = here + (self.tokens[:, -1:] == np.arange(self.size))
         return np.asarray(here / here.sum(axis=1, keepdims=True))
@@ -288,16 +276,10 @@ def _sharpen(check: Check, by_length: dict[int, list[Head]]) -> None:
     check.figure(title, lines, x="exp(alpha)", y="mean total variation", description=text)
 
 
-def _added(head: Head) -> float:
-    """Mean distance of the counts with both additions from those without."""
-    known, estimate = head.transition_estimate()
-    return float(total_variation(head.count_limit()[known], estimate).mean())
-
-
 def _lengthen(check: Check, by_length: dict[int, list[Head]]) -> None:
     """Compare sequences of different lengths under the same matrices."""
     lengths = list(by_length)
-    floors = [[_added(head) for head in heads] for heads in by_length.values()]
+    floors = [[head.added() for head in heads] for heads in by_length.values()]
     means = [float(np.mean(own)) for own in floors]
     for length, mean in zip(lengths, means, strict=True):
         check.measure("mean distance between counts with and without the additions", mean, by=f"T = {length}")

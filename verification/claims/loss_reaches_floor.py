@@ -26,6 +26,7 @@ PRICED = (0.8, 1.25)
 EXPONENT = "exponent of the excess in T over the two longest sequences is -1"
 EFFECTIVE = "the excess falls at least as fast in the mixing length, where that grows: exponent"
 PRICE = "excess over the price of counting at the longest sequence is 1"
+SPREAD = "exponent of the excess in T: median and spread over matrices"
 STAR_EXCESS = "star, whose effective length stays bounded: excess at the longest sequence"
 STAR_EXPONENT = "star, whose effective length stays bounded: exponent of the excess in T"
 
@@ -93,9 +94,13 @@ def loss_reaches_floor(
     lengths, matrices = (lengths[:3], 1) if check.control else (lengths, matrices)
     transitions = [trace_one_matrix(SYMBOLS, check.rng("matrix", k)) for k in range(matrices)]
     firsts: dict[str, tuple[Array, Array, Array]] = {}
+    slopes: dict[str, list[float]] = {name: [] for name in names}
     for name, k in check.track([(name, k) for name in names for k in range(matrices)], "learning curves"):
         study = _study(check, name, k + 1, transitions[k], lengths)
         firsts.setdefault(name, study)
+        slopes[name].append(_slope(study[0], study[-1]))
+    for name, own in slopes.items():
+        check.measure(SPREAD, np.median(own), error=np.ptp(own), kind="spread", by=name)
     for axis, x in enumerate(("length T", "mixing effective length")):
         check.figure(
             f"Normalised excess of the best loss over the entropy floor, against the {x}",

@@ -42,25 +42,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Graph:
-    """One graph, its trained model and its exact scores.
+    """A trained graph: for every child row attention on its parent, lead of that one's exact score, and distance.
 
-    Attributes
-    ----------
-    attention : ndarray
-        Learned attention on the parent, child rows only.
-    margins : ndarray
-        Lead of the parent's exact score there, ``eps = 1/T``.
-    spans : ndarray
-        Distances to the parent.
-    uniform : float
-        What uniform attention would put on the parents, on average.
-    run : TrainingRun
-        The run.
+    ``uniform`` is what uniform attention would put on the parents, on average.
     """
 
     attention: Array
     margins: Array
-    spans: Array
+    spans: NDArray[np.int64]
     uniform: float
     run: TrainingRun
 
@@ -82,7 +71,7 @@ def _graph(task: InContextTask, settings: TrainingSettings, rng: np.random.Gener
     children = np.flatnonzero(parents >= 0)
     margins, spans = EdgeReport(scores, task.graph).margin[children], children - parents[children]
     uniform = float((1.0 / (children + 1.0)).mean())
-    return Graph(run.attention_on_parents[0, children], margins, spans.astype(np.float64), uniform, run)
+    return Graph(run.attention_on_parents[0, children], margins, spans, uniform, run)
 
 
 def _judge_mean(check: Check, found: Sequence[Graph], *, published: bool) -> None:
@@ -111,7 +100,7 @@ def _show_graphs(check: Check, found: Sequence[Graph]) -> None:
         cells |= {"smallest margin": one.margins.min(), "rank correlation": rank, **one.losses}
         check.row("Random forests with root probability 0.5, S = 3, T = 20", cells)
         for e in weak:
-            cells = {"graph": k + 1, "distance to the parent": int(one.spans[e]), "attention": one.attention[e]}
+            cells = {"graph": k + 1, "distance to the parent": one.spans[e], "attention": one.attention[e]}
             cells |= {"exact margin": one.margins[e], "place from the smallest": int(np.flatnonzero(order == e)[0]) + 1}
             check.row(f"Edges that are not learned: attention below {WEAK:g}", {**cells, "margins": len(order)})
 

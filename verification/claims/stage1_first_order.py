@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,9 +151,21 @@ def _draw_task(name: str, kind: str, length: int, rng: np.random.Generator) -> I
     return InContextTask(graph, PointPrior(random_matrix("generic", SYMBOLS, rng)))
 
 
+def _show_case(check: Check, one: Comparison, at: dict[str, Any]) -> None:
+    """Show how far the attention moves, and how far the paths are apart."""
+    start, end = one.on_parents
+    cells = {**at, "mean attention on parents": start, "at the end": end, "largest change of a weight": one.moved}
+    cells |= {f"beta0 = {beta0:g}": far for beta0, far in zip(BETAS, one.worst("attention"), strict=True)}
+    cells |= {"order at the small end": one.order("attention"), "order fitted to all": one.fitted("attention")}
+    check.row("Largest distance of the attention over all steps", cells)
+
+
 def _show_times(check: Check, found: Sequence[Comparison]) -> None:
-    """Show how the constant of the linear law grows with time."""
+    """Show the orders, and how the constant of the linear law grows with time."""
     for quantity in ORDERS:
+        orders = [one.order(quantity) for one in found]
+        part = f"{quantity}: median and spread of the orders"
+        check.measure(part, np.median(orders), error=np.ptp(orders), kind="spread")
         distances = np.array([getattr(one, quantity)[-1] for one in found]) / BETAS[-1]
         for fraction in FRACTIONS:
             reached = distances[:, : STEPS // fraction + 1].max(axis=1)
@@ -218,20 +230,7 @@ def stage1_first_order(
             check.within(PACKAGE, deviation, high=SAME, by=group)
         priors[kind].append(task.prior)
         found.append(one)
-        start, end = one.on_parents
-        cells = {
-            "mean attention on parents at the start": start,
-            "at the end": end,
-            "largest change of a weight": one.moved,
-        }
-        cells |= {f"beta0 = {beta0:g}": far for beta0, far in zip(BETAS, one.worst("attention"), strict=True)}
-        cells |= {"order at the small end": one.order("attention"), "order fitted to all": one.fitted("attention")}
-        title = f"Largest distance of the attention over all steps; T = {length}, S = {SYMBOLS}"
-        check.row(title, {"tasks": group, "matrix": k + 1, **cells})
-    for quantity in ORDERS:
-        orders = [one.order(quantity) for one in found]
-        part = f"{quantity}: median and spread of the orders"
-        check.measure(part, np.median(orders), error=np.ptp(orders), kind="spread")
+        _show_case(check, one, {"tasks": group, "matrix": k + 1, "T": length, "S": SYMBOLS})
     _show_times(check, found)
     _plot(check, found)
     check.assumptions("orbit priors of trace 1", priors["orbit"])

@@ -58,15 +58,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Path:
-    """A path of ``A2``.
-
-    Attributes
-    ----------
-    matrices : ndarray, shape (steps + 1, S, S)
-        The matrix before every step and at the end.
-    spread : float
-        Largest difference between the gradients of two relabelings at the first step.
-    """
+    """Matrices A2, (steps + 1, S, S), and the largest difference between gradients of relabelings at the first step."""
 
     matrices: Array
     spread: float = 0.0
