@@ -334,7 +334,7 @@ class Check:
         kind = kind or ("none" if error is None else "bound")
         if kind not in KINDS:
             raise InvalidArgumentError(f"kind must be one of {KINDS}, got {kind!r}")
-        granted = GRANTED[kind] if bars is None else bars
+        granted = GRANTED[kind] if bars is None else float(bars)
         growing = self._parts.setdefault(part, _Growing(verb, unit, kind, granted))
         if (growing.verb, growing.unit) != (verb, unit):
             raise InvalidArgumentError(

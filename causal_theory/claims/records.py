@@ -59,20 +59,9 @@ class _Strict:
 
 @dataclass(frozen=True)
 class Number(_Strict):
-    """A number that needs more than a JSON number: an error, a unit, all its digits, or no finite value.
+    """A number that needs more than JSON has: an error of some kind, a unit, all its digits, or no finite value.
 
-    Attributes
-    ----------
-    value : float
-        The number.
-    error : float or None
-        How far it may be off, in the sense of ``kind``.
-    kind : str
-        One of ``KINDS``.
-    unit : str
-        For example ``"nats"``; empty for a ratio or a count.
-    exact : str or None
-        The number as a fraction, when it was computed without rounding.
+    ``exact`` is the number as a fraction, when it was computed without rounding.
     """
 
     value: float
@@ -104,21 +93,10 @@ def make_cell(value: object) -> Cell:
 
 @dataclass(frozen=True)
 class Comparison(_Strict):
-    """One number beside the interval it should lie in.
+    """One number beside the interval it should lie in; an end that is None is open.
 
-    Attributes
-    ----------
-    value : Number
-        The number, with its error.
-    low, high : float or None
-        Ends of the interval; None where it is open.
-    allowed : float
-        How far outside the number may lie: its tolerance, or so many error bars.
-    excess : float
-        How far outside it lies; negative inside. Of a number with one expected value, its distance from it;
-        None where nothing is asked.
-    at : dict
-        Labels that say which of all comparisons this is.
+    ``allowed`` is how far outside it may lie (a tolerance, or so many error bars), ``excess`` how far it does: negative
+    inside, the distance from an expected value, None where nothing is asked. ``at`` tells it from all others.
     """
 
     value: Number
@@ -131,18 +109,9 @@ class Comparison(_Strict):
 
 @dataclass(frozen=True)
 class Tally(_Strict):
-    """What many comparisons found together.
+    """Many comparisons together: how many, how many fail, how many lie outside by no more than is allowed, extremes.
 
-    Attributes
-    ----------
-    count, failures, borderline : int
-        Comparisons; those that fail; those outside their interval by no more than is allowed.
-    smallest, largest : float
-        Of the numbers.
-    largest_error, largest_excess : float or None
-        Of all comparisons, where they have an error and an interval.
-    closest : Comparison
-        The one closest to failing; any that fails comes before all that do not.
+    ``closest`` is the comparison closest to failing; any that fails comes before all that do not.
     """
 
     count: int
@@ -159,24 +128,8 @@ class Tally(_Strict):
 class Part(_Strict):
     """One sentence of a claim with its own verdict.
 
-    Attributes
-    ----------
-    name : str
-        The sentence.
-    verb : str
-        How its numbers are judged: the method of ``Check`` that recorded them.
-    verdict : str
-        One of ``Verdict``.
-    unit : str
-        Of its numbers.
-    kind : str
-        The least certain kind of error among them.
-    bars : float
-        Error bars that a number must clear, or may be off.
-    total : Tally
-        All comparisons.
-    groups : dict
-        The same by group.
+    ``verb`` is the method of ``Check`` that recorded its numbers, ``kind`` the least certain kind of error among them,
+    and ``bars`` the error bars that a number must clear or may be off. Groups divide the total.
     """
 
     name: str
@@ -222,16 +175,7 @@ class Panel(_Strict):
 class Figure(_Strict):
     """Curves on double logarithmic axes, or matrices side by side, as numbers.
 
-    Attributes
-    ----------
-    title, x, y : str
-        Title and axes, with units.
-    description : str
-        The same in words, for those who do not see it.
-    curves : tuple of Curve
-        Lines.
-    panels : tuple of Panel
-        Matrices.
+    ``description`` says in words what is to be seen; titles and axes have units.
     """
 
     title: str
@@ -244,20 +188,9 @@ class Figure(_Strict):
 
 @dataclass(frozen=True)
 class Assumption(_Strict):
-    """One of the four assumptions of the theory, over one kind of prior that a claim used.
+    """One of the four assumptions of the theory, over one kind of prior: how many of those checked satisfy it.
 
-    Attributes
-    ----------
-    name : str
-        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"`` or ``"constant_mean"``.
-    priors : str
-        Which priors were checked.
-    satisfied, checked : int
-        How many of them satisfy it, of how many.
-    value : float
-        The constant gamma, the change or the trace at the prior that satisfies it least.
-    witness : str
-        What decides there.
+    ``value`` and ``witness`` (the constant gamma, the change or the trace) are those of the prior that does least.
     """
 
     name: str
@@ -294,20 +227,9 @@ class Findings(_Strict):
 
 @dataclass(frozen=True)
 class ClaimRecord(_Strict):
-    """A claim after its check and its control.
+    """A claim as it was declared, after its check (``run``) and its control (``opposed``).
 
-    Attributes
-    ----------
-    name, number, title, statement, source, control, breaks, outside, assumptions
-        As the claim declares them.
-    budgets : dict
-        The amount of work.
-    run, opposed : Findings or None
-        What the check and its control found; None when an error came first.
-    error : str or None
-        The traceback of an error.
-    seconds, control_seconds : float
-        Time that each took.
+    Either is None when an error came first, whose traceback is ``error``.
     """
 
     name: str
@@ -352,32 +274,9 @@ class ClaimRecord(_Strict):
 
 @dataclass(frozen=True)
 class Record(_Strict):
-    """A run, finished or not.
+    """A run, finished or not: what was asked for, on what it ran, and the claims that have finished, by number.
 
-    Attributes
-    ----------
-    profile : str
-        Amount of work.
-    seed, jobs : int
-        Seed, and number of worker processes.
-    started : str
-        Date and time, UTC.
-    command : str
-        What starts such a run, up to the names of claims.
-    folder : str
-        Where the claims are.
-    versions, machine : dict
-        Of the packages, and what they ran on.
-    commit : str or None
-        Of the checkout.
-    requested : tuple of str
-        Names of the claims to run.
-    claims : tuple of ClaimRecord
-        Those that have finished, by number.
-    complete : bool
-        Whether all of them have.
-    seconds : float
-        Time since the start.
+    ``command`` starts such a run, up to the name of a claim; ``folder`` is where the claims are.
     """
 
     profile: str
