@@ -82,6 +82,8 @@ class Registry(Mapping[str, C], Generic[C]):
         The name that is taken when nothing is said.
     choices : mapping
         The choices of the package.
+    base : type, optional
+        What is made is one of these.
 
     Examples
     --------
@@ -93,8 +95,8 @@ class Registry(Mapping[str, C], Generic[C]):
     causal_theory.errors.InvalidArgumentError: volume must not be given together with greeting plain, got 11
     """
 
-    def __init__(self, what: str, pattern: str, default: str, choices: Mapping[str, C]) -> None:
-        self.what, self.pattern, self.default = what, pattern, default
+    def __init__(self, what: str, pattern: str, default: str, choices: Mapping[str, C], base: type = object) -> None:
+        self.what, self.pattern, self.default, self.base = what, pattern, default, base
         self._choices = dict(choices)
 
     @override
@@ -255,11 +257,16 @@ class Registry(Mapping[str, C], Generic[C]):
         if missing:
             raise InvalidArgumentError(f"{', '.join(missing)} must be given for {self.what} {name}, got nothing")
         try:
-            return choice.make(**arguments)
+            made = choice.make(**arguments)
         except CausalTheoryError:
             raise
         except (TypeError, ValueError) as error:
             raise InvalidArgumentError(f"{self.what} must be one that can be made, got {name!r}: {error}") from error
+        if not isinstance(made, self.base):
+            raise InvalidArgumentError(
+                f"{self.what} must be a {self.base.__name__}, got {name!r}, which makes {brief(made)}"
+            )
+        return made
 
     def _owners(self, key: str) -> str:
         """Return in words which choices have an option."""

@@ -91,6 +91,10 @@ class Broken(Mixture):
         raise ValueError("not today")
 
 
+def nothing():
+    return None
+
+
 NUMBER = 3
 '''
 
@@ -336,7 +340,7 @@ class TestOfOnesOwn:
                 ("--prior", "{}:Broken", "--symbols", 3),
                 "prior must be one that can be made, got '{}:Broken': not today",
             ),
-            (("--prior", "{}:fixed"), "prior must be one that can be made|length must be given for prior"),
+            (("--prior", "{}:nothing"), "prior must be a Prior, got '{}:nothing', which makes None"),
             (("--graph", "{}:wrong"), "graph must be a CausalGraph or a list of parents, got 'no graph'"),
             (("--graph", "{}:comb", "--order", 2), "order must not be given together with graph {}:comb, got 2"),
             (("--graph", "{}:comb", "--graph-option", "tooth=2"), "graph_options of {}:comb must be among teeth, got"),

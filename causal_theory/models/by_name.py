@@ -3,6 +3,7 @@
 import numpy as np
 
 from causal_theory.choices import Choice, Registry
+from causal_theory.models.base import TrainableModel
 from causal_theory.models.disentangled import DisentangledTransformer
 from causal_theory.models.reduced import ReducedTransformer
 from causal_theory.models.standard import StandardTransformer, require_torch
@@ -34,5 +35,6 @@ MODELS = Registry(
             require_torch,
         ),
     },
+    TrainableModel,
 )
 """Whatever lists or reads the names of models asks here."""

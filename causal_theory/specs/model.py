@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from causal_theory.choices import Choice, Registry
-from causal_theory.errors import InvalidArgumentError
 from causal_theory.models import TrainableModel
 from causal_theory.models.by_name import MODELS
 from causal_theory.models.standard import Residual
@@ -147,7 +146,5 @@ class ModelSpec(Spec):
         DisentangledTransformer(length=6, vocab_size=3, heads=(2, 1), 1053 parameters)
         """
         common = dict(zip(COMMON, (task.length, task.vocab_size, as_generator(rng)), strict=True))
-        made = MODELS.make(self.name_of("kind"), self.options("kind"), common, self.extra("kind"))
-        if not isinstance(made, TrainableModel):
-            raise InvalidArgumentError(f"model must be a class of models, got {self.kind!r}, which makes {made!r}")
+        made: TrainableModel = MODELS.make(self.name_of("kind"), self.options("kind"), common, self.extra("kind"))
         return made
