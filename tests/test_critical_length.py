@@ -1,6 +1,7 @@
 """Critical lengths: against margins computed one by one, both sides of an error bar, bad input."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ from causal_theory import (
     CausalGraph,
     DirichletPrior,
     EdgeReport,
-    Estimate,
     InContextTask,
     OrbitPrior,
     PointPrior,
@@ -20,6 +20,7 @@ from causal_theory.falsification import CriticalLength, critical, critical_lengt
 from causal_theory.falsification.critical import smallest_margin
 from causal_theory.graphs.by_name import graph_by_name
 from causal_theory.graphs.families import FAMILIES
+from causal_theory.priors import Plan
 from causal_theory.priors.drawn import DrawnPrior
 from tests.helpers import assert_close
 
@@ -148,7 +149,8 @@ class TestDraws:
         value[1, :2] = 0.0, 0.1
         value[2, :3] = -1.0, 1.0, 0.5
         error[2, 2] = 1.0
-        monkeypatch.setattr(critical, "edge_scores", lambda task, epsilon: Estimate(value, error, "exact"))
+        engine = SimpleNamespace(scores=lambda epsilon: Plan(lambda transitions: (value, error), label_invariant=True))
+        monkeypatch.setattr(critical, "choose_engine", lambda task, caller: engine)
         margin, bar, _ = smallest_margin(InContextTask(CausalGraph.chain(4), FAINT), 0.01)
         assert_close([margin, bar], [-0.1, 0.01], rtol=1e-12)
         value[1, 0] = 0.2
