@@ -276,7 +276,7 @@ class TestToDict:
             "transition": {"2": [[[0.5, 0.5]] * 2] * 2},
         }
 
-    @pytest.mark.parametrize("prior", [*PRIORS, Blend(0.5, GENERIC)], ids=repr)
+    @pytest.mark.parametrize("prior", [*PRIORS, Blend(0.5, GENERIC)], ids=lambda prior: type(prior).__name__)
     def test_json_takes_it(self, prior):
         assert json.loads(json.dumps(prior.to_dict())) == prior.to_dict()
 
