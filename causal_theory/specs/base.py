@@ -48,9 +48,13 @@ class Option:
     is_file: bool = False
 
 
-@cache
 def options_of(spec: Any) -> Mapping[str, Option]:
     """Return the options of a dataclass by field, in their order; fields without one are left out."""
+    return _options_of(spec)
+
+
+@cache
+def _options_of(spec: Any) -> Mapping[str, Option]:
     hints = get_type_hints(spec, include_extras=True)
     return {
         entry.name: option
@@ -60,9 +64,13 @@ def options_of(spec: Any) -> Mapping[str, Option]:
     }
 
 
-@cache
 def option_type(spec: Any, name: str) -> Any:
     """Return the type of a field without None: int, float, str, a ``Literal``, or another."""
+    return _option_type(spec, name)
+
+
+@cache
+def _option_type(spec: Any, name: str) -> Any:
     hint = get_type_hints(spec)[name]
     parts = [part for part in get_args(hint) if part is not type(None)]
     return parts[0] if type(None) in get_args(hint) and len(parts) == 1 else hint
