@@ -39,9 +39,9 @@ def definitions(body: list[ast.stmt]) -> Iterator[ast.ClassDef | ast.FunctionDef
 
 
 def repeats(node: ast.AST) -> bool:
-    """Whether this is an overload or the setter of a property, which is documented once."""
+    """Whether this is an overload, an override or the setter of a property, which is documented once."""
     words = {ast.unparse(decorator).rpartition(".")[2] for decorator in getattr(node, "decorator_list", [])}
-    return bool(words & {"overload", "setter", "deleter"})
+    return bool(words & {"overload", "override", "setter", "deleter"})
 
 
 def missing(tree: ast.Module, module: str) -> list[str]:
