@@ -146,8 +146,9 @@ class Prior(Shown, ABC):
         >>> from causal_theory.priors import Plan
         >>> def stays(transitions):
         ...     return np.trace(transitions[1]), np.array(1e-16)
-        >>> float(OrbitPrior([[0.9, 0.1], [0.2, 0.8]]).average(Plan(stays, label_invariant=True)))
-        1.7
+        >>> found = OrbitPrior([[0.9, 0.1], [0.2, 0.8]]).average(Plan(stays, label_invariant=True))
+        >>> round(float(found), 12), found.method
+        (1.7, 'exact')
         """
         self.require_transitions(plan.in_degrees)
         return self.rule(plan.in_degrees, draws=draws, rng=rng).average(plan)
@@ -307,8 +308,8 @@ class Prior(Shown, ABC):
         --------
         >>> from causal_theory import PointPrior
         >>> PointPrior([[0.9, 0.1], [0.2, 0.8]]).require_transitions((1, 2))
-        Traceback (most recent call last): causal_theory.errors.TaskError: prior must have a transition tensor for every
-        number of parents in the graph, ...
+        Traceback (most recent call last):
+        causal_theory.errors.TaskError: prior must have a transition tensor for every number of parents ...
         """
         known = self.in_degrees
         missing = [] if known is None else [degree for degree in in_degrees if degree not in known]

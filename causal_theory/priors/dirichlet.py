@@ -97,13 +97,13 @@ class DirichletPrior(Prior, draws_laws=True, kind="dirichlet"):
         return {"law": "independent Dirichlet rows", "concentration": f"{self._concentration:g}", "floor": floor}
 
     @property
+    @override
     def vocab_size(self) -> int:
-        """S, the number of symbols."""
         return self._vocab_size
 
     @property
+    @override
     def in_degrees(self) -> None:
-        """None: there is a transition tensor for every number of parents."""
         return None
 
     @property
@@ -117,9 +117,9 @@ class DirichletPrior(Prior, draws_laws=True, kind="dirichlet"):
         return self._floor
 
     @property
+    @override
     @default_floats
     def mean(self) -> NDArray[np.float64]:
-        """The uniform matrix, shape (S, S)."""
         return np.full((self._vocab_size, self._vocab_size), 1.0 / self._vocab_size)
 
     @property
@@ -182,70 +182,24 @@ class DirichletPrior(Prior, draws_laws=True, kind="dirichlet"):
             AssumptionCheck("constant_mean", CONSTANT_MEAN, True, 1.0, "trace of E[pi] = 1, all entries are equal"),
         )
 
+    @override
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Draw independent matrices.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws, at least 1.
-        rng : int or Generator, optional
-            Source of randomness; fresh entropy when None.
-
-        Returns
-        -------
-        ndarray of shape (size, S, S)
-            The draws.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``size`` is not a positive integer or ``rng`` is no seed.
-
-        Notes
-        -----
-        A Dirichlet row is a row of independent gamma variables divided by their sum. They are drawn as logarithms,
-        ``log G(alpha) = log G(alpha + 1) - E / alpha`` with E standard exponential, so that small concentrations
-        do not underflow before the division.
-        """
         return self._rows((check_integer("size", size, 1), self._vocab_size), as_generator(rng))
 
+    @override
     @default_floats
     def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Draw independent transition tensors, one for each number of parents.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws, at least 1.
-        in_degrees : sequence of int
-            Numbers of parents.
-        rng : int or Generator, optional
-            Source of randomness; fresh entropy when None.
-
-        Returns
-        -------
-        dict of int to ndarray
-            Shapes ``(size,) + (S,) * k + (S,)``.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``size`` is not a positive integer or ``rng`` is no seed.
-
-        Examples
-        --------
-        >>> transitions = DirichletPrior(3, 1.0).sample_transitions(10, (1, 2), rng=0)
-        >>> transitions[1].shape, transitions[2].shape
-        ((10, 3, 3), (10, 3, 3, 3))
-        """
         count, generator = check_integer("size", size, 1), as_generator(rng)
         return {k: self._rows((count, *[self._vocab_size] * k), generator) for k in in_degrees}
 
     def _rows(self, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
-        """Draw an array of independent rows."""
+        """Draw an array of independent rows: gamma variables divided by their sum.
+
+        They are drawn as logarithms, ``log G(alpha) = log G(alpha + 1) - E / alpha`` with E standard exponential, so
+        that small concentrations do not underflow before the division.
+        """
         shape = (*shape, self._vocab_size)
         check_memory(f"{shape[0]} draws from {self!r}", 8 * prod(shape))
         draws = np.log(generator.standard_gamma(self._concentration + 1.0, size=shape))

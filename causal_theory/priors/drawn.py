@@ -75,8 +75,8 @@ class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
         return {"law": f"{which} {self._draws} draws from {self._prior!r}"}
 
     @property
+    @override
     def vocab_size(self) -> int:
-        """S, the number of symbols."""
         return self._prior.vocab_size
 
     @property
@@ -129,9 +129,9 @@ class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
         return {"kind": self._kind, "symbols": self.vocab_size, "prior": self._prior.to_dict(), "draws": stacks}
 
     @property
+    @override
     @default_floats
     def mean(self) -> NDArray[np.float64]:
-        """Average over the draws, shape (S, S); over their relabelings one value on the diagonal, one off it."""
         if not self.symmetric:
             average: NDArray[np.float64] = self.matrices.mean(axis=0)
             return average

@@ -111,9 +111,9 @@ class OrbitPrior(MatrixPrior, draws_laws=True, kind="orbit"):
             yield {k: self.transitions[k][np.ix_(*[order] * (k + 1))] for k in in_degrees}
 
     @property
+    @override
     @default_floats
     def mean(self) -> NDArray[np.float64]:
-        """Average over all relabelings, shape (S, S): one value on the diagonal, one off it."""
         size = self.vocab_size
         trace = float(np.trace(self.transition))
         off = (float(self.transition.sum()) - trace) / (size * (size - 1))
@@ -121,58 +121,18 @@ class OrbitPrior(MatrixPrior, draws_laws=True, kind="orbit"):
         np.fill_diagonal(result, trace / size)
         return result
 
+    @override
     @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Draw independent relabelings.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws, at least 1.
-        rng : int or Generator, optional
-            Source of randomness; fresh entropy when None.
-
-        Returns
-        -------
-        ndarray of shape (size, S, S)
-            The draws.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``size`` is not a positive integer or ``rng`` is no seed.
-        """
         order = self._draw_orders(size, rng)
         drawn: NDArray[np.float64] = self.transition[order[:, :, np.newaxis], order[:, np.newaxis, :]]
         return drawn
 
+    @override
     @default_floats
     def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Draw independent relabelings, the same for all transition tensors of a draw.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws, at least 1.
-        in_degrees : sequence of int
-            Numbers of parents.
-        rng : int or Generator, optional
-            Source of randomness; fresh entropy when None.
-
-        Returns
-        -------
-        dict of int to ndarray
-            Shapes ``(size,) + (S,) * k + (S,)``.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``size`` is not a positive integer or ``rng`` is no seed.
-        TaskError
-            If there is no transition tensor for one of the numbers.
-        """
         self.require_transitions(in_degrees)
         order = self._draw_orders(size, rng)
         return {k: renamed(self.transitions[k][np.newaxis], order) for k in in_degrees}

@@ -58,62 +58,22 @@ class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
         return self._sources(graph, root_law, renamed=False)
 
     @property
+    @override
     def mean(self) -> NDArray[np.float64]:
-        """The matrix itself, read-only, shape (S, S)."""
         return self.transition
 
+    @override
     @default_floats
     def sample(self, size: int, rng: SeedLike = None) -> NDArray[np.float64]:
-        """Return the matrix several times; nothing is drawn.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws, at least 1.
-        rng : int or Generator, optional
-            Source of randomness; fresh entropy when None.
-
-        Returns
-        -------
-        ndarray of shape (size, S, S)
-            Read-only view of one matrix.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``size`` is not a positive integer or ``rng`` is no seed.
-        """
         count = check_integer("size", size, 1)
         as_generator(rng)
         return np.broadcast_to(self.transition, (count, *self.transition.shape))
 
+    @override
     @default_floats
     def sample_transitions(
         self, size: int, in_degrees: Sequence[int], rng: SeedLike = None
     ) -> dict[int, NDArray[np.float64]]:
-        """Return the transition tensors several times; nothing is drawn.
-
-        Parameters
-        ----------
-        size : int
-            Number of draws, at least 1.
-        in_degrees : sequence of int
-            Numbers of parents.
-        rng : int or Generator, optional
-            Not used.
-
-        Returns
-        -------
-        dict of int to ndarray
-            Read-only views, shapes ``(size,) + (S,) * k + (S,)``.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``size`` is not a positive integer or ``rng`` is no seed.
-        TaskError
-            If there is no transition tensor for one of the numbers.
-        """
         count = check_integer("size", size, 1)
         as_generator(rng)
         self.require_transitions(in_degrees)
