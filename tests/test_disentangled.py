@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from causal_theory import DisentangledTransformer
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.kernels.strands import STRANDS, exponential
+from causal_theory.kernels.lanes import LANES, exponential
 
 from . import oracles
 from .helpers import assert_close
@@ -163,11 +163,11 @@ def test_large_scores_stay_finite():
 
 
 def test_exponential_is_accurate():
-    x = -np.concatenate([[0.0], np.geomspace(1e-12, 700.0, 40 * STRANDS - 1)]).reshape(40, STRANDS)
+    x = -np.concatenate([[0.0], np.geomspace(1e-12, 700.0, 40 * LANES - 1)]).reshape(40, LANES)
     values = x.copy()
     exponential(values, 40)
     assert_close(values, np.exp(x), rtol=1e-15)
-    far = np.full((1, STRANDS), -1e6)
+    far = np.full((1, LANES), -1e6)
     exponential(far, 1)
     assert (far < 1e-300).all()
 

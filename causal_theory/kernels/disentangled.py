@@ -8,7 +8,7 @@ The first block that a head appends has its attention as coefficients. With ``u 
 ``sum_m sum_k c[m, j, k] v[m, k]``, ``v[m, k] = u[m D + s_k] + u[m D + S + k]``: table look-ups in place of products
 with one-hot vectors. The last layer computes the row of the last position only.
 
-Sequences are processed side by side, the strand is the innermost index. Parameters are one flat vector: for each layer
+Sequences are processed side by side, the lane is the innermost index. Parameters are one flat vector: for each layer
 ``H`` matrices ``A`` of shape (B D, B D), then ``W`` of shape (B D, S). Sums over a batch are taken over blocks of
 sequences in a fixed order, whatever the number of threads.
 """
@@ -16,11 +16,11 @@ sequences in a fixed order, whatever the number of threads.
 import numpy as np
 
 from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
 from causal_theory.kernels.messages import apply_rows
-from causal_theory.kernels.strands import STRANDS, add_products, softmax_back, softmax_rows
 
 GROUPS = 2
-"""Groups of strands to a partial sum."""
+"""Groups of lanes to a partial sum."""
 
 
 @jit
@@ -28,15 +28,15 @@ def _fill(tokens, size, coefficients, m, i, block):
     """Block ``m`` of the vector at position ``i``: a histogram of tokens and the weights of the positions."""
     block[:] = 0.0
     if m == 0:
-        for strand in range(STRANDS):
-            block[tokens[i, strand], strand] = 1.0
-            block[size + i, strand] = 1.0
+        for lane in range(LANES):
+            block[tokens[i, lane], lane] = 1.0
+            block[size + i, lane] = 1.0
         return
     for k in range(i + 1):
         source, own, position = tokens[k], coefficients[m, i, k], block[size + k]
-        for strand in range(STRANDS):
-            position[strand] = own[strand]
-            block[source[strand], strand] += own[strand]
+        for lane in range(LANES):
+            position[lane] = own[lane]
+            block[source[lane], lane] += own[lane]
 
 
 @jit
@@ -45,9 +45,9 @@ def _scatter(tokens, size, values, i, block):
     block[:] = 0.0
     for k in range(i + 1):
         source, own, position = tokens[k], values[k], block[size + k]
-        for strand in range(STRANDS):
-            position[strand] = own[strand]
-            block[source[strand], strand] += own[strand]
+        for lane in range(LANES):
+            position[lane] = own[lane]
+            block[source[lane], lane] += own[lane]
 
 
 @jit
@@ -55,8 +55,8 @@ def _look_up(tokens, size, block, i, values):
     """``values[k] = block[s_k] + block[S + k]`` for sources up to ``i``."""
     for k in range(i + 1):
         source, position, out = tokens[k], block[size + k], values[k]
-        for strand in range(STRANDS):
-            out[strand] = block[source[strand], strand] + position[strand]
+        for lane in range(LANES):
+            out[lane] = block[source[lane], lane] + position[lane]
 
 
 @jit
@@ -71,8 +71,8 @@ def _project(tokens, size, A_columns, x, i, u):
     for c in range(u.shape[0]):
         column, out = A_columns[c], u[c]
         shared = column[size + i]
-        for strand in range(STRANDS):
-            out[strand] += column[source[strand]] + shared
+        for lane in range(LANES):
+            out[lane] += column[source[lane]] + shared
 
 
 @jit
@@ -86,8 +86,8 @@ def _attend_input(tokens, size, A, table, attention):
         for j in range(i + 1):
             source, out = tokens[j], scores[j]
             by_position = table[:, size + j]
-            for strand in range(STRANDS):
-                out[strand] = table[own[strand], source[strand]] + by_position[own[strand]]
+            for lane in range(LANES):
+                out[lane] = table[own[lane], source[lane]] + by_position[own[lane]]
         softmax_rows(scores, i + 1)
 
 
@@ -108,8 +108,8 @@ def _attend(tokens, size, coefficients, A_columns, i, work, weights):
         for m in range(1, blocks):
             for k in range(j + 1):
                 own, value = coefficients[m, j, k], v[m, k]
-                for strand in range(STRANDS):
-                    out[strand] += own[strand] * value[strand]
+                for lane in range(LANES):
+                    out[lane] += own[lane] * value[lane]
     softmax_rows(weights, i + 1)
 
 
@@ -121,13 +121,13 @@ def _mix(weights, coefficients, m, i, mixed):
         out[:] = 0.0
         for j in range(k, i + 1):
             weight, own = weights[j], coefficients[m, j, k]
-            for strand in range(STRANDS):
-                out[strand] += weight[strand] * own[strand]
+            for lane in range(LANES):
+                out[lane] += weight[lane] * own[lane]
 
 
 @jit
 def _inner_layer(tokens, size, coefficients, matrices, columns, work, table, appended):
-    """All positions of a layer that is not the last; fills ``appended`` (H B, T, T, STRANDS)."""
+    """All positions of a layer that is not the last; fills ``appended`` (H B, T, T, LANES)."""
     blocks = coefficients.shape[0]
     for h in range(matrices.shape[0]):
         attention = appended[h * blocks]
@@ -157,21 +157,21 @@ def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, grad
             out[:] = 0.0
             for j in range(k, i + 1):
                 slope, own, own_slope = slopes[j], coefficients[m, j, k], coefficient_slopes[m, j, k]
-                for strand in range(STRANDS):
-                    out[strand] += slope[strand] * own[strand]
-                    own_slope[strand] += slope[strand] * value[strand]
+                for lane in range(LANES):
+                    out[lane] += slope[lane] * own[lane]
+                    own_slope[lane] += slope[lane] * value[lane]
         _scatter(tokens, size, v_slopes, i, u_slopes[block])
     # The two ones of block 0.
     source = tokens[i]
     for c in range(u_slopes.shape[0]):
         total = 0.0
-        for strand in range(STRANDS):
-            total += u_slopes[c, strand]
+        for lane in range(LANES):
+            total += u_slopes[c, lane]
         gradient[size + i, c] += total
-    for strand in range(STRANDS):
-        row = gradient[source[strand]]
+    for lane in range(LANES):
+        row = gradient[source[lane]]
         for c in range(u_slopes.shape[0]):
-            row[c] += u_slopes[c, strand]
+            row[c] += u_slopes[c, lane]
     if blocks == 1:
         return
     add_products(x[width:], u_slopes, gradient[width:])
@@ -181,8 +181,8 @@ def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, grad
         _look_up(tokens, size, u[m * width : (m + 1) * width], i, v[m])
         for k in range(i + 1):
             own_slope, value = coefficient_slopes[m, i, k], v[m, k]
-            for strand in range(STRANDS):
-                own_slope[strand] += value[strand]
+            for lane in range(LANES):
+                own_slope[lane] += value[lane]
 
 
 @jit
@@ -193,13 +193,13 @@ def _attend_input_back(tokens, size, slopes, gradient):
         for j in range(i + 1):
             source, slope = tokens[j], slopes[i, j]
             total = 0.0
-            for strand in range(STRANDS):
-                total += slope[strand]
+            for lane in range(LANES):
+                total += slope[lane]
             gradient[size + i, size + j] += total
-            for strand in range(STRANDS):
-                gradient[own[strand], source[strand]] += slope[strand]
-                gradient[own[strand], size + j] += slope[strand]
-                gradient[size + i, source[strand]] += slope[strand]
+            for lane in range(LANES):
+                gradient[own[lane], source[lane]] += slope[lane]
+                gradient[own[lane], size + j] += slope[lane]
+                gradient[size + i, source[lane]] += slope[lane]
 
 
 @jit
@@ -209,9 +209,9 @@ def _mix_back(mixed_slopes, weights, coefficients, m, i, weight_slopes, coeffici
         weight, out = weights[j], weight_slopes[j]
         for k in range(j + 1):
             slope, own, own_slope = mixed_slopes[k], coefficients[m, j, k], coefficient_slopes[m, j, k]
-            for strand in range(STRANDS):
-                out[strand] += slope[strand] * own[strand]
-                own_slope[strand] += weight[strand] * slope[strand]
+            for lane in range(LANES):
+                out[lane] += slope[lane] * own[lane]
+                own_slope[lane] += weight[lane] * slope[lane]
 
 
 @jit
@@ -270,13 +270,13 @@ def _last_layer_back(
     """From slopes by ``x_out`` to the matrices of the last layer and the coefficients that it saw."""
     length = tokens.shape[0]
     blocks, last, width = coefficients.shape[0], length - 1, size + length
-    weight_slopes = np.empty((length, STRANDS))
+    weight_slopes = np.empty((length, LANES))
     for m in range(1, blocks):
         _look_up(tokens, size, x_slopes[m * width : (m + 1) * width], last, mixed)
         for k in range(length):
             out, value = coefficient_slopes[m, last, k], mixed[k]
-            for strand in range(STRANDS):
-                out[strand] += value[strand]
+            for lane in range(LANES):
+                out[lane] += value[lane]
     for h in range(matrices.shape[0]):
         place = (1 + h) * blocks
         _look_up(tokens, size, x_slopes[place * width : (place + 1) * width], last, weight_slopes)
@@ -333,29 +333,29 @@ def transpose_layers(theta, heads, width):
 
 @jit
 def _judge(logits, targets, losses, slopes):
-    """Losses and slopes by the logits of the sequences at hand; strands beyond them get slope zero."""
+    """Losses and slopes by the logits of the sequences at hand; lanes beyond them get slope zero."""
     size = logits.shape[0]
     count = losses.shape[0]
     slopes[:] = logits
     log_total = softmax_rows(slopes, size)
     predictions = slopes.copy()
-    for strand in range(STRANDS):
+    for lane in range(LANES):
         loss = 0.0
         total = 0.0
-        if strand < count:
+        if lane < count:
             for b in range(size):
-                loss -= targets[strand, b] * (logits[b, strand] - log_total[strand])
-                total += targets[strand, b]
-            losses[strand] = loss
+                loss -= targets[lane, b] * (logits[b, lane] - log_total[lane])
+                total += targets[lane, b]
+            losses[lane] = loss
         for b in range(size):
-            wanted = targets[strand, b] if strand < count else 0.0
-            slopes[b, strand] = slopes[b, strand] * total - wanted
+            wanted = targets[lane, b] if lane < count else 0.0
+            slopes[b, lane] = slopes[b, lane] * total - wanted
     return predictions
 
 
 @jit
 def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, losses, predictions, attended, gradient):
-    """Up to STRANDS sequences side by side; ``tokens`` (T, STRANDS) has a copy of some sequence in unused strands."""
+    """Up to LANES sequences side by side; ``tokens`` (T, LANES) has a copy of some sequence in unused lanes."""
     coefficients, coefficient_slopes, last_attention, x, u, v, v_slopes, u_slopes, mixed, table, x_out, x_slopes = (
         buffers
     )
@@ -380,21 +380,21 @@ def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, l
     last_columns = _matrices(columns, starts, blocks, heads, final, width)
     _last_layer(tokens, size, coefficients, last_columns, (x[:side], u[:side], v[:B]), last_attention, mixed, x_out)
     W = theta[starts[layers] :].reshape((out_width, size))
-    logits, slopes = np.empty((size, STRANDS)), np.empty((size, STRANDS))
+    logits, slopes = np.empty((size, LANES)), np.empty((size, LANES))
     apply_rows(W.T, x_out, logits)
     found = _judge(logits, targets, losses, slopes)
     if predictions.shape[0]:
-        for strand in range(losses.shape[0]):
+        for lane in range(losses.shape[0]):
             for b in range(size):
-                predictions[strand, b] = found[b, strand]
+                predictions[lane, b] = found[b, lane]
     first = 0
     for layer in range(final):
         for h in range(heads[layer] if attended.shape[0] else 0):
             weights = coefficients[blocks[layer] * (1 + h)]
             for i in range(length):
                 for j in range(i + 1):
-                    for strand in range(losses.shape[0]):
-                        attended[first + h, i, j] += weights[i, j, strand]
+                    for lane in range(losses.shape[0]):
+                        attended[first + h, i, j] += weights[i, j, lane]
         first += heads[layer]
     if not with_gradient:
         return
@@ -447,7 +447,7 @@ def _workspace(heads, length, size):
     most, out = blocks[-2], blocks[-1]
     width = size + length
     rows = 2 * most * length**2 + heads[-1] * length + 3 * most * width + (most + 2) * length + 2 * out * width
-    return rows * STRANDS + size * width
+    return rows * LANES + size * width
 
 
 @jit
@@ -459,17 +459,17 @@ def _run_part(tokens, targets, theta, columns, heads, work, with_gradient, losse
     _, blocks = layer_offsets(heads, width)
     most = blocks[layers - 1]
     side, out_width = most * width, blocks[layers] * width
-    coefficients, at = _carve(work, 0, (most, length, length, STRANDS))
-    coefficient_slopes, at = _carve(work, at, (most, length, length, STRANDS))
-    last_attention, at = _carve(work, at, (heads[layers - 1], length, STRANDS))
-    x, at = _carve(work, at, (side, STRANDS))
-    u, at = _carve(work, at, (side, STRANDS))
-    u_slopes, at = _carve(work, at, (side, STRANDS))
-    v, at = _carve(work, at, (most, length, STRANDS))
-    v_slopes, at = _carve(work, at, (length, STRANDS))
-    mixed, at = _carve(work, at, (length, STRANDS))
-    x_out, at = _carve(work, at, (out_width, STRANDS))
-    x_slopes, at = _carve(work, at, (out_width, STRANDS))
+    coefficients, at = _carve(work, 0, (most, length, length, LANES))
+    coefficient_slopes, at = _carve(work, at, (most, length, length, LANES))
+    last_attention, at = _carve(work, at, (heads[layers - 1], length, LANES))
+    x, at = _carve(work, at, (side, LANES))
+    u, at = _carve(work, at, (side, LANES))
+    u_slopes, at = _carve(work, at, (side, LANES))
+    v, at = _carve(work, at, (most, length, LANES))
+    v_slopes, at = _carve(work, at, (length, LANES))
+    mixed, at = _carve(work, at, (length, LANES))
+    x_out, at = _carve(work, at, (out_width, LANES))
+    x_slopes, at = _carve(work, at, (out_width, LANES))
     table, at = _carve(work, at, (size, width))
     buffers = (
         coefficients,
@@ -486,12 +486,12 @@ def _run_part(tokens, targets, theta, columns, heads, work, with_gradient, losse
         x_slopes,
     )
     # Unsigned: an index that cannot be negative needs no check.
-    own = np.empty((length, STRANDS), dtype=np.uint32)
-    for low in range(0, count, STRANDS):
-        high = min(count, low + STRANDS)
-        for strand in range(STRANDS):
+    own = np.empty((length, LANES), dtype=np.uint32)
+    for low in range(0, count, LANES):
+        high = min(count, low + LANES)
+        for lane in range(LANES):
             for i in range(length):
-                own[i, strand] = tokens[min(low + strand, count - 1), i]
+                own[i, lane] = tokens[min(low + lane, count - 1), i]
         _run_group(
             own,
             targets[low:high],
@@ -516,7 +516,7 @@ def run_batch(tokens, targets, theta, columns, heads, workers, with_gradient, wi
     """
     count, length = tokens.shape
     size = targets.shape[1]
-    block = GROUPS * STRANDS
+    block = GROUPS * LANES
     parts = (count + block - 1) // block
     losses = np.empty(count)
     predictions = np.empty((count if with_predictions else 0, size))

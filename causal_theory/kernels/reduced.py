@@ -10,19 +10,19 @@ loss by the logits
 import numpy as np
 
 from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
 from causal_theory.kernels.messages import apply_rows
-from causal_theory.kernels.strands import STRANDS, add_products, softmax_back, softmax_rows
 
 GROUPS = 8
-"""Groups of strands to a partial sum."""
+"""Groups of lanes to a partial sum."""
 
 
 @jit
 def _frequencies(tokens, weights, frequencies):
     frequencies[:] = 0.0
     for i in range(tokens.shape[0]):
-        for strand in range(STRANDS):
-            frequencies[tokens[i, strand], strand] += weights[i, strand]
+        for lane in range(LANES):
+            frequencies[tokens[i, lane], lane] += weights[i, lane]
 
 
 @jit
@@ -34,37 +34,37 @@ def _run_group(
     length, size = tokens.shape[0], key_scores.shape[0]
     query = tokens[length - 1]
     for j in range(length):
-        for strand in range(STRANDS):
-            values[j, strand] = key_scores[query[strand], tokens[j, strand]]
+        for lane in range(LANES):
+            values[j, lane] = key_scores[query[lane], tokens[j, lane]]
     apply_rows(attention, values, logits)
     weights[:] = logits
     softmax_rows(weights, length)
     _frequencies(tokens, weights, frequencies)
-    for strand in range(STRANDS):
+    for lane in range(LANES):
         for b in range(size):
-            wanted = targets[strand, b] if strand < losses.shape[0] else 0.0
-            phi[b, strand] = wanted / (frequencies[b, strand] + epsilon)
-    for strand in range(losses.shape[0]):
+            wanted = targets[lane, b] if lane < losses.shape[0] else 0.0
+            phi[b, lane] = wanted / (frequencies[b, lane] + epsilon)
+    for lane in range(losses.shape[0]):
         loss = 0.0
         for b in range(size):
-            loss -= targets[strand, b] * np.log(frequencies[b, strand] + epsilon)
-        losses[strand] = loss
+            loss -= targets[lane, b] * np.log(frequencies[b, lane] + epsilon)
+        losses[lane] = loss
     if not with_gradient:
         return
     for i in range(length):
-        for strand in range(STRANDS):
-            slopes[i, strand] = -phi[tokens[i, strand], strand]
+        for lane in range(LANES):
+            slopes[i, lane] = -phi[tokens[i, lane], lane]
     softmax_back(weights, slopes, length)
     add_products(slopes, values, products)
     for i in range(length):
         total = 0.0
-        for strand in range(STRANDS):
-            total += slopes[i, strand] * logits[i, strand]
+        for lane in range(LANES):
+            total += slopes[i, lane] * logits[i, lane]
         diagonal[i] += total
     apply_rows(attention_columns, slopes, values)
     for j in range(length):
-        for strand in range(STRANDS):
-            second[query[strand], tokens[j, strand]] += values[j, strand]
+        for lane in range(LANES):
+            second[query[lane], tokens[j, lane]] += values[j, lane]
 
 
 @jit_parallel
@@ -72,7 +72,7 @@ def reduced_batch(tokens, targets, attention, key_scores, epsilon, with_gradient
     """Losses (n,), and summed gradients by ``A1`` (T, T) and by the transpose of ``A2`` (S, S) when wanted."""
     count, length = tokens.shape
     size = targets.shape[1]
-    block = GROUPS * STRANDS
+    block = GROUPS * LANES
     parts = (count + block - 1) // block
     losses = np.empty(count)
     columns = np.ascontiguousarray(attention.T)
@@ -81,19 +81,19 @@ def reduced_batch(tokens, targets, attention, key_scores, epsilon, with_gradient
     partial_second = np.zeros((parts, size, size))
     for part in prange(parts):
         buffers = (
-            np.empty((length, STRANDS)),
-            np.empty((length, STRANDS)),
-            np.empty((length, STRANDS)),
-            np.empty((length, STRANDS)),
-            np.empty((size, STRANDS)),
-            np.empty((size, STRANDS)),
+            np.empty((length, LANES)),
+            np.empty((length, LANES)),
+            np.empty((length, LANES)),
+            np.empty((length, LANES)),
+            np.empty((size, LANES)),
+            np.empty((size, LANES)),
         )
-        own = np.empty((length, STRANDS), dtype=np.uint32)
-        for low in range(part * block, min(count, (part + 1) * block), STRANDS):
-            high = min(count, low + STRANDS)
-            for strand in range(STRANDS):
+        own = np.empty((length, LANES), dtype=np.uint32)
+        for low in range(part * block, min(count, (part + 1) * block), LANES):
+            high = min(count, low + LANES)
+            for lane in range(LANES):
                 for i in range(length):
-                    own[i, strand] = tokens[min(low + strand, count - 1), i]
+                    own[i, lane] = tokens[min(low + lane, count - 1), i]
             _run_group(
                 own,
                 targets[low:high],
