@@ -17,7 +17,7 @@ from typing_extensions import override
 from causal_theory.errors import CausalTheoryError, InvalidArgumentError
 from causal_theory.validation import shown
 
-__all__ = ["OTHER_NAMES", "REQUIRED", "Choice", "Registry", "brief", "import_address", "look_in", "same_name"]
+__all__ = ["OTHER_NAMES", "REQUIRED", "Choice", "Registry", "brief", "import_address", "is_address", "look_in", "same_name"]
 
 REQUIRED: Final = object()
 """Stands for the default of an option that must be given."""
@@ -141,7 +141,7 @@ class Registry(Mapping[str, C], Generic[C]):
             If it is neither.
         """
         if isinstance(value, str):
-            if _is_address(value):
+            if is_address(value):
                 return value
             for name in self:
                 if same_name(name, value):
@@ -333,7 +333,8 @@ def import_address(what: str, pattern: str, address: str) -> Callable[..., Any]:
     return found
 
 
-def _is_address(value: str) -> bool:
+def is_address(value: str) -> bool:
+    """Return whether a text looks like ``module:name``."""
     module, colon, name = value.partition(":")
     return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *name.split(".")))
 

@@ -295,6 +295,78 @@ class TestEdits:
         ]
 
 
+PRIOR = """import numpy as np
+from causal_theory.priors import Prior
+from levels import LEVEL
+
+
+class Own(Prior):
+    vocab_size = 3
+    mean = np.full((3, 3), 1 / 3)
+
+    def sample(self, size, rng=None):
+        return np.random.default_rng(rng).dirichlet(np.full(3, LEVEL), (size, 3))
+"""
+
+
+class TestNamedBySettings:
+    """A prior, a graph or a model of the user's own that a setting names is code of that unit, and of no other."""
+
+    GRID = {"prior": ["own_law:Own", "dirichlet"], "length": [4]}
+
+    @pytest.fixture
+    def folder(self, session, monkeypatch):
+        monkeypatch.chdir(session.folder)
+        session.write("own_law.py", PRIOR)
+        session.write("levels.py", "LEVEL = 0.5\n")
+        return session
+
+    def sweep(self, folder, grid=GRID, **options):
+        return sweep("margins", grid, store=folder.folder / "s.sqlite", progress=False, **options)
+
+    @pytest.mark.parametrize("processes", [0, 1])
+    def test_edits_of_what_it_imports_make_old_results_stale(self, folder, processes):
+        first = self.sweep(folder, processes=processes)
+        assert (first.done, first.failed) == (2, 0)
+        old, same = first.table()["smallest"]
+        assert self.sweep(folder, processes=processes).skipped == 2
+        folder.write("levels.py", "LEVEL = 5.0\n")
+        if processes == 0:
+            with pytest.raises(InvalidArgumentError, match=r"levels\.py', which was edited after it was loaded"):
+                self.sweep(folder, processes=0)
+            folder.forget()
+        again = self.sweep(folder, processes=processes)
+        assert (again.done, again.skipped, again.failed) == (1, 1, 0)
+        new, still = again.table()["smallest"]
+        assert still == same
+        assert new != old
+        assert self.sweep(folder, processes=processes).skipped == 2
+
+    def test_another_prior_leaves_results_as_they_are(self, folder):
+        assert self.sweep(folder, {"prior": ["dirichlet"], "length": [4]}, processes=0).done == 1
+        found = self.sweep(folder, processes=0)
+        assert (found.done, found.skipped) == (1, 1)
+
+    def test_the_digest_is_that_of_the_files(self, folder):
+        self.sweep(folder, {"prior": ["own_law:Own"], "length": [4]}, processes=0)
+        files = {name: folder.folder / f"{name}.py" for name in ("own_law", "levels")}
+        assert code_version("own_law").code == expected_digest(files)
+        table = read_store(folder.folder / "s.sqlite")
+        assert table.versions == (f"{causal_theory.__version__} {expected_digest(files)[:8]}",)
+
+    def test_texts_that_only_look_like_it(self):
+        plain = code_version().code
+        assert code_version("no_such_module_anywhere", "json", "math", "causal_theory.priors").code == plain
+
+    def test_what_is_in_no_file_is_refused(self, tmp_path):
+        script = (
+            "from causal_theory import DirichletPrior\nfrom causal_theory.sweeps import sweep\n"
+            "class Own(DirichletPrior): pass\n"
+            "sweep('margins', {'length': [4], 'prior': ['__main__:Own']}, store='s.sqlite', processes=0)\n"
+        )
+        assert run(tmp_path, "-c", script)[1].endswith("whether it was changed, got __main__")
+
+
 class TestReloads:
     @pytest.mark.parametrize(
         "taken",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.choices import brief
 from causal_theory.display import Shown
 from causal_theory.errors import TaskError
 from causal_theory.estimate import Estimate
@@ -53,6 +54,11 @@ class Prior(Shown, ABC):
         cls._draws_laws = draws_laws
         if kind is not None:
             cls._short_names[cls] = kind
+
+    def __repr__(self) -> str:
+        """Return what the constructor took, as far as it is known."""
+        told = {name: value for name, value in self.to_dict().items() if name not in ("kind", "moved")}
+        return f"{type(self).__name__}({', '.join(f'{name}={brief(value)}' for name, value in told.items())})"
 
     @property
     def moved(self) -> float:

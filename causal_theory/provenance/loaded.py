@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.provenance.source import SourceFacts, read_facts
+from causal_theory.provenance.source import SourceFacts, find_file, read_facts
 
 __all__ = ["MAIN", "Source", "SourceRegistry", "codes_in", "digest_of", "edited", "load_of"]
 
@@ -103,7 +103,9 @@ class Source:
     def is_current(self) -> bool:
         """Return whether it is what is loaded, or what would be loaded."""
         if self.module is None:
-            return self.name not in sys.modules and _stamp(self.file) == self.stamp
+            if self.name in sys.modules or _stamp(self.file) != self.stamp:
+                return False
+            return find_file(self.name)[0] == self.file
         return load_of(self.name) is self.load
 
 

@@ -60,8 +60,9 @@ def code_version(*used: Any) -> CodeVersion:
 
     Parameters
     ----------
-    *used : callable
-        What the computation uses of the user's: a study, the class of a model. This package is covered in any case.
+    *used : callable or str
+        What the computation uses of the user's: a study, the class of a model, a module by its name, loaded or not.
+        This package is covered in any case.
 
     Returns
     -------
@@ -152,12 +153,15 @@ def _own_sources(used: tuple[Any, ...]) -> dict[str, Source]:
                 raise edited(source.file, stale)
         known = _SETTLED[tuple(homes)] = sources
     for one in used:
-        _check_function(one, known)
+        if not isinstance(one, str):
+            _check_function(one, known)
     return known
 
 
 def _home(one: Any) -> str | None:
     """Return the name of the module that something of the user's is defined in, None for this package."""
+    if isinstance(one, str):
+        return _home_of_module(one)
     name = str(one.__module__)
     module = sys.modules.get(name)
     file = None if module is None else module_file(module)
@@ -173,6 +177,18 @@ def _home(one: Any) -> str | None:
         )
     own = name in MAIN or is_own(name, file)
     return (MAIN[0] if name in MAIN else name) if own else None
+
+
+def _home_of_module(name: str) -> str | None:
+    """Return the name of a module of the user's own, None for others and where there is none."""
+    file = find_file(name)[0]
+    if file is None and name in sys.modules and getattr(sys.modules[name], "__spec__", None) is None:
+        raise InvalidArgumentError(
+            f"what is named must be defined in a file, from which it can be told whether it was changed, got {name}"
+        )
+    if file is None or not (name in MAIN or is_own(name, file)):
+        return None
+    return MAIN[0] if name in MAIN else name
 
 
 def _check_function(one: Any, sources: dict[str, Source]) -> None:

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import IO, Any
 
-from causal_theory.provenance import CodeVersion, code_version
-from causal_theory.sweeps.evaluation import Parcel, Report, evaluate, host
+from causal_theory.provenance import CodeVersion
+from causal_theory.sweeps.evaluation import Parcel, Report, evaluate, host, version_of
 from causal_theory.sweeps.outcome import Outcome, failure
 
 __all__ = ["death", "evaluate_apart"]
@@ -41,7 +41,7 @@ def evaluate_apart(parcel: Parcel, died: int, tries: int) -> Report:
     tries : int
         A unit fails after so many deaths.
     """
-    version: CodeVersion | None = None
+    versions: list[CodeVersion] = []
     outcomes: list[Outcome] = []
     rest, deaths = parcel.units, died
     while rest:
@@ -50,15 +50,15 @@ def evaluate_apart(parcel: Parcel, died: int, tries: int) -> Report:
             reports = [evaluate(replace(parcel, units=(unit,))) for unit in rest]
         for report in reports:
             # The process may have read newer files than this one has: the driver is told.
-            outcomes, version, deaths = [*outcomes, *report.outcomes], report.version, died
+            outcomes, versions, deaths = [*outcomes, *report.outcomes], [*versions, *report.versions], died
         rest = rest[len(reports) :]
         if rest:
             deaths += 1
             if deaths >= tries:
                 outcomes.append(death(rest[0].key, deaths))
+                versions.append(version_of(parcel.study, rest[0].modules))
                 rest, deaths = rest[1:], died
-    version = version or code_version(parcel.study.function)
-    return Report(tuple(outcomes), version, host(), time.time())
+    return Report(tuple(outcomes), tuple(versions), host(), time.time())
 
 
 def _in_child(parcel: Parcel) -> list[Report] | None:

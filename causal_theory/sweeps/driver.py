@@ -3,7 +3,7 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -53,8 +53,8 @@ class Driver:
     ----------
     study : Study
         What to evaluate.
-    version : CodeVersion
-        The code of this process; workers that run other code are refused.
+    versions : mapping of tuple to CodeVersion
+        The code of this process by the modules that a unit names; workers that run other code are refused.
     store : WritableStore
         Where results go.
     bar : ProgressBar
@@ -64,13 +64,13 @@ class Driver:
     def __init__(
         self,
         study: Study,
-        version: CodeVersion,
+        versions: Mapping[tuple[str, ...], CodeVersion],
         store: WritableStore,
         bar: ProgressBar,
     ) -> None:
         self.done = 0
         self.failed = 0
-        self._study, self._version, self._store, self._bar = study, version, store, bar
+        self._study, self._versions, self._store, self._bar = study, versions, store, bar
         self._size = 1
         self._waiting: deque[Unit] = deque()
         self._suspects: deque[Unit] = deque()
@@ -223,12 +223,13 @@ class Driver:
         """Note the outcomes, and learn from them how much to send."""
         if not _answers(report, units):
             raise wrong_result("a report of the units of a parcel", report)
-        if report.version.code != self._version.code:
-            raise InvalidArgumentError(
-                f"executor must run the code of this process, {self._version.package} with the digest "
-                f"{self._version.code[:12]}, got {report.version.package} with {report.version.code[:12]} on "
-                f"{report.host}; start its workers anew"
-            )
+        for unit, there in zip(units, report.versions, strict=False):
+            here = self._versions[unit.modules]
+            if there.code != here.code:
+                raise InvalidArgumentError(
+                    f"executor must run the code of this process, {here.package} with the digest {here.code[:12]}, "
+                    f"got {there.package} with {there.code[:12]} on {report.host}; start its workers anew"
+                )
         count = len(report.outcomes)
         self._waiting.extendleft(reversed(units[count:]))
         seconds = sum(outcome.seconds for outcome in report.outcomes)
@@ -249,7 +250,8 @@ class Driver:
             if deaths < TRIES:
                 self._suspects.append(unit)
             else:
-                self._note(Report((death(unit.key, deaths),), self._version, "", time.time()), [unit])
+                version = self._versions[unit.modules]
+                self._note(Report((death(unit.key, deaths),), (version,), "", time.time()), [unit])
 
     def _save(self) -> None:
         """Store what has come back, and only then count it."""
@@ -272,7 +274,7 @@ def _heed(interrupt: DeferredInterrupt) -> None:
 
 def _answers(report: object, units: Sequence[Unit]) -> bool:
     """Return whether an executor has returned what a parcel was sent for: outcomes of its first units, at least one."""
-    if not isinstance(report, Report) or not report.outcomes:
+    if not isinstance(report, Report) or not 0 < len(report.outcomes) == len(report.versions):
         return False
     return [outcome.key for outcome in report.outcomes] == [unit.key for unit in units[: len(report.outcomes)]]
 

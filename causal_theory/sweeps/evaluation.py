@@ -19,7 +19,7 @@ from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.training.interrupts import Terminated
 
-__all__ = ["Parcel", "Report", "evaluate", "host", "one_blas_thread"]
+__all__ = ["Parcel", "Report", "evaluate", "host", "one_blas_thread", "version_of"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Report:
     ----------
     outcomes : tuple of Outcome
         Of the first of the units that it was given; the others it had no time for.
-    version : CodeVersion
-        What they were computed with.
+    versions : tuple of CodeVersion
+        What each was computed with.
     host : str
         Where.
     finished : float
@@ -65,7 +65,7 @@ class Report:
     """
 
     outcomes: tuple[Outcome, ...]
-    version: CodeVersion
+    versions: tuple[CodeVersion, ...]
     host: str
     finished: float
 
@@ -83,8 +83,14 @@ def evaluate(parcel: Parcel) -> Report:
             if time.monotonic() - started > parcel.seconds:
                 break
     # Only now has the study loaded all that it uses.
-    version = code_version(parcel.study.function)
-    return Report(tuple(outcomes), version, host(), time.time())
+    versions = {modules: version_of(parcel.study, modules) for modules in {unit.modules for unit in parcel.units}}
+    used = tuple(versions[unit.modules] for unit in parcel.units[: len(outcomes)])
+    return Report(tuple(outcomes), used, host(), time.time())
+
+
+def version_of(study: Study, modules: tuple[str, ...]) -> CodeVersion:
+    """Return the version of the code of a study, and of the modules that the settings of a unit name."""
+    return code_version(study.function, *modules)
 
 
 @default_floats

@@ -1,17 +1,20 @@
 """Run a study on a grid, and keep every result."""
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from causal_theory.choices import look_in
 from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import WORKER_TIMEOUT, Submitter, check_executor
 from causal_theory.progress import ProgressBar
-from causal_theory.provenance import check_unedited, code_version, is_same_code
+from causal_theory.provenance import check_unedited, is_same_code
 from causal_theory.sweeps.driver import WINDOW, Driver
+from causal_theory.sweeps.evaluation import version_of
 from causal_theory.sweeps.executors import ProcessPool, SerialExecutor, usable_processors
 from causal_theory.sweeps.grid import MOST_UNITS, Grid, expand_grid
 from causal_theory.sweeps.store_writer import WritableStore
@@ -129,7 +132,8 @@ def sweep(
         Most units.
     reuse_other_versions : bool, default False
         Whether to keep results of other versions of the code. By default a unit is evaluated again when any source file
-        of the package, or of a module of your own that the study imports, is not what it was.
+        of the package, or of a module of your own that the study imports or a setting of the unit names
+        (``prior="module:Class"``), is not what it was.
     progress : bool, default True
         Whether to show a bar, on a terminal.
 
@@ -187,21 +191,26 @@ def sweep(
             raise InvalidArgumentError(f"processes must not be given together with executor, got {processes}")
     window = check_integer("window", window, 1)
     worker_timeout = check_positive("worker_timeout", worker_timeout)
-    check_unedited(found.function)
-    version = code_version(found.function)
+    named = {unit.modules for unit in units}
+    if any(named):  # as when they are imported
+        look_in(os.getcwd())
+    check_unedited(found.function, *sorted(set().union(*named)))
+    versions = {modules: version_of(found, modules) for modules in named}
     path = Path(store)
     with ExitStack() as stack:
         kept = stack.enter_context(WritableStore(path))
         kept.register(found)
         known = kept.finished(found.name)
-        ready = {
-            key
-            for key, code in known.items()
-            if is_same_code(code, version.code, reuse_other_versions=reuse_other_versions)
-        }
-        missing = [unit for unit in units if unit.key not in ready]
+        missing = [
+            unit
+            for unit in units
+            if unit.key not in known
+            or not is_same_code(
+                known[unit.key], versions[unit.modules].code, reuse_other_versions=reuse_other_versions
+            )
+        ]
         bar = stack.enter_context(ProgressBar(found.name, len(missing), wanted=progress))
-        driver = Driver(found, version, kept, bar)
+        driver = Driver(found, versions, kept, bar)
         try:
             if executor is None:
                 executor, share = _own_executor(min(count, len(missing)), stack)

@@ -190,14 +190,14 @@ class WritableStore(Store):
 def _statements(report: Report, units: Mapping[str, Unit]) -> Iterator[tuple[str, tuple[object, ...]]]:
     finished = datetime.fromtimestamp(report.finished, UTC).isoformat(timespec="milliseconds")
     marks = ", ".join("?" * len(UNIT_COLUMNS.split(",")))
-    for outcome in report.outcomes:
+    for outcome, version in zip(report.outcomes, report.versions, strict=True):
         unit, key = units[outcome.key], outcome.key
         yield "DELETE FROM arrays WHERE key = ?", (key,)
         yield (
             f"INSERT OR REPLACE INTO units ({UNIT_COLUMNS}) VALUES ({marks})",
             (
                 *(key, unit.study, canonical_json(unit.settings), unit.repeat, str(unit.entropy)),
-                *(outcome.status, outcome.result, outcome.error, *astuple(report.version)),
+                *(outcome.status, outcome.result, outcome.error, *astuple(version)),
                 *(outcome.seconds, report.host, finished),
             ),
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from causal_theory.choices import is_address
 from causal_theory.sweeps.study import Scalar
 
 __all__ = ["Unit", "canonical_json"]
@@ -83,6 +84,16 @@ class Unit:
         """
         content = canonical_json([study, settings, repeat, entropy])
         return cls(study, settings, repeat, entropy, hashlib.sha256(content.encode()).hexdigest())
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Modules that its settings name, as ``module:name``: a prior, a graph or a model of the user's own.
+
+        >>> Unit.of("edge_recovery", {"prior": "my_priors:Mixture", "graph": "chain"}, repeat=0, entropy=0).modules
+        ('my_priors',)
+        """
+        texts = [value for value in self.settings.values() if isinstance(value, str) and is_address(value)]
+        return tuple(sorted({value.partition(":")[0] for value in texts}))
 
     def generator(self) -> np.random.Generator:
         """Return a new generator in the state in which the study is given it.
