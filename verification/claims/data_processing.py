@@ -89,18 +89,14 @@ def data_processing(check: Check, forests: int = budget(tiny=40, quick=2000, ful
     if check.control:
         two_parents(check)
     check.assumptions("point priors", priors)
-    check.note(
-        "A slack is compared with the sum of the roundoff bounds of its two sides, never with a tolerance. Slack at "
-        "roundoff level is real: along a nearly deterministic path information hardly fades."
-    )
-    check.note(
-        "Each forest has its own matrix; half have stationary roots, half uniform ones (those enter the inequalities "
-        "of information only, the limit scores need stationary roots)."
-    )
-    check.note(
-        "Pairs of a child and its own parent are left out of the score bounds: there they are equalities (claim "
-        "`edge_score_is_chi2`)."
-    )
+    check.note("""A slack is compared with the sum of the roundoff bounds of its two sides, never with a tolerance.
+    Slack at roundoff level is real: along a nearly deterministic path information hardly fades.
+
+    Each forest has its own matrix; half have stationary roots, half uniform ones (those enter the inequalities of
+    information only, the limit scores need stationary roots).
+
+    Pairs of a child and its own parent are left out of the score bounds: there they are equalities (claim
+    `edge_score_is_chi2`).""")
 
 
 def _divergences(joint: Array) -> tuple[float, ...]:

@@ -201,12 +201,10 @@ def k_head_construction(
         description="One line for each number of parents and symbols, first kernel. All bend into the slope -1, later "
         "the more rows the kernel has; with one head for two parents the line becomes flat.",
     )
-    check.note(
-        "The excess is that of (f + eps)/(1 + S eps), a probability vector, as in claim 9. Its rate and its price for "
-        "one parent are those of the first group here: each of the (S - 1) S^k free entries costs 1/(2T)."
-    )
-    check.note(
-        "The rate sets in where T is many times S^k. Before, the best multiple of I is small: the heads average over "
-        "rows that are not the query's, and the loss falls slowly."
-    )
-    check.note("From some length on the construction is as good as counting, which knows which rows to count.")
+    check.note("""The excess is that of (f + eps)/(1 + S eps), a probability vector, as in claim 9. Its rate and its
+    price for one parent are those of the first group here: each of the (S - 1) S^k free entries costs 1/(2T).
+
+    The rate sets in where T is many times S^k. Before, the best multiple of I is small: the heads average over rows
+    that are not the query's, and the loss falls slowly.
+
+    From some length on the construction is as good as counting, which knows which rows to count.""")

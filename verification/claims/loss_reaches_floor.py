@@ -110,23 +110,18 @@ def loss_reaches_floor(
             description="First matrix; double logarithmic axes. All families but the star fall with slope -1.",
         )
     check.assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in transitions])
-    check.note(
-        "The plain excess, loss minus floor, is no good measure of learning at eps = 1/T. The attended frequencies "
-        "plus eps sum to 1 + S eps, which gains log(1 + S eps), about S/T nats; counting m children costs about (S - "
-        "1)/(2 m) mean(1/mu_q) nats, on a chain S (S - 1)/(2 T) at least. For three symbols the two cancel to leading "
-        "order; for two the loss lies below the floor. The normalised excess is that of (f + eps)/(1 + S eps), a "
-        "probability vector; it cannot be negative, and exponents are fitted to it."
-    )
-    check.note(
-        "What the excess tends to is the price of counting, which knows the number of children and the rarest symbols "
-        "but not how fast tokens mix: on binary trees under a slowly mixing matrix it falls faster than one over the "
-        "mixing length. A growing effective length makes counting possible; it does not set the rate."
-    )
-    check.note(
-        "The best multiple of I keeps growing, by a constant for each doubling of T: the weight of keys that do not "
-        "match has to vanish faster than their number grows."
-    )
-    check.note(
-        "The star's children all have one parent: they say nothing about the rows of pi that this parent does not "
-        "show, however many they are."
-    )
+    check.note("""The plain excess, loss minus floor, is no good measure of learning at eps = 1/T. The attended
+    frequencies plus eps sum to 1 + S eps, which gains log(1 + S eps), about S/T nats; counting m children costs about
+    (S - 1)/(2 m) mean(1/mu_q) nats, on a chain S (S - 1)/(2 T) at least. For three symbols the two cancel to leading
+    order; for two the loss lies below the floor. The normalised excess is that of (f + eps)/(1 + S eps), a probability
+    vector; it cannot be negative, and exponents are fitted to it.
+
+    What the excess tends to is the price of counting, which knows the number of children and the rarest symbols but not
+    how fast tokens mix: on binary trees under a slowly mixing matrix it falls faster than one over the mixing length. A
+    growing effective length makes counting possible; it does not set the rate.
+
+    The best multiple of I keeps growing, by a constant for each doubling of T: the weight of keys that do not match has
+    to vanish faster than their number grows.
+
+    The star's children all have one parent: they say nothing about the rows of pi that this parent does not show,
+    however many they are.""")

@@ -156,19 +156,14 @@ def many_graphs(
     cells = {"steps": one.run.settings.steps, "mean attention on parents": one.mean}
     cells |= {"uniform attention on them": one.uniform, "diagonal of the second layer": _matching(one.run)}
     check.row("AdamW instead of SGD, on the first graph", {**cells, **one.losses})
-    check.note(
-        f"Published, in full: {PUBLISHED_MEAN} with standard deviation {PUBLISHED_SPREAD} over {PUBLISHED_GRAPHS} "
-        f"graphs, 6 of 182 edges below {WEAK:g}. Attention is that of the first layer averaged over held-out "
-        "sequences. The mean is over edges, then over graphs; its standard error is that over graphs."
-    )
-    check.note(
-        "Exact margins come from the edge scores with eps = 1/T, averaged over draws of the matrix: the lead of the "
-        "parent over its best rival in the first step of training, to first order. The theorem orders no edges by how "
-        "well they are learned."
-    )
-    check.note(
-        "AdamW, of which the theory says nothing, divides every entry of the gradient by its size. On these tasks the "
-        "second layer then takes a negative diagonal, attention is driven away from the parents, below uniform, and "
-        "the loss stays above that of counting; on ten symbols it mostly finds the parents, in fewer steps than "
-        "gradient descent."
-    )
+    check.note(f"""Published, in full: {PUBLISHED_MEAN} with standard deviation {PUBLISHED_SPREAD} over
+    {PUBLISHED_GRAPHS} graphs, 6 of 182 edges below {WEAK:g}. Attention is that of the first layer averaged over
+    held-out sequences. The mean is over edges, then over graphs; its standard error is that over graphs.
+
+    Exact margins come from the edge scores with eps = 1/T, averaged over draws of the matrix: the lead of the parent
+    over its best rival in the first step of training, to first order. The theorem orders no edges by how well they are
+    learned.
+
+    AdamW, of which the theory says nothing, divides every entry of the gradient by its size. On these tasks the second
+    layer then takes a negative diagonal, attention is driven away from the parents, below uniform, and the loss stays
+    above that of counting; on ten symbols it mostly finds the parents, in fewer steps than gradient descent.""")

@@ -156,16 +156,12 @@ def out_of_distribution(
     )
     check.assumptions("training: orbit prior of trace 1", [training])
     check.assumptions("tests: point priors", [prior for own in tests.values() for prior in own])
-    check.note(
-        "The model knows the training prior through one number per length only, the multiple of I in A2: that is why "
-        "it carries over. Sparse matrices and near permutations would need a larger multiple: they pay several times "
-        "the price of counting, and less so as the multiple grows with T."
-    )
-    check.note(
-        "The tests need neither symmetry nor a constant mean, only entries bounded from below: point priors, which "
-        "violate assumptions 3 and 4, are fine here, although stage 1 could not have been trained on them."
-    )
-    check.note(
-        "The excess is exact for a first layer that attends to the parents. The sampled errors use the matrix that "
-        "stage 1 found, with attention of 1 - 1/T."
-    )
+    check.note("""The model knows the training prior through one number per length only, the multiple of I in A2: that
+    is why it carries over. Sparse matrices and near permutations would need a larger multiple: they pay several times
+    the price of counting, and less so as the multiple grows with T.
+
+    The tests need neither symmetry nor a constant mean, only entries bounded from below: point priors, which violate
+    assumptions 3 and 4, are fine here, although stage 1 could not have been trained on them.
+
+    The excess is exact for a first layer that attends to the parents. The sampled errors use the matrix that stage 1
+    found, with attention of 1 - 1/T.""")

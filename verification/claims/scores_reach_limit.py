@@ -146,18 +146,13 @@ def scores_reach_limit(
             description="First matrix of the study; double logarithmic axes. Only the star stays level.",
         )
     check.assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in drawn])
-    check.note(
-        "The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores converge: "
-        "that it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda "
-        "the largest singular value of B, grows on every family but the star."
-    )
-    check.note(
-        "The mixing length is an average over tokens, the largest gap belongs to the token with the most neighbours. "
-        "Where they differ the gap falls more slowly than 1 over the mixing length: on the binary tree under a slowly "
-        "mixing matrix (lambda = 0.9) it tracks T / max_i sum_j lambda^d(i,j), the column 'worst token', which grows "
-        "like T^0.15."
-    )
-    check.note(
-        "A star under a matrix with weak dependence can still be falling at these lengths: its floor is of second "
-        "order in lambda. That is the lower end of its range."
-    )
+    check.note("""The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores
+    converge: that it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda
+    the largest singular value of B, grows on every family but the star.
+
+    The mixing length is an average over tokens, the largest gap belongs to the token with the most neighbours. Where
+    they differ the gap falls more slowly than 1 over the mixing length: on the binary tree under a slowly mixing matrix
+    (lambda = 0.9) it tracks T / max_i sum_j lambda^d(i,j), the column 'worst token', which grows like T^0.15.
+
+    A star under a matrix with weak dependence can still be falling at these lengths: its floor is of second order in
+    lambda. That is the lower end of its range.""")

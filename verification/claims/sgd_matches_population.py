@@ -143,16 +143,12 @@ def sgd_matches_population(
     model = TurnedSign if check.control else ReducedTransformer
     _gradients(check, model, length, sequences)
     _trajectories(check, model, length, list(product(batches, steps)), repeats)
-    check.note(
-        "Sampled gradients come from the sampler and the kernel of training, exact ones from a sum over all sequences: "
-        "two programs without common code."
-    )
-    check.note(
-        "Entries of a gradient are correlated, so the mean square of their z-scores varies more than that of "
-        "independent ones; the bound on the largest is a union bound and does not care: a correct gradient fails it "
-        f"with a chance of {MISS:g} per task."
-    )
-    check.note(
-        f"Trajectories of A1 from zero at A2 = {BETA0} I, all over the same time of the flow and each against the "
-        "exact descent with the same number of steps, so that nothing but noise is left."
-    )
+    check.note(f"""Sampled gradients come from the sampler and the kernel of training, exact ones from a sum over all
+    sequences: two programs without common code.
+
+    Entries of a gradient are correlated, so the mean square of their z-scores varies more than that of independent
+    ones; the bound on the largest is a union bound and does not care: a correct gradient fails it with a chance of
+    {MISS:g} per task.
+
+    Trajectories of A1 from zero at A2 = {BETA0} I, all over the same time of the flow and each against the exact
+    descent with the same number of steps, so that nothing but noise is left.""")

@@ -235,21 +235,16 @@ def stage1_first_order(
     _plot(check, found)
     check.assumptions("orbit priors of trace 1", priors["orbit"])
     check.assumptions("point priors", priors["point"])
-    check.note(
-        "The distance is the largest difference of an entry, over all steps; of attention weights, which lie between 0 "
-        "and 1, and of logits. Every exact step is a sum over all S^T sequences. Rows of the query and of roots are "
-        "included."
-    )
-    check.note(
-        "Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the "
-        f"discretisation is the same and only higher orders in beta0 remain. At beta0 = {BETAS[0]:g} some attention "
-        "weight is off by an amount that is not small, and the order fitted to all three values strays further from 1."
-    )
-    check.note(
-        "The constant of the linear law grows with time, and is largest where two keys of a row nearly tie and the "
-        "path takes long to decide: last table. The statement is about beta0 -> 0 at fixed T and a fixed time."
-    )
-    check.note(
-        "None of the four assumptions is needed. Under a point prior rows may converge to another key than the parent, "
-        "on both paths."
-    )
+    check.note(f"""The distance is the largest difference of an entry, over all steps; of attention weights, which lie
+    between 0 and 1, and of logits. Every exact step is a sum over all S^T sequences. Rows of the query and of roots are
+    included.
+
+    Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the
+    discretisation is the same and only higher orders in beta0 remain. At beta0 = {BETAS[0]:g} some attention weight is
+    off by an amount that is not small, and the order fitted to all three values strays further from 1.
+
+    The constant of the linear law grows with time, and is largest where two keys of a row nearly tie and the path takes
+    long to decide: last table. The statement is about beta0 -> 0 at fixed T and a fixed time.
+
+    None of the four assumptions is needed. Under a point prior rows may converge to another key than the parent, on
+    both paths.""")

@@ -296,17 +296,13 @@ def subset_information_finds_parents(
         description="One line for each task; trigrams peak at two positions and 4-grams at three, but the lines are "
         "flat up to there: a subset of the parents has nearly as much.",
     )
-    check.note(
-        "The modified chi-square does tell the size of the set, but by little: for tokens that are nearly uniform and "
-        "independent rows, the mean at both parents is 1 + 1/S times that at one of them (last columns). A single "
-        "kernel is a coin toss: for nearly half of them one position has more than both parents."
-    )
-    check.note(
-        "The square of the probability of the set favours tokens that are nearly constant. Parents that are roots are "
-        "uniform, and with sparse rows siblings, which follow the same row, are copies of each other: they have more "
-        "than the parents do. Random graphs have such positions, n-grams do not."
-    )
-    check.note(
-        "With two symbols and sparse rows a trigram has too few rows to tell: other pairs come out level with the "
-        "parents, or slightly ahead. The exclusive or is linear, so that farther pairs repeat the position."
-    )
+    check.note("""The modified chi-square does tell the size of the set, but by little: for tokens that are nearly
+    uniform and independent rows, the mean at both parents is 1 + 1/S times that at one of them (last columns). A single
+    kernel is a coin toss: for nearly half of them one position has more than both parents.
+
+    The square of the probability of the set favours tokens that are nearly constant. Parents that are roots are
+    uniform, and with sparse rows siblings, which follow the same row, are copies of each other: they have more than the
+    parents do. Random graphs have such positions, n-grams do not.
+
+    With two symbols and sparse rows a trigram has too few rows to tell: other pairs come out level with the parents, or
+    slightly ahead. The exclusive or is linear, so that farther pairs repeat the position.""")

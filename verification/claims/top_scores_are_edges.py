@@ -159,23 +159,18 @@ def top_scores_are_edges(
     check.assumptions(f"orbit priors of trace 1, gamma = {GAMMA}", orbits)
     check.assumptions("Dirichlet priors", [DirichletPrior(size, c) for size in SAMPLED_SIZES for c in CONCENTRATIONS])
     check.assumptions("nearly independent tokens", weak)
-    check.note(
-        "A plain Dirichlet prior violates the lower bound and non-degeneracy for every gamma: the experiments of the "
-        "paper lie outside its theorem. The means over these priors recover every edge all the same."
-    )
-    check.note(
-        "The star has effective length T / leaves of about 1 and is outside the claim: under orbit priors of trace 1 "
-        "some matrices lose an edge."
-    )
-    check.note(
-        "A single draw is a point prior, outside assumptions 3 and 4. At S = 3 many lose an edge although the mean "
-        "over the prior recovers all."
-    )
-    check.note(
-        "Matrices of trace 1 are random: Dirichlet rows, the diagonal divided by its sum, the rest of each row scaled "
-        f"to fit, blended with the share {GAMMA} of the uniform matrix; those with ||B||_F < {GAMMA} are drawn again. "
-        "For weaker dependence the bias of a finite sequence can beat the information: last table."
-    )
+    check.note(f"""A plain Dirichlet prior violates the lower bound and non-degeneracy for every gamma: the experiments
+    of the paper lie outside its theorem. The means over these priors recover every edge all the same.
+
+    The star has effective length T / leaves of about 1 and is outside the claim: under orbit priors of trace 1 some
+    matrices lose an edge.
+
+    A single draw is a point prior, outside assumptions 3 and 4. At S = 3 many lose an edge although the mean over the
+    prior recovers all.
+
+    Matrices of trace 1 are random: Dirichlet rows, the diagonal divided by its sum, the rest of each row scaled to fit,
+    blended with the share {GAMMA} of the uniform matrix; those with ||B||_F < {GAMMA} are drawn again. For weaker
+    dependence the bias of a finite sequence can beat the information: last table.""")
 
 
 def _large_trace(check: Check) -> None:
