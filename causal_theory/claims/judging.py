@@ -146,9 +146,15 @@ def _excess(numbers: Array, low: Array | None, high: Array | None) -> Array:
     """Return how far numbers lie outside; negative inside, without any end minus infinity."""
     if low is None or high is None:
         if low is not None:
-            return np.asarray(low - numbers)
-        return np.full(numbers.shape, -np.inf) if high is None else np.asarray(numbers - high)
-    return np.asarray(np.maximum(low - numbers, numbers - high))
+            return _difference(low, numbers)
+        return np.full(numbers.shape, -np.inf) if high is None else _difference(numbers, high)
+    return np.asarray(np.maximum(_difference(low, numbers), _difference(numbers, high)))
+
+
+def _difference(one: Array, other: Array) -> Array:
+    """Return the difference; that of equal infinities is zero."""
+    with np.errstate(invalid="ignore"):
+        return np.where(one == other, 0, one - other)
 
 
 def _rank(distance: Array, allowed: Array) -> Array:
