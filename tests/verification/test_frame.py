@@ -100,7 +100,7 @@ def test_other_paths_are_refused(tmp_path):
 def test_numbers_must_differ(tmp_path):
     write_claim(tmp_path, 1, name="first")
     write_claim(tmp_path, 1, name="second")
-    with pytest.raises(ValueError, match=r"different numbers, got \[1, 1\]"):
+    with pytest.raises(ValueError, match=r"different numbers, first and second are 1"):
         find_claims(tmp_path)
 
 
