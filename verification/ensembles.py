@@ -14,6 +14,7 @@ __all__ = [
     "GAMMA",
     "KINDS",
     "STAR",
+    "Array",
     "family_graph",
     "other_graph",
     "random_matrix",

@@ -4,18 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, EdgeReport, InContextTask, PointPrior, edge_scores
 from causal_theory.claims.records import Number
 from causal_theory.priors import Prior
 from causal_theory.recovery import ERROR_BARS
+from verification.ensembles import Array
 
 __all__ = ["EPSILON", "ExactRecovery", "SampledRecovery", "recover_exactly", "recover_from_draws", "worst_of"]
 
 EPSILON = 0.01
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import Certificate, OrbitPrior, verify_certificate
 from causal_theory.chains import chi2_matrix
@@ -16,7 +15,7 @@ from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask
 from verification.certificates import CONDITIONS, Entry, read_library
 from verification.certificates.conditions import SHORTEST
-from verification.ensembles import FAMILIES, GAMMA, family_graph
+from verification.ensembles import FAMILIES, GAMMA, Array, family_graph
 
 ALL_HOLD, ANYWAY = "all conditions hold", "recovered all the same"
 """Entries whose edges are all recovered: as the theorem says, and although a condition is violated."""
@@ -43,8 +42,6 @@ TRUE = "untrue numbers, conditions and verdicts of certificates, by the second r
 RECOVERED = "smallest margin where every edge is certified as recovered"
 LOST = "smallest margin where an edge is certified as lost"
 SEARCH = "smallest margin of random matrices with zeros that violate the lower bound alone"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

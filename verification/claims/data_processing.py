@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory import CausalGraph, InContextTask, PointPrior, limit_edge_scores, pairwise_information
 from causal_theory.claims import Check, budget, claim
 from causal_theory.information import MEASURES
-from verification.ensembles import KINDS, random_matrix, random_size
+from verification.ensembles import KINDS, Array, random_matrix, random_size
 
 LENGTHS, SIZES = (4, 12), (2, 4)
 ROOT_PROBABILITIES = (0.0, 0.1, 0.3)
@@ -18,8 +18,6 @@ BY_ROOT, BY_EDGE = "S limit_ij <= sqrt(I_ij I_i,p(i))", "sqrt(I_ij I_i,p(i)) <= 
 
 CONTROL_SHARE = 4
 """The control, which breaks on almost every forest, is given one forest for so many of the claim."""
-
-Array = NDArray[np.float64]
 
 
 def _triples(graph: CausalGraph) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, DisentangledTransformer, InContextTask, TrainingRun
 from causal_theory.claims import Check, budget, claim
 from causal_theory.training import PRESETS, TrainingSettings, train_with_settings
 from causal_theory.training.baselines import sample_baselines
+from verification.ensembles import Array
 
 PUBLISHED = PRESETS["paper-two-parents"]
 PRIOR = PUBLISHED.task.build_prior()
@@ -42,8 +42,6 @@ ABOVE = "test loss is above the floor: the difference"
 BELOW = "test loss is below that of counting by one parent: the difference"
 ALONE = "how far the test loss of a single head is below that of counting by one parent"
 SHORT_HEADS = f"{SHORT_TREE}: mean attention of each matched head"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

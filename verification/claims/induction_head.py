@@ -22,7 +22,7 @@ from causal_theory import (
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import best_multiple
 from causal_theory.models import causal_softmax
-from verification.ensembles import trace_one_matrix
+from verification.ensembles import Array, trace_one_matrix
 
 SIZES = (3, 5)
 """Numbers of symbols, in turn."""
@@ -58,7 +58,6 @@ FLOOR = "the distance between counts with and without the additions falls with T
 SURPLUS = "attention on children of the query's symbol exceeds their share of the positions"
 GROWTH = "attention on children of the query's symbol grows from the shortest sequences to the longest"
 
-Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
 

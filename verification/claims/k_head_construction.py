@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior, counts_rule_loss, loss_floor
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics.learning_curve import best_multiple_of
-
-Array = NDArray[np.float64]
+from verification.ensembles import Array
 
 SETTINGS = ((1, 3), (2, 2), (2, 3), (3, 2))
 """Parents and symbols; larger budgets add three parents with three symbols, whose 27 rows take long sequences."""

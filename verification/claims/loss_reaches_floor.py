@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory import InContextTask, OrbitPrior, learning_curve, stationary_distribution
 from causal_theory.chains import mixing_decay
 from causal_theory.claims import Check, budget, claim
-from verification.ensembles import STAR, family_graph, trace_one_matrix
+from verification.ensembles import STAR, Array, family_graph, trace_one_matrix
 
 SYMBOLS = 3
 GROWING = ("chain", "pairs", "binary tree")
@@ -29,8 +29,6 @@ PRICE = "excess over the price of counting at the longest sequence is 1"
 SPREAD = "exponent of the excess in T: median and spread over matrices"
 STAR_EXCESS = "star, whose effective length stays bounded: excess at the longest sequence"
 STAR_EXPONENT = "star, whose effective length stays bounded: exponent of the excess in T"
-
-Array = NDArray[np.float64]
 
 
 def _slope(lengths: NDArray[np.floating | np.integer], excess: Array) -> float:

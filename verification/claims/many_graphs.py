@@ -19,6 +19,7 @@ from causal_theory import (
 )
 from causal_theory.claims import Check, budget, claim
 from causal_theory.training import PRESETS, train_with_settings
+from verification.ensembles import Array
 
 PRESET = PRESETS["paper-many-graphs"]
 SHORT = TrainingSettings(steps=2500, batch_size=256, learning_rate=3.0)
@@ -36,8 +37,6 @@ ERRORS = 3.0
 SCORE_DRAWS = 1024
 MEAN = "mean attention on the parents"
 RANK = "rank correlation of learned attention over all edges"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

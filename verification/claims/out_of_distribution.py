@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import (
     CausalGraph,
@@ -18,7 +17,7 @@ from causal_theory import (
 )
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import best_multiple, convergence_times, run_stage1
-from verification.ensembles import GAMMA, random_matrix, trace_one_matrix
+from verification.ensembles import GAMMA, Array, random_matrix, trace_one_matrix
 
 SYMBOLS = 3
 KINDS = ("generic", "sparse", "near-permutation")
@@ -38,8 +37,6 @@ BETA0 = 0.01
 FALLS = "the normalised excess falls with every T"
 LAST = "exponent of the normalised excess over the two longest sequences"
 WORST = f"the mean of max_b |f_b - pi_qb| falls from T = {SAMPLED[0]} to {SAMPLED[-1]}"
-
-Array = NDArray[np.float64]
 
 
 def _chain(length: int, prior: OrbitPrior | PointPrior) -> InContextTask:

@@ -16,6 +16,7 @@ from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior
 from causal_theory.claims import Check, budget, claim
 from causal_theory.claims.records import Number
 from causal_theory.information import SubsetMeasure, subset_informations
+from verification.ensembles import Array
 
 POSITION, PARENTS = 8, (6, 7)
 GRAPH = CausalGraph.ngram(POSITION + 1, 2)
@@ -55,7 +56,6 @@ FISHER = "these shares agree with those of the other computation: level of Fishe
 LEAD = "average over the prior: both parents have more than any other position"
 FEW_LEAD = f"average over the prior, S = {FEW[0]}, concentration {FEW[1]:g}"
 
-Array = NDArray[np.float64]
 Numbers = NDArray[Any]
 
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, edge_scores, limit_edge_scores
 from causal_theory.chains import mixing_decay
 from causal_theory.claims import Check, budget, claim
-from verification.ensembles import GAMMA, STAR, family_graph, trace_one_matrix
+from verification.ensembles import GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 SYMBOLS = 3
 EPSILON = 0.01
@@ -27,8 +26,6 @@ MEASURES = ("T", "leaf length", "mixing length", "worst token")
 
 RATES = {name: f"{name}: median exponent in the mixing length is -1" for name in BANDS}
 OUTSIDE = {name: f"{name}: no rate in T is promised" for name in (STAR, SLOW)}
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from causal_theory import (
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import convergence_times, run_stage1
 from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, STAR, family_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, STAR, Array, family_graph, random_matrix, trace_one_matrix
 
 SYMBOLS = 3
 EPSILON = 0.1
@@ -41,8 +41,6 @@ BAND = (-0.6, -0.4)
 LARGEST = "largest |z| of a sampled gradient"
 SQUARE = "mean square of the z-scores of a sampled gradient"
 DISTANCE = "distance of stochastic from exact descent against batch size x steps: exponent"
-
-Array = NDArray[np.float64]
 
 
 class TurnedSign(ReducedTransformer):

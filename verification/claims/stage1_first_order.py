@@ -20,7 +20,7 @@ from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage1
 from causal_theory.models import causal_softmax
 from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, STAR, family_graph, other_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, STAR, Array, family_graph, other_graph, random_matrix, trace_one_matrix
 
 BETAS = (1e-1, 1e-2, 1e-3)
 BAND = (0.9, 1.1)
@@ -50,7 +50,6 @@ ORDERS = {
 }
 PACKAGE = "distance of runs of Stage1 from these paths"
 
-Array = NDArray[np.float64]
 Stage1Method = Literal["exact", "first_order"]
 
 

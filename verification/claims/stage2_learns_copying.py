@@ -6,7 +6,6 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import (
     CausalGraph,
@@ -24,7 +23,7 @@ from causal_theory.chains import chi2_matrix
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage2
 from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, GAMMA, STAR, family_graph, trace_one_matrix
+from verification.ensembles import FAMILIES, GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 EPSILON, BETA0, LEARNING_RATE = 0.01, 0.01, 5.0
 TOLERANCE = 1e-10
@@ -52,8 +51,6 @@ FALLS = f"the loss falls in every step, T >= {LONG}"
 FIRST = f"first step under weak dependence, T = {LONG}: the slope of alpha"
 SHORT = "first step under weak dependence, short sequences: the slope of alpha"
 STAR_FIRST = "first step under weak dependence, star: the slope of alpha"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

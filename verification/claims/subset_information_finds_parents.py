@@ -7,14 +7,13 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior
 from causal_theory.claims import Check, budget, claim
 from causal_theory.claims.records import Number
 from causal_theory.information import SubsetMeasure, subset_information, subset_informations
+from verification.ensembles import Array
 
-Array = NDArray[np.float64]
 Subset = tuple[int, ...]
 
 TRIGRAM, FOURGRAM, TREE, RANDOM, SIBLINGS = "trigram", "4-gram", "tree and previous", "random graphs", "siblings"

@@ -4,14 +4,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import DirichletPrior, OrbitPrior, PointPrior, stationary_distribution
 from causal_theory.claims import Check, budget, claim
 from causal_theory.claims.records import Number
 from causal_theory.recovery import ERROR_BARS
 from verification.claims._recovery import EPSILON, ExactRecovery, recover_exactly, recover_from_draws, worst_of
-from verification.ensembles import FAMILIES, GAMMA, STAR, family_graph, trace_one_matrix
+from verification.ensembles import FAMILIES, GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 SIZES, LONG = (3, 5, 10), 100
 """Numbers of symbols of orbit priors; length from which fewer of them are tried."""
@@ -44,8 +43,6 @@ STAR_EXACT, STAR_MEAN = (
 )
 SINGLE = "single Dirichlet draws that lose an edge: neither symmetric nor of constant mean"
 WEAK = f"nearly independent tokens: ||B||_F below gamma = {GAMMA}"
-
-Array = NDArray[np.float64]
 
 
 def _judge(check: Check, part: str | None, found: list[ExactRecovery], **labels: object) -> dict[str, object]:
