@@ -284,6 +284,9 @@ class Check:
     ) -> None:
         """Add matrices side by side: label to matrix; the edges of ``graph`` are marked."""
         edges = () if graph is None else tuple((int(child), int(parent)) for parent, child in graph.edges)
+        for label, shape in ((label, np.shape(values)) for label, values in panels.items()):
+            if len(shape) != 2 or shape != (shape[0] if graph is None else graph.length,) * 2:
+                raise InvalidArgumentError(f"panel {label!r} must be square, as long as the graph, got shape {shape}")
         found = tuple(
             Panel(label, tuple(tuple(map(float, row)) for row in np.asarray(values)), marked=edges)
             for label, values in panels.items()
@@ -334,6 +337,8 @@ class Check:
             value, error = value.value, value.error if error is None else error
         if not isinstance(part, str):
             raise InvalidArgumentError(f"part must be a sentence, got {part!r}")
+        if value is None:
+            raise InvalidArgumentError(f"value must be a number, an array or an Estimate, got None for {part!r}")
         kind = kind or ("none" if error is None else "bound")
         if kind not in KINDS:
             raise InvalidArgumentError(f"kind must be one of {KINDS}, got {kind!r}")

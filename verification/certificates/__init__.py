@@ -1,8 +1,8 @@
 """A library of certificates: instances on which edges are recovered, and instances on which one condition fails alone.
 
-Each entry of ``library.json`` has a certificate, as ``causal_theory.certificates.files`` writes it, its graph family, its
-verdict and the conditions that the instance violates. ``python -m verification.certificates.build`` writes the file
-anew from the matrices and graphs of ``instances.py``.
+Each entry of ``library.json`` has a certificate, as ``certificate_to_dict`` writes it, its graph family, its verdict,
+and the conditions that the instance violates. ``python -m verification.certificates.build`` writes the file anew from
+the matrices and graphs of ``instances.py``.
 """
 
 from verification.certificates.conditions import CONDITIONS, Condition, check_conditions

@@ -48,23 +48,11 @@ EARLY = "root rows keep uniform attention until the slowest child arrives: time 
 
 @dataclass(frozen=True)
 class Course:
-    """Stage 1 in one setting.
+    """Stage 1 in one setting: times of the flow, and the smallest lead of a parent's score.
 
-    Attributes
-    ----------
-    times : FlowTimes
-        When rows of the flow are at their marks.
-    margin : float
-        Smallest lead of a parent's score.
-    attention : float or None
-        Smallest attention on a parent at the end of the discrete descent; None when it was left to the flow.
-    mismatch : float
-        Relative distance of its slowest child from that of the flow.
-    left, last : int
-        Root rows of the context that have left uniform attention before the slowest child arrives, and the last such
-        position; -1 when none.
-    roots : int
-        Root rows of the context that can leave: those after position 0.
+    ``attention`` is the smallest on a parent at the end of the discrete descent, None when it was left to the flow, and
+    ``mismatch`` the relative distance of its slowest child from that of the flow. Of the ``roots`` after position 0
+    ``left`` leave uniform attention before the slowest child arrives, the ``last`` at this position; -1 when none.
     """
 
     times: FlowTimes

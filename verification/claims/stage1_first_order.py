@@ -55,17 +55,10 @@ Stage1Method = Literal["exact", "first_order"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The first-order path of a case beside its exact paths.
+    """The first-order path of a case beside its exact paths: largest difference of an entry, (beta0, steps + 1).
 
-    Attributes
-    ----------
-    attention, logits : ndarray, shape (beta0, steps + 1)
-        Largest difference of an entry, at every step.
-    on_parents : ndarray, shape (2,)
-        Mean attention of child rows on their parents at the first and at the last step, in the exact path of the
-        smallest beta0.
-    moved : float
-        Largest change of an attention weight along that path.
+    In the exact path of the smallest beta0 child rows have the mean attention ``on_parents`` at the first and at the
+    last step, and an attention weight changes by up to ``moved``.
     """
 
     attention: Array
