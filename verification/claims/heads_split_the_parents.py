@@ -58,16 +58,6 @@ class Split:
         found: Array = np.nanmean(self.run.matched_attention, axis=1)
         return found
 
-    @property
-    def lost(self) -> int:
-        """Edges with little attention."""
-        return int((self.run.matched_attention < WEAK).sum())
-
-    @property
-    def edges(self) -> int:
-        """Edges in all."""
-        return int(np.isfinite(self.run.matched_attention).sum())
-
     def record(self, check: Check) -> None:
         """Judge whether each head has a parent of its own, and whether the loss shows that both are used."""
         loss, at = self.run.test_loss, {"by": self.name}
@@ -85,11 +75,12 @@ class Split:
 
     def show(self, check: Check) -> None:
         """Add a row."""
-        run = self.run
+        run, attention = self.run, self.run.matched_attention
         cells = {"task": self.name, "T": run.graph.length, "heads": run.attention.shape[1]}
         cells |= {"steps": run.snapshot_steps[-1]}
         cells |= {f"attention on parent {k + 1}": mean for k, mean in enumerate(self.means)}
-        cells |= {f"edges below {WEAK}": self.lost, "edges": self.edges, "test loss": run.test_loss}
+        cells |= {f"edges below {WEAK}": (attention < WEAK).sum(), "edges": np.isfinite(attention).sum()}
+        cells["test loss"] = run.test_loss
         cells |= {"floor": run.baselines["floor"], "counts, both": run.baselines["counts"]}
         cells |= {"counts, one parent": self.single, "tokens": run.baselines["unigram"]}
         check.row("Trained models, losses in nats on the same held-out sequences", cells)
