@@ -30,11 +30,12 @@ ASSUMPTIONS = {
 }
 
 
-def write_report(folder: Path, record: Record) -> Path:
+def write_report(folder: str | Path, record: Record) -> Path:
     """Write the page and the folder ``figures``, and return the path of the page.
 
     The record is one that ``read_record`` returns, so that its file alone gives the same page.
     """
+    folder = Path(folder)
     target = folder / "figures"
     target.mkdir(parents=True, exist_ok=True)
     images = {
@@ -44,9 +45,8 @@ def write_report(folder: Path, record: Record) -> Path:
         for k, figure in enumerate(claim.run.figures)
     }
     page = _environment().get_template("report.html.j2").render(record=record, images=images, most=MOST_ROWS)
-    path = folder / FILE_NAME
-    write_text(path, page + "\n")
-    return path
+    write_text(folder / FILE_NAME, page + "\n")
+    return folder / FILE_NAME
 
 
 def rich_text(text: str) -> Markup:
