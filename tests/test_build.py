@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import causal_theory
+from tests.verification.made_up import write_claim
 
 ROOT = Path(__file__).parent.parent
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -188,3 +189,16 @@ class TestInstalled:
         empty.mkdir()
         code = "import causal_theory, causal_theory.cli, causal_theory.testing; print(causal_theory.__version__)"
         assert call(str(environment / "python"), "-c", code, cwd=empty).strip() == causal_theory.__version__
+
+    def test_claims(self, environment, wheel_path, tmp_path):
+        """The wheel holds the template of the report; what draws it comes with the extra, and is asked for by name."""
+        self.install(environment, wheel_path)
+        write_claim(tmp_path / "claims", 1)
+        command = [str(environment / "causal-theory"), "verify", "--claims", "claims"]
+        refused = run(*command, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert 'pip install "causal-theory[verify]"' in refused.stderr
+        into = [*PIP, "--python", str(environment / "python"), "install", *CONSTRAINTS]
+        call(*into, f"causal-theory[verify] @ {wheel_path.as_uri()}")
+        assert "passed  1 claim_1" in call(*command, cwd=tmp_path)
+        assert "1 of 1 claims" in (tmp_path / "results" / "report.html").read_text(encoding="utf-8")

@@ -7,12 +7,14 @@ from numpy.typing import NDArray
 
 from causal_theory import CausalGraph
 from causal_theory.chains import chi2_matrix
+from causal_theory.graphs.by_name import graph_by_name
 
 __all__ = [
     "FAMILIES",
     "GAMMA",
     "KINDS",
     "STAR",
+    "Array",
     "family_graph",
     "other_graph",
     "random_matrix",
@@ -31,30 +33,17 @@ STAR = "star"
 GAMMA = 0.1
 """The constant of the assumptions on the prior: ``min pi >= GAMMA / S`` and ``||B||_F >= GAMMA``."""
 
-_MAKERS: dict[str, Callable[[int], CausalGraph]] = {
-    "chain": CausalGraph.chain,
-    "pairs": CausalGraph.pairs,
-    "binary tree": CausalGraph.binary_tree,
-    STAR: CausalGraph.star,
-}
-
 
 def family_graph(name: str, length: int, rng: np.random.Generator) -> CausalGraph:
-    """Return a graph of a named family; random forests have at least one edge."""
-    if name in _MAKERS:
-        return _MAKERS[name](length)
-    graph = CausalGraph.random_forest(length, 0.5, rng)
-    while not graph.edges:
-        graph = CausalGraph.random_forest(length, 0.5, rng)
-    return graph
+    """Return a graph of a named family, at least three tokens long; random forests have at least one edge."""
+    graph = graph_by_name(name.replace(" ", "-"), length, rng=rng)
+    return graph if graph.edges else family_graph(name, length, rng)
 
 
 def other_graph(graph: CausalGraph, rng: np.random.Generator) -> CausalGraph:
     """Return a random forest of the same length without a common edge, for controls."""
-    while True:
-        other = family_graph("random forest", graph.length, rng)
-        if not set(other.edges) & set(graph.edges):
-            return other
+    other = family_graph("random forest", graph.length, rng)
+    return other_graph(graph, rng) if set(other.edges) & set(graph.edges) else other
 
 
 def trace_one_matrix(size: int, rng: np.random.Generator) -> Array:

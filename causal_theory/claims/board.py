@@ -1,6 +1,5 @@
 """Progress of a run on the terminal, and its summary."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from causal_theory.claims.records import ClaimRecord, Record
+from causal_theory.claims.runner import environment
 from causal_theory.claims.text import closest_text
 
 __all__ = ["Board", "summary_table"]
@@ -39,16 +39,8 @@ class Board:
     @contextmanager
     def shown(self) -> Iterator["Board"]:
         """Show the bars while the block runs."""
-        before = os.environ.get(QUIET_BARS)
-        os.environ[QUIET_BARS] = "0"
-        try:
-            with self._progress:
-                yield self
-        finally:
-            if before is None:
-                os.environ.pop(QUIET_BARS, None)
-            else:
-                os.environ[QUIET_BARS] = before
+        with environment(QUIET_BARS, "0"), self._progress:
+            yield self
 
     def step(self, name: str, text: str, done: int, total: int) -> None:
         """Show what a claim is doing."""
@@ -78,8 +70,7 @@ def summary_table(record: Record) -> Table:
         if claim.run is None:
             table.add_row(label, f"[{colour}]error[/{colour}]", "", *map(escape, claim.shortcomings or ()), "", seconds)
             continue
-        judged = [part for part in claim.run.parts if part.verdict in {"holds", "fails"}]
-        broken = ["error"] if claim.opposed is None else [p.name for p in claim.opposed.parts if p.verdict == "fails"]
+        judged, broken = claim.run.judged, claim.opposed.broken if claim.opposed else ("error",)
         table.add_row(
             label,
             f"[{colour}]{claim.run.verdict}[/{colour}]",

@@ -1,6 +1,7 @@
 """What a claim's function is given: its own randomness, progress, and the verbs that record numbers."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -283,6 +284,9 @@ class Check:
     ) -> None:
         """Add matrices side by side: label to matrix; the edges of ``graph`` are marked."""
         edges = () if graph is None else tuple((int(child), int(parent)) for parent, child in graph.edges)
+        for label, shape in ((label, np.shape(values)) for label, values in panels.items()):
+            if len(shape) != 2 or shape != (shape[0] if graph is None else graph.length,) * 2:
+                raise InvalidArgumentError(f"panel {label!r} must be square, as long as the graph, got shape {shape}")
         found = tuple(
             Panel(label, tuple(tuple(map(float, row)) for row in np.asarray(values)), marked=edges)
             for label, values in panels.items()
@@ -299,8 +303,8 @@ class Check:
             )
 
     def note(self, text: str) -> None:
-        """Say what a reader has to know to judge the numbers."""
-        self._notes.append(" ".join(text.split()))
+        """Say what a reader has to know to judge the numbers; an empty line begins another note."""
+        self._notes += [" ".join(one.split()) for one in re.split(r"\n\s*\n", text)]
 
     def findings(self) -> Findings:
         """Return what has been recorded so far."""
@@ -331,6 +335,10 @@ class Check:
         if isinstance(value, Estimate):
             kind = kind or _kind_of(value, {})
             value, error = value.value, value.error if error is None else error
+        if not isinstance(part, str):
+            raise InvalidArgumentError(f"part must be a sentence, got {part!r}")
+        if value is None:
+            raise InvalidArgumentError(f"value must be a number, an array or an Estimate, got None for {part!r}")
         kind = kind or ("none" if error is None else "bound")
         if kind not in KINDS:
             raise InvalidArgumentError(f"kind must be one of {KINDS}, got {kind!r}")
@@ -343,6 +351,8 @@ class Check:
             )
         if np.size(value) == 0:
             return True
+        if by is not None:
+            labels = {"group": str(by), **labels}
         growing.kind, growing.bars = _weaker(growing.kind, kind), max(growing.bars, granted)
         found = judge(value, Requirement(verb, low, high, error, kind, granted, tolerance, unit), labels)
         growing.add(found, by)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from causal_theory.claims.check import Check
 from causal_theory.claims.folder import load_claim
-from causal_theory.claims.records import Findings
+from causal_theory.claims.records import Declaration, Findings
 from causal_theory.errors import InvalidArgumentError
 
 __all__ = ["ASSUMPTION_NAMES", "PROFILES", "Claim", "budget", "claim"]
@@ -46,40 +46,9 @@ def budget(*, tiny: T, quick: T, full: T) -> T:
 
 
 @dataclass(frozen=True, eq=False)
-class Claim:
-    """A statement of the theory that can be checked; made by :func:`claim`.
+class Claim(Declaration):
+    """A statement of the theory that can be checked by ``function(check, **budgets)``; made by :func:`claim`."""
 
-    Attributes
-    ----------
-    name : str
-        Name of the function, and of its file.
-    number : int
-        Place in the order of the report.
-    title, statement : str
-        First line and rest of the docstring; Markdown, mathematics between dollar signs.
-    source : str
-        Where the statement comes from.
-    control : str
-        What is made wrong in the control.
-    breaks : tuple of str
-        Parts that must fail in the control, and no others.
-    outside : tuple of str
-        Parts that are measured outside the assumptions of the claim.
-    assumptions : tuple of str
-        Which of the four assumptions on the prior the statement needs.
-    function : callable
-        ``function(check, **budgets)``; serves the check and its control.
-    """
-
-    name: str
-    number: int
-    title: str
-    statement: str
-    source: str
-    control: str
-    breaks: tuple[str, ...]
-    outside: tuple[str, ...]
-    assumptions: tuple[str, ...]
     function: Callable[..., None]
 
     def __post_init__(self) -> None:
@@ -92,8 +61,15 @@ class Claim:
             raise InvalidArgumentError(f"assumptions must be among {ASSUMPTION_NAMES}, got {unknown}")
         if not self.breaks:
             raise InvalidArgumentError("breaks must name a part that fails in the control, got none")
+        if not self.source or not self.control:
+            raise InvalidArgumentError(f"source and control must be sentences, got {(self.source, self.control)}")
         if not self.title or not self.statement:
             raise InvalidArgumentError(f"docstring must be a title, an empty line and a statement, got {self.title!r}")
+        check, *others = inspect.signature(self.function).parameters.values() or [None]
+        if check is None:
+            raise InvalidArgumentError(f"function must take a check first, {self.name!r} takes nothing")
+        if bare := [one.name for one in others if one.default is one.empty]:
+            raise InvalidArgumentError(f"parameters after check must have a default or a budget, {bare} have none")
 
     def __reduce__(self) -> tuple[Callable[[Path], "Claim"], tuple[Path]]:
         """Travel to another process as a file: the decorator hides the function from being found by name."""
@@ -153,8 +129,12 @@ def claim(
     Raises
     ------
     InvalidArgumentError
-        If the name, the number or an assumption is not allowed, nothing breaks, or the docstring is empty.
+        If the name, the number or an assumption is not allowed, nothing breaks, the docstring is empty, or a parameter
+        has no default.
     """
+    for name, several in (("breaks", breaks), ("outside", outside), ("assumptions", assumptions)):
+        if isinstance(several, str):
+            raise InvalidArgumentError(f"{name} must be a tuple of names, got {several!r}")
 
     def make(function: Callable[..., None]) -> Claim:
         title, _, statement = inspect.cleandoc(function.__doc__ or "").partition("\n")

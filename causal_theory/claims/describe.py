@@ -1,11 +1,11 @@
 """Describe a run before it starts: versions, machine, commit; and refuse a folder that cannot be written."""
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from causal_theory import __version__
 from causal_theory.claims.records import Record
@@ -28,9 +28,7 @@ def check_output_folder(folder: Path) -> None:
     try:
         for target in (folder, folder / "figures"):
             target.mkdir(parents=True, exist_ok=True)
-            probe = target / f".probe.{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            TemporaryFile(dir=target).close()
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(f"out must be a folder that can be written, got {str(folder)!r}: {reason}") from error
@@ -49,11 +47,7 @@ def describe_run(
         command=command,
         folder=folder,
         versions={"causal_theory": __version__, "python": platform.python_version(), **versions},
-        machine={
-            "system": platform.platform(),
-            "processor": _processor(),
-            "processors": available_processors(),
-        },
+        machine={"system": platform.platform(), "processor": _processor(), "processors": available_processors()},
         commit=_commit(Path(folder)),
         requested=requested,
     )

@@ -45,21 +45,29 @@ def _curves(figure: Figure) -> "Canvas":
 
     canvas = Canvas(figsize=(6.4, 4.2), layout="constrained")
     ax: Axes = canvas.subplots()
-    _draw_lines(ax, figure.curves)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
+    if _draw_lines(ax, figure.curves):
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        ax.legend(frameon=False, fontsize=8)
+    else:
+        ax.text(0.5, 0.5, "no point is positive and finite", ha="center", transform=ax.transAxes)
     ax.set_xlabel(figure.x)
     ax.set_ylabel(figure.y)
     ax.set_title(figure.title)
     ax.grid(visible=True, which="major", alpha=0.3)
-    ax.legend(frameon=False, fontsize=8)
     return canvas
 
 
-def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> None:
+def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> bool:
+    """Draw the points that have a place on logarithmic axes, and return whether there are any."""
+    found = False
     for k, curve in enumerate(curves):
+        points = np.array([curve.x, curve.y])
+        points = points[:, (np.isfinite(points) & (points > 0.0)).all(axis=0)]
+        found |= points.size > 0
         style: dict[str, Any] = {"color": COLOURS[k % 6], "marker": MARKERS[k % 6], "linestyle": DASHES[k % 6]}
-        ax.plot(curve.x, curve.y, label=curve.label, markersize=4.5, linewidth=1.4, **style)
+        ax.plot(*points, label=curve.label, markersize=4.5, linewidth=1.4, **style)
+    return found
 
 
 def _matrices(figure: Figure) -> "Canvas":
@@ -68,7 +76,7 @@ def _matrices(figure: Figure) -> "Canvas":
     canvas = Canvas(figsize=(3.8 * len(figure.panels), 3.6), layout="constrained")
     axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
     for ax, panel in zip(axes, figure.panels, strict=True):
-        plot_matrix(np.array(panel.values), ax=ax, title=panel.label, label=panel.unit, graph=_graph(panel))
+        plot_matrix(np.ma.masked_invalid(panel.values), ax=ax, title=panel.label, label=panel.unit, graph=_graph(panel))
     canvas.suptitle(figure.title, fontsize=11)
     return canvas
 

@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -44,9 +46,11 @@ def find_claims(folder: str | Path) -> "tuple[Claim, ...]":
     found = sorted((load_claim(file) for file in sorted(path.glob("[!_]*.py"))), key=lambda one: one.number)
     if not found:
         raise InvalidArgumentError(f"claims must be a folder with a Python file for each claim, got {str(folder)!r}")
-    numbers = [one.number for one in found]
-    if len(set(numbers)) < len(numbers):
-        raise InvalidArgumentError(f"claims must have different numbers, got {numbers}")
+    for one, other in pairwise(found):
+        if one.number == other.number:
+            raise InvalidArgumentError(
+                f"claims must have different numbers, {one.name} and {other.name} are {one.number}"
+            )
     return tuple(found)
 
 
@@ -56,7 +60,7 @@ def load_claim(file: str | Path) -> "Claim":
     Raises
     ------
     InvalidArgumentError
-        If it defines none.
+        If it defines none, or cannot be imported.
     """
     from causal_theory.claims.claim import Claim
 
@@ -95,7 +99,10 @@ def _import(path: Path) -> ModuleType:
     if str(top) not in sys.path:
         sys.path.append(str(top))
     if len(names) > 1:
-        return importlib.import_module(".".join(names))
+        try:
+            return importlib.import_module(".".join(names))
+        except Exception as error:
+            raise _failed(path, error) from error
     if path.stem in sys.modules and path.stem not in _LOADED:
         raise InvalidArgumentError(f"name of a claim must differ from that of a module in use, got {path.stem!r}")
     # A file of this name may have been loaded from another folder, or have changed since.
@@ -105,5 +112,16 @@ def _import(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        raise _failed(path, error) from error
     return module
+
+
+def _failed(path: Path, error: BaseException) -> InvalidArgumentError:
+    """Name the file, and the last of its lines on the way to an error."""
+    lines = [f", line {one.lineno}" for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
+    what = f"{type(error).__name__}: {error}"
+    return InvalidArgumentError(f"{path.name} must be a file that can be imported, got {what}{(lines or [''])[-1]}")

@@ -53,26 +53,9 @@ def run_job(
 
     Whatever ends the run, the record on disk holds what has finished.
 
-    Parameters
-    ----------
-    claims : sequence of Claim
-        What to run.
-    profile : str
-        Amount of work.
-    out : Path
-        Folder for record, report and figures.
-    seed, jobs : int
-        Seed, and number of worker processes.
-    command : str
-        What starts such a run, up to the name of a claim; the report says so.
-    folder : path
-        Where the claims are.
-
-    Returns
-    -------
-    int
-        ``PASSED`` when every claim holds and every control fails where it must, ``NOT_PASSED`` when not,
-        ``INTERRUPTED`` after Ctrl-C.
+    The status is ``PASSED`` when every claim holds and every control fails where it must, ``NOT_PASSED`` when not,
+    ``INTERRUPTED`` after Ctrl-C. The report tells where the claims are, and the command that starts such a run, up to
+    the name of a claim.
 
     Raises
     ------

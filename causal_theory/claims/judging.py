@@ -20,23 +20,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Requirement:
-    """Where numbers should lie, and what their errors are.
+    """Where numbers should lie, between ends of which None is open, and what their errors are.
 
-    Attributes
-    ----------
-    verb : str
-        ``"positive"`` asks that numbers lie inside by more than is allowed, ``"measure"`` asks nothing, all others ask
-        that they lie outside by no more than is allowed.
-    low, high : number, array or None
-        Ends of the interval; None for an open end.
-    error : number, array or None
-        How far the numbers may be off.
-    kind : str
-        What the error is.
-    bars, tolerance : float
-        What is allowed: ``tolerance + bars * error``.
-    unit : str
-        Of the numbers.
+    The verb ``"positive"`` asks that numbers lie inside by more than is allowed, ``tolerance + bars * error``,
+    ``"measure"`` asks nothing, all others ask that they lie outside by no more than is allowed.
     """
 
     verb: str
@@ -62,18 +49,7 @@ def judge(value: Any, asked: Requirement, labels: Mapping[str, Any]) -> Graded:
     Distances to the end of the interval rank comparisons in units of what is allowed, where something is. NaN fails
     and ranks before everything.
 
-    Parameters
-    ----------
-    value : number, Fraction or array
-        What was found, at least one number.
-    asked : Requirement
-        Where it should lie.
-    labels : mapping
-        Names of the comparison; an array of the shape of ``value`` has one for each entry.
-
-    Returns
-    -------
-    Graded
+    A label that is an array of the shape of ``value``, which holds at least one number, names each entry.
 
     Examples
     --------
@@ -146,9 +122,15 @@ def _excess(numbers: Array, low: Array | None, high: Array | None) -> Array:
     """Return how far numbers lie outside; negative inside, without any end minus infinity."""
     if low is None or high is None:
         if low is not None:
-            return np.asarray(low - numbers)
-        return np.full(numbers.shape, -np.inf) if high is None else np.asarray(numbers - high)
-    return np.asarray(np.maximum(low - numbers, numbers - high))
+            return _difference(low, numbers)
+        return np.full(numbers.shape, -np.inf) if high is None else _difference(numbers, high)
+    return np.asarray(np.maximum(_difference(low, numbers), _difference(numbers, high)))
+
+
+def _difference(one: Array, other: Array) -> Array:
+    """Return the difference; that of equal infinities is zero."""
+    with np.errstate(invalid="ignore"):
+        return np.where(one == other, 0, one - other)
 
 
 def _rank(distance: Array, allowed: Array) -> Array:

@@ -20,6 +20,7 @@ __all__ = [
     "ClaimRecord",
     "Comparison",
     "Curve",
+    "Declaration",
     "Figure",
     "Findings",
     "Kind",
@@ -219,17 +220,29 @@ class Findings(_Strict):
         _derive(self, "verdict", FAILS if FAILS in found else HOLDS if HOLDS in found else OUTSIDE)
 
     @property
+    def judged(self) -> tuple[Part, ...]:
+        """The parts that decide."""
+        return tuple(part for part in self.parts if part.verdict in {HOLDS, FAILS})
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Names of the parts that fail."""
+        return tuple(part.name for part in self.parts if part.verdict == FAILS)
+
+    @property
     def kind(self) -> Kind:
         """The least certain kind of error among the parts that decide."""
-        judged = [KINDS.index(part.kind) for part in self.parts if part.verdict in {HOLDS, FAILS}]
-        return KINDS[max(judged, default=0)]
+        return KINDS[max((KINDS.index(part.kind) for part in self.judged), default=0)]
 
 
 @dataclass(frozen=True)
-class ClaimRecord(_Strict):
-    """A claim as it was declared, after its check (``run``) and its control (``opposed``).
+class Declaration(_Strict):
+    """What a claim says before it is checked.
 
-    Either is None when an error came first, whose traceback is ``error``.
+    ``name`` is that of the function and its file, ``number`` the place in the report. Title and statement are Markdown
+    with mathematics between dollar signs. ``control`` says what is made wrong in the control, which must fail in the
+    parts ``breaks`` and no others. Parts ``outside`` are measured outside the assumptions of the claim, ``assumptions``
+    those of the four on the prior that it needs.
     """
 
     name: str
@@ -241,6 +254,15 @@ class ClaimRecord(_Strict):
     breaks: tuple[str, ...]
     outside: tuple[str, ...]
     assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClaimRecord(Declaration):
+    """A claim after its check (``run``) and its control (``opposed``).
+
+    Either is None when an error came first, whose traceback is ``error``.
+    """
+
     budgets: dict[str, Cell | tuple[Cell, ...]]
     run: Findings | None = None
     opposed: Findings | None = None
@@ -262,12 +284,12 @@ class ClaimRecord(_Strict):
         if self.run is None or self.opposed is None:
             yield f"an error stopped it: {(self.error or 'no result').strip().splitlines()[-1]}"
             return
-        yield from (f"part {part.name!r} fails" for part in self.run.parts if part.verdict == FAILS)
-        if not any(part.verdict in {HOLDS, FAILS} for part in self.run.parts):
+        yield from (f"part {one!r} fails" for one in self.run.broken)
+        if not self.run.judged:
             yield "nothing was judged"
         names = {part.name for part in self.run.parts}
         yield from (f"no part is named {one!r}, which is declared outside" for one in self.outside if one not in names)
-        broken = [part.name for part in self.opposed.parts if part.verdict == FAILS]
+        broken = self.opposed.broken
         yield from (f"the control must break part {one!r}, it does not" for one in self.breaks if one not in broken)
         yield from (f"the control breaks part {one!r} as well" for one in broken if one not in self.breaks)
 

@@ -9,13 +9,17 @@ from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
 from causal_theory.claims.figures import draw_figure
-from causal_theory.claims.records import OUTSIDE, Assumption, ClaimRecord, Findings, Part, Record, Table, Tally
+from causal_theory.claims.records import OUTSIDE, Assumption, ClaimRecord, Part, Record, Table, Tally
 from causal_theory.claims.text import cell_text, closest_text, interval_text, requirement, show
 from causal_theory.files import write_text
 
 __all__ = ["rich_text", "write_report"]
 
 FILE_NAME = "report.html"
+
+MOST_ROWS = 1000
+"""Of a table on the page; the record has all."""
+
 PIECES = re.compile(r"(\$[^$]+\$|\*\*[^*]+\*\*|`[^`]+`)")
 
 ASSUMPTIONS = {
@@ -26,20 +30,12 @@ ASSUMPTIONS = {
 }
 
 
-def write_report(folder: Path, record: Record) -> Path:
+def write_report(folder: str | Path, record: Record) -> Path:
     """Write the page and the folder ``figures``, and return the path of the page.
 
-    Parameters
-    ----------
-    folder : Path
-        Where to write, next to the record.
-    record : Record
-        As ``read_record`` returns it.
-
-    Returns
-    -------
-    Path
+    The record is one that ``read_record`` returns, so that its file alone gives the same page.
     """
+    folder = Path(folder)
     target = folder / "figures"
     target.mkdir(parents=True, exist_ok=True)
     images = {
@@ -48,10 +44,9 @@ def write_report(folder: Path, record: Record) -> Path:
         if claim.run is not None
         for k, figure in enumerate(claim.run.figures)
     }
-    page = _environment().get_template("report.html.j2").render(record=record, images=images)
-    path = folder / FILE_NAME
-    write_text(path, page + "\n")
-    return path
+    page = _environment().get_template("report.html.j2").render(record=record, images=images, most=MOST_ROWS)
+    write_text(folder / FILE_NAME, page + "\n")
+    return folder / FILE_NAME
 
 
 def rich_text(text: str) -> Markup:
@@ -89,26 +84,14 @@ def _environment() -> Environment:
         "assumption": ASSUMPTIONS.__getitem__,
         "assumption_rows": _assumption_rows,
         "assumptions_met": _assumptions_met,
-        "broken": _broken,
         "closest": closest_text,
-        "columns": _columns,
-        "cells": lambda table: [[cell_text(cell) for cell in row] for row in table.rows],
+        "cells": _cells,
         "group_rows": _group_rows,
-        "judged": _judged,
         "limits": _limits,
         "part_rows": _part_rows,
         "pairs": _pairs,
     }
     return environment
-
-
-def _judged(findings: Findings) -> list[Part]:
-    """Return the parts that decide."""
-    return [part for part in findings.parts if part.verdict in {"holds", "fails"}]
-
-
-def _broken(findings: Findings) -> list[str]:
-    return [part.name for part in findings.parts if part.verdict == "fails"]
 
 
 def _part_rows(parts: Sequence[Part]) -> list[list[str]]:
@@ -132,8 +115,10 @@ def _tally(tally: Tally) -> list[str]:
     ]
 
 
-def _columns(table: Table) -> list[str]:
-    return [f"{name} ({table.units[name]})" if name in table.units else name for name in table.columns]
+def _cells(table: Table) -> list[list[str]]:
+    """Return the head and the rows of a table, cut where a page would become unwieldy."""
+    head = [f"{name} ({table.units[name]})" if name in table.units else name for name in table.columns]
+    return [head, *([cell_text(cell) for cell in row] for row in table.rows[:MOST_ROWS])]
 
 
 def _assumption_rows(assumptions: Sequence[Assumption]) -> list[list[str]]:
@@ -155,13 +140,7 @@ def _assumptions_met(claim: ClaimRecord) -> str:
 
 def _limits(claims: Sequence[ClaimRecord]) -> list[tuple[ClaimRecord, Part]]:
     """Return what was measured outside the assumptions, claim by claim."""
-    return [
-        (claim, part)
-        for claim in claims
-        if claim.run is not None
-        for part in claim.run.parts
-        if part.verdict == OUTSIDE
-    ]
+    return [(claim, part) for claim in claims if claim.run for part in claim.run.parts if part.verdict == OUTSIDE]
 
 
 def _pairs(found: Mapping[str, object]) -> str:

@@ -10,13 +10,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from causal_theory.claims.check import Check, Listener
 from causal_theory.claims.claim import Claim
-from causal_theory.claims.records import ClaimRecord, Findings
+from causal_theory.claims.records import ClaimRecord, Declaration, Findings
 
-__all__ = ["available_processors", "run_claim", "run_claims"]
+__all__ = ["available_processors", "environment", "run_claim", "run_claims"]
 
 THREADS = "NUMBA_NUM_THREADS"
 POLL_SECONDS = 0.1
@@ -45,7 +47,7 @@ def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> Clai
         try:
             claim(check, **claim.budgets(profile))
             found.append(check.findings())
-        except Exception:
+        except (Exception, SystemExit):
             error = traceback.format_exc()
             break
         finally:
@@ -57,10 +59,16 @@ def _record(
     claim: Claim, profile: str, found: Sequence[Findings], error: str | None, seconds: Sequence[float] = (0.0, 0.0)
 ) -> ClaimRecord:
     run, opposed = (*found, None, None)[:2]
+    declared = {one.name: getattr(claim, one.name) for one in fields(Declaration)}
     return ClaimRecord(
-        claim.name, claim.number, claim.title, claim.statement, claim.source, claim.control, claim.breaks,
-        claim.outside, claim.assumptions, claim.budgets(profile), run, opposed, error, seconds[0], seconds[1],
-    )  # fmt: skip
+        **declared,
+        budgets=claim.budgets(profile),
+        run=run,
+        opposed=opposed,
+        error=error,
+        seconds=seconds[0],
+        control_seconds=seconds[1],
+    )
 
 
 def run_claims(
@@ -89,12 +97,8 @@ def run_claims(
 
 def _in_turn(claims: Sequence[Claim], profile: str, seed: int, _jobs: int, on_step: Step) -> Outcomes:
     for claim in claims:
-
-        def listener(text: str, done: int, total: int, name: str = claim.name) -> None:
-            on_step(name, text, done, total)
-
-        listener("starting", 0, 1)
-        yield run_claim(claim, profile, seed, listener)
+        on_step(claim.name, "starting", 0, 1)
+        yield run_claim(claim, profile, seed, partial(on_step, claim.name))
 
 
 def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, on_step: Step) -> Outcomes:
@@ -103,7 +107,9 @@ def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, o
     steps: Any = context.Queue()
     workers = min(jobs, len(claims))
     others = set(multiprocessing.active_children())
-    with _share_of_threads(workers):
+    # Each worker has its share of the processors; numba reads the environment when a worker starts.
+    share = max(1, available_processors() // workers)
+    with environment(THREADS, str(min(share, int(os.environ.get(THREADS) or share)))):
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps,))
         try:
             pending = {pool.submit(_work, claim, profile, seed): claim for claim in claims}
@@ -164,15 +170,14 @@ def _work(claim: Claim, profile: str, seed: int) -> ClaimRecord:
 
 
 @contextmanager
-def _share_of_threads(workers: int) -> Iterator[None]:
-    """Give each worker its share of the processors; numba reads the environment when a worker starts."""
-    before = os.environ.get(THREADS)
-    share = max(1, available_processors() // workers)
-    os.environ[THREADS] = str(min(share, int(before)) if before else share)
+def environment(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment while the block runs."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(THREADS, None)
+            os.environ.pop(name, None)
         else:
-            os.environ[THREADS] = before
+            os.environ[name] = before

@@ -1,5 +1,6 @@
 """Check claims, each with a control that must fail: ``causal-theory verify``."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +33,7 @@ def command(
     Exit status: 0 when every claim holds and every control fails where it must, 1 when not, 2 for bad usage, 130 after
     Ctrl-C.
     """
-    again = f"causal-theory verify --claims {claims} --only"
+    again = f"causal-theory verify --claims {shlex.quote(str(claims))} --only"
     verify(claims, only or (), profile, out, seed=seed, jobs=jobs, list_only=list_claims, command=again)
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from causal_theory import DirichletPrior, Estimate, OrbitPrior, PointPrior
+from causal_theory import CausalGraph, DirichletPrior, Estimate, OrbitPrior, PointPrior
 from causal_theory.claims import Check
 from causal_theory.claims.records import FAILS, HOLDS, MEASURED, OUTSIDE, Number
 from causal_theory.claims.text import cell_text, closest_text, interval_text, requirement, show
@@ -229,3 +229,47 @@ def test_cells_and_requirements_in_words(check):
         "equal up to 0.1", ">= 0.5", "0.5 to 2", "> 0 by 3 times the error", "nothing",
     ]  # fmt: skip
     assert [closest_text(part) for part in parts] == ["off by 0.5", "1", "1 (case 3)", "1 ± 0.1", "1"]
+
+
+def test_groups_are_labels_of_the_closest():
+    check = Check("x")
+    check.within("part", [1.0, 9.0], high=5, by="a", T=3)
+    check.within("part", 2.0, high=5, by=("b", 1))
+    (part,) = check.findings().parts
+    assert part.total.closest.at == {"group": "a", "T": 3, "entry": "1"}
+    assert part.groups["('b', 1)"].closest.at == {"group": "('b', 1)"}
+    assert closest_text(part) == "9 (group a, T 3, entry 1)"
+
+
+def test_infinity_equals_itself():
+    check, inf = Check("x"), float("inf")
+    assert check.equal("part", [inf, -inf], [inf, -inf])
+    assert check.within("other part", [inf, -inf], -inf, inf)
+    assert not check.equal("part", inf, -inf)
+    assert not check.equal("part", [float("nan")], [inf])
+
+
+def test_an_empty_line_begins_another_note():
+    check = Check("x")
+    check.note("""One
+    note.
+
+    Another.""")
+    assert check.findings().notes == ("One note.", "Another.")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda check: check.within(0.5, 1.0, high=2), "part must be a sentence, got 0.5"),
+        (lambda check: check.within("part", None, high=2), "value must be a number, .* got None for 'part'"),
+        (lambda check: check.matrices("m", {"a": [1.0]}, description="d"), r"panel 'a' must be square, .* \(1,\)"),
+        (
+            lambda check: check.matrices("m", {"a": [[1.0]]}, graph=CausalGraph.chain(3), description="d"),
+            r"panel 'a' must be square, as long as the graph, got shape \(1, 1\)",
+        ),
+    ],
+)
+def test_wrong_calls_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(Check("x"))

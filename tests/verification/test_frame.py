@@ -41,6 +41,9 @@ def test_budgets_follow_the_profile():
         ({"number": 0}, "number must be at least 1, got 0"),
         ({"assumptions": ("sunshine",)}, r"assumptions must be among .*, got \['sunshine'\]"),
         ({"breaks": ()}, "breaks must name a part"),
+        ({"breaks": "sum"}, "breaks must be a tuple of names, got 'sum'"),
+        ({"outside": "sum"}, "outside must be a tuple of names, got 'sum'"),
+        ({"control": ""}, r"source and control must be sentences, got \('s', ''\)"),
     ],
 )
 def test_claims_check_what_they_declare(changes, message):
@@ -51,6 +54,19 @@ def test_claims_check_what_they_declare(changes, message):
 def test_claims_need_a_docstring():
     with pytest.raises(ValueError, match="docstring must be a title"):
         claim(1, source="s", control="c", breaks=("p",))(lambda check: None)
+
+
+def test_parameters_need_defaults():
+    """Budgets are all that a claim is run with."""
+
+    def without(check, amount, other=1):
+        """Title.
+
+        Statement.
+        """
+
+    with pytest.raises(ValueError, match=r"parameters after check must have a default or a budget, \['amount'\]"):
+        claim(1, source="s", control="c", breaks=("p",))(without)
 
 
 def test_a_new_file_is_picked_up_by_itself(tmp_path):
@@ -100,7 +116,7 @@ def test_other_paths_are_refused(tmp_path):
 def test_numbers_must_differ(tmp_path):
     write_claim(tmp_path, 1, name="first")
     write_claim(tmp_path, 1, name="second")
-    with pytest.raises(ValueError, match=r"different numbers, got \[1, 1\]"):
+    with pytest.raises(ValueError, match=r"different numbers, first and second are 1"):
         find_claims(tmp_path)
 
 

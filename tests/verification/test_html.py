@@ -2,6 +2,7 @@
 
 import html
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -117,6 +118,29 @@ def test_is_readable_without_sight(page):
     assert len(set(regions)) == len(regions)
 
 
+def test_what_cannot_be_drawn_does_not_lose_the_page(page):
+    """Neither infinities nor numbers without a place on a logarithmic axis, nor empty figures."""
+    body = """
+inf, nan = float("inf"), float("nan")
+check.figure("Some", {"a": ((1.0, 2.0, 3.0), (1.0, nan, -1.0))}, x="x", y="y", description="some points")
+check.figure("None", {"a": ((1.0, 2.0), (inf, 0.0)), "b": ((), ())}, x="x", y="y", description="no points")
+check.matrices("Gaps", {"a": ((1.0, inf), (nan, 2.0)), "b": ((nan, nan), (nan, nan))}, description="with gaps")
+check.row("table", nan=nan, inf=-inf)
+"""
+    found = page(made_up.HOLDS + body)
+    assert len(found.all("img")) == 4
+    assert "-inf" in found.words
+
+
+def test_long_tables_are_cut(page, tmp_path):
+    """The page says so, and the record has all rows."""
+    found = page(made_up.HOLDS + "for k in range(1005): check.row('long', k=k + 10_000)")
+    assert "long, the first 1000 of 1005 rows" in found.words
+    assert "10999" in found.words
+    assert "11004" not in found.words
+    assert len(read_record(tmp_path / "out" / FILE_NAME).claims[0].run.tables[1].rows) == 1005
+
+
 def test_errors_are_shown(page):
     found = page(made_up.BREAKS)
     assert "ZeroDivisionError: made to break" in found.words
@@ -140,10 +164,15 @@ def test_formulas_of_all_claims_are_typeset(claim):
         Page(f"<p>{found}</p>")
 
 
-def test_snippets_run(page, tmp_path, capsys):
-    """The Python of the page runs the claim with its profile and seed, to the same result."""
-    page(made_up.HOLDS)
+def test_snippets_run(tmp_path, capsys):
+    """Those of the page run the claim with its profile and seed, to the same result, whatever its folder is called."""
+    folder = tmp_path / "my 'claims' ü"
+    write_claim(folder, 1)
+    CliRunner().invoke(app, ["verify", "--claims", str(folder), "--out", str(tmp_path / "out")])
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    command = html.unescape(re.search(r'id="claim_1-command"><code>causal-theory (.*?)</code>', text, re.S)[1])
+    found = CliRunner().invoke(app, [*shlex.split(command), "--out", str(tmp_path / "again")])
+    assert found.exit_code == 0, found.output
     code = html.unescape(re.search(r'id="claim_1-python"><code>(.*?)</code>', text, re.S)[1])
     exec(code, {})
     assert capsys.readouterr().out.strip() == "holds 1"

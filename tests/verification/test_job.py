@@ -84,6 +84,36 @@ def test_exit_status_one_with_the_reason(run, tmp_path, body, declared, reason):
     assert any(reason in shortcoming for shortcoming in record.claims[1].shortcomings)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_module", "claim_2.py must be a file that can be imported, got ModuleNotFoundError"),
+        ("\n\nx = 1 / 0", "got ZeroDivisionError: division by zero, line 3"),
+        ("def f(:", "got SyntaxError: invalid syntax (claim_2.py, line 1)"),
+        (
+            "from causal_theory.claims import claim\n@claim(2, source='s', breaks=('p',))\ndef f(check): 'x'",
+            "'control'",
+        ),
+    ],
+)
+def test_files_that_cannot_be_imported_are_bad_usage(run, tmp_path, text, message):
+    """One line names the file, the error and where it is."""
+    write_claim(tmp_path / "claims", 1)
+    (tmp_path / "claims" / "claim_2.py").write_text(text, encoding="utf-8")
+    status, output, record = run()
+    assert (status, record) == (2, None)
+    assert message in output
+    assert output.count("\n") == 1
+
+
+def test_a_claim_that_leaves_is_an_error(run, tmp_path):
+    claims_of(tmp_path / "claims", "raise SystemExit(3)", made_up.HOLDS)
+    status, output, record = run()
+    assert status == 1
+    assert "SystemExit: 3" in output
+    assert [claim.passed for claim in record.claims] == [False, True]
+
+
 def test_declared_parts_outside_do_not_fail(run, tmp_path):
     write_claim(tmp_path / "claims", 1, made_up.OUTSIDE, outside=("beyond",))
     status, _, record = run()

@@ -1,8 +1,8 @@
 """A library of certificates: instances on which edges are recovered, and instances on which one condition fails alone.
 
-``library.json`` holds each certificate in the form of :mod:`causal_theory.certificates.files`, with its graph family,
-the conditions it violates, and the verdict. ``python -m verification.certificates.build`` writes it again, from the
-matrices and graphs in ``instances.py``.
+Each entry of ``library.json`` has a certificate, as ``certificate_to_dict`` writes it, its graph family, its verdict,
+and the conditions that the instance violates. ``python -m verification.certificates.build`` writes the file anew from
+the matrices and graphs of ``instances.py``.
 """
 
 from verification.certificates.conditions import CONDITIONS, Condition, check_conditions

@@ -17,31 +17,13 @@ SHORTEST = 8
 FEWEST_TOKENS = Fraction(3, 2)
 """Tokens per leaf of the tree with the most leaves: about 2 on a binary tree, 1 on a star, T on a chain."""
 
-CONDITIONS = (
-    "constant_mean",
-    "non_degeneracy",
-    "lower_bound",
-    "mixing",
-    "effective_length",
-    "small_epsilon",
-    "length",
-)
+CONDITIONS = ("constant_mean", "non_degeneracy", "lower_bound", "mixing", "effective_length", "small_epsilon", "length")
 """Assumptions on the prior first; that of symmetry holds for every orbit."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on an instance.
-
-    Attributes
-    ----------
-    name : str
-        One of ``CONDITIONS``.
-    holds : bool
-        Whether the instance satisfies it.
-    witness : str
-        The number that decides, as a fraction.
-    """
+    """One of ``CONDITIONS``, whether an instance satisfies it, and the number that decides, as a fraction."""
 
     name: str
     holds: bool
@@ -49,25 +31,11 @@ class Condition:
 
 
 def check_conditions(graph: CausalGraph, transition: Matrix, epsilon: Fraction) -> tuple[Condition, ...]:
-    r"""Check the conditions on the orbit of a matrix, a graph and epsilon, without any rounding.
+    r"""Check ``CONDITIONS`` in turn on the orbit of a matrix (S, S), a forest and epsilon, without any rounding.
 
     ``mixing`` asks that the second singular value of B is below ``1 - gamma/S``. The lower bound implies it: the joint
     law of a parent and its child is at least ``gamma/S`` times the product of their laws, and the rest of it cannot be
     more than fully correlated.
-
-    Parameters
-    ----------
-    graph : CausalGraph
-        A forest.
-    transition : tuple of tuples of Fraction, shape (S, S)
-        The matrix.
-    epsilon : Fraction
-        The constant inside the logarithm.
-
-    Returns
-    -------
-    tuple of Condition
-        In the order of ``CONDITIONS``.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from causal_theory import CausalGraph
+from causal_theory.graphs.by_name import graph_by_name
 
 __all__ = ["INSTANCES", "Instance"]
 
@@ -72,26 +73,19 @@ FORESTS: dict[int, tuple[list[int], ...]] = {
 }
 """Parents of random forests, drawn once."""
 
-FAMILIES = {
-    "chain": CausalGraph.chain,
-    "pairs": CausalGraph.pairs,
-    "binary tree": CausalGraph.binary_tree,
-    "star": CausalGraph.star,
-}
 GROWING = ("chain", "pairs", "binary tree")
-FOREST = "random forest"
 
 
 def _make(family: str, length: int, matrix: str, epsilon: str = "1/100") -> Instance:
     words = family.replace(" ", "-")
-    loud = "" if epsilon == "1/100" else f"-eps{epsilon.replace('/', '_')}"
-    return Instance(f"{words}-{length}-{matrix}{loud}", family, FAMILIES[family](length), MATRICES[matrix], epsilon)
+    loud = "" if epsilon == "1/100" else f"-eps{epsilon}"
+    return Instance(f"{words}-{length}-{matrix}{loud}", family, graph_by_name(words, length), MATRICES[matrix], epsilon)
 
 
 def _forests(length: int, matrix: str) -> Iterator[Instance]:
     for k, parents in enumerate(FORESTS[length]):
-        name = f"random-forest-{k + 1}-{length}-{matrix}"
-        yield Instance(name, FOREST, CausalGraph.from_parents(parents), MATRICES[matrix], "1/100")
+        name, graph = f"random-forest-{k + 1}-{length}-{matrix}", CausalGraph.from_parents(parents)
+        yield Instance(name, "random forest", graph, MATRICES[matrix], "1/100")
 
 
 def _recovered() -> Iterator[Instance]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from causal_theory import Certificate
 from causal_theory.certificates.files import certificate_from_dict, certificate_to_dict
 from causal_theory.errors import FileFormatError
 from causal_theory.files import write_text
-from verification.certificates.conditions import CONDITIONS, check_conditions
+from verification.certificates.conditions import CONDITIONS, Condition, check_conditions
 
 __all__ = ["LIBRARY", "Entry", "read_library", "write_library"]
 
@@ -20,20 +20,10 @@ LIBRARY = Path(__file__).with_name("library.json")
 
 @dataclass(frozen=True)
 class Entry:
-    """One certificate of the library, and what the library says about it.
+    """One certificate of the library, as ``certificate_to_dict`` returns it, and what the library says about it.
 
-    Attributes
-    ----------
-    name : str
-        Family, length and matrix.
-    family : str
-        The graph family.
-    violates : tuple of str
-        Conditions that the instance does not satisfy.
-    holds : bool
-        Whether the parent wins in every child row.
-    content : dict
-        The certificate, as ``certificate_to_dict`` returns it.
+    ``name`` tells family, length and matrix, ``violates`` the conditions that the instance does not satisfy, ``holds``
+    whether the parent wins in every child row.
     """
 
     name: str
@@ -53,29 +43,24 @@ class Entry:
     @property
     def found(self) -> tuple[str, ...]:
         """The conditions that the instance in the file does not satisfy."""
-        one = self.certificate
-        checks = check_conditions(one.graph, one.transition, one.epsilon)
-        return tuple(check.name for check in checks if not check.holds)
+        return _violated(self.certificate)
 
     @property
     def witness(self) -> str:
         """What decides about the violated conditions."""
-        one = self.certificate
-        checks = check_conditions(one.graph, one.transition, one.epsilon)
-        return "; ".join(check.witness for check in checks if check.name in self.violates)
+        return "; ".join(check.witness for check in _conditions(self.certificate) if check.name in self.violates)
+
+
+def _conditions(one: Certificate) -> tuple[Condition, ...]:
+    return check_conditions(one.graph, one.transition, one.epsilon)
+
+
+def _violated(one: Certificate) -> tuple[str, ...]:
+    return tuple(check.name for check in _conditions(one) if not check.holds)
 
 
 def read_library(path: Path = LIBRARY) -> tuple[Entry, ...]:
     """Return the entries in the order of the file; certificates are read when they are looked at.
-
-    Parameters
-    ----------
-    path : path
-        The file; by default the one beside this module.
-
-    Returns
-    -------
-    tuple of Entry
 
     Examples
     --------
@@ -91,36 +76,12 @@ def read_library(path: Path = LIBRARY) -> tuple[Entry, ...]:
 
 
 def write_library(made: Iterable[tuple[str, str, Certificate]], path: Path = LIBRARY) -> tuple[Entry, ...]:
-    """Write certificates with their names and families, a line each.
-
-    Parameters
-    ----------
-    made : iterable of (str, str, Certificate)
-        Name, graph family, certificate.
-    path : path
-        Where to write.
-
-    Returns
-    -------
-    tuple of Entry
-    """
-    entries = []
-    for name, family, certificate in made:
-        checks = check_conditions(certificate.graph, certificate.transition, certificate.epsilon)
-        violates = tuple(check.name for check in checks if not check.holds)
-        entries.append(Entry(name, family, violates, certificate.holds, certificate_to_dict(certificate)))
-    lines = (
-        json.dumps(
-            {
-                "name": one.name,
-                "family": one.family,
-                "violates": one.violates,
-                "holds": one.holds,
-                "certificate": one.content,
-            }
-        )
-        for one in entries
+    """Write certificates with their names and graph families, a line each, and return their entries."""
+    entries = tuple(
+        Entry(name, family, _violated(one), one.holds, certificate_to_dict(one)) for name, family, one in made
     )
+    names = {"content": "certificate"}
+    lines = (json.dumps({names.get(key, key): value for key, value in asdict(one).items()}) for one in entries)
     head = f'{{\n"conditions": {json.dumps(CONDITIONS)},\n"entries": [\n'
     write_text(path, head + ",\n".join(lines) + "\n]\n}\n")
-    return tuple(entries)
+    return entries

@@ -4,30 +4,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, EdgeReport, InContextTask, PointPrior, edge_scores
 from causal_theory.claims.records import Number
 from causal_theory.priors import Prior
 from causal_theory.recovery import ERROR_BARS
+from verification.ensembles import Array
 
 __all__ = ["EPSILON", "ExactRecovery", "SampledRecovery", "recover_exactly", "recover_from_draws", "worst_of"]
 
 EPSILON = 0.01
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class ExactRecovery:
-    """Recovery under a point or orbit prior.
+    """Recovery under a point or orbit prior: smallest margin over child rows and its error bound.
 
-    Attributes
-    ----------
-    margin, error : float
-        Smallest margin over child rows, and its error bound.
-    self_rows, rows : int
-        Child rows that prefer themselves to all earlier tokens; all child rows.
+    Of all child ``rows`` some prefer themselves to all earlier tokens: ``self_rows``.
     """
 
     margin: float
@@ -54,18 +47,10 @@ def recover_exactly(graph: CausalGraph, prior: Prior) -> ExactRecovery:
 class SampledRecovery:
     """Recovery under a prior that is averaged over draws.
 
-    Attributes
-    ----------
-    margin, error : float
-        Of all pairs (child row, rival) the one whose mean margin is the fewest standard errors above zero: that
-        margin and its standard error. Both scores come from the same draws, so the error is that of the paired
-        difference.
-    smallest : float
-        Smallest mean margin.
-    failing : int
-        Draws at which, taken alone, some child row does not prefer its parent.
-    draws : int
-        Number of draws.
+    ``margin`` is that of the pair (child row, rival) whose mean margin is the fewest standard errors above zero, and
+    ``error`` its standard error; both scores come from the same draws, so it is that of the paired difference.
+    ``smallest`` is the smallest mean margin, ``failing`` the number of draws at which, taken alone, some child row does
+    not prefer its parent.
     """
 
     margin: float

@@ -5,7 +5,6 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import Certificate, OrbitPrior, verify_certificate
 from causal_theory.chains import chi2_matrix
@@ -16,7 +15,7 @@ from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask
 from verification.certificates import CONDITIONS, Entry, read_library
 from verification.certificates.conditions import SHORTEST
-from verification.ensembles import FAMILIES, GAMMA, family_graph
+from verification.ensembles import FAMILIES, GAMMA, Array, family_graph
 
 ALL_HOLD, ANYWAY = "all conditions hold", "recovered all the same"
 """Entries whose edges are all recovered: as the theorem says, and although a condition is violated."""
@@ -43,8 +42,6 @@ TRUE = "untrue numbers, conditions and verdicts of certificates, by the second r
 RECOVERED = "smallest margin where every edge is certified as recovered"
 LOST = "smallest margin where an edge is certified as lost"
 SEARCH = "smallest margin of random matrices with zeros that violate the lower bound alone"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -189,18 +186,14 @@ def certified_recovery(check: Check, matrices: int = budget(tiny=10, quick=200, 
     for label, violated in (("all conditions hold", False), ("some condition is violated", True)):
         own = [one.certificate.transition for one in checked if bool(one.entry.violates) == violated]
         check.assumptions(f"orbits, {label}", [OrbitPrior(np.array(rows, dtype=np.float64)) for rows in own])
-    check.note(
-        f"Conditions are {', '.join(CONDITIONS)}, decided as fractions with gamma = {GAMMA:g}; symmetry holds for "
-        "every orbit. The last three are conditions on the graph and on epsilon, not on the prior."
-    )
-    check.note(
-        "The lower bound implies mixing (second singular value of B below 1 - gamma/S), so that mixing cannot fail "
-        "alone. The failures without mixing are exact ties: tokens alternate for ever between two symbols, and the "
-        "great-grandparent tells as much as the parent."
-    )
-    check.note(
-        "The lower bound matters by itself: with five symbols two rare ones that follow each other can carry most of "
-        "||B||, while the common ones are nearly independent and the bias of a finite sequence decides among them. "
-        f"With three and four symbols no such instance of at least {SHORTEST} tokens is known: the random search, at "
-        f"T = {SEARCHED_LENGTH}, finds none, nor did descents on the margin."
-    )
+    check.note(f"""Conditions are {", ".join(CONDITIONS)}, decided as fractions with gamma = {GAMMA:g}; symmetry holds
+    for every orbit. The last three are conditions on the graph and on epsilon, not on the prior.
+
+    The lower bound implies mixing (second singular value of B below 1 - gamma/S), so that mixing cannot fail alone. The
+    failures without mixing are exact ties: tokens alternate for ever between two symbols, and the great-grandparent
+    tells as much as the parent.
+
+    The lower bound matters by itself: with five symbols two rare ones that follow each other can carry most of ||B||,
+    while the common ones are nearly independent and the bias of a finite sequence decides among them. With three and
+    four symbols no such instance of at least {SHORTEST} tokens is known: the random search, at T = {SEARCHED_LENGTH},
+    finds none, nor did descents on the margin.""")

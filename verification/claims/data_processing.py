@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory import CausalGraph, InContextTask, PointPrior, limit_edge_scores, pairwise_information
 from causal_theory.claims import Check, budget, claim
 from causal_theory.information import MEASURES
-from verification.ensembles import KINDS, random_matrix, random_size
+from verification.ensembles import KINDS, Array, random_matrix, random_size
 
 LENGTHS, SIZES = (4, 12), (2, 4)
 ROOT_PROBABILITIES = (0.0, 0.1, 0.3)
@@ -18,8 +18,6 @@ BY_ROOT, BY_EDGE = "S limit_ij <= sqrt(I_ij I_i,p(i))", "sqrt(I_ij I_i,p(i)) <= 
 
 CONTROL_SHARE = 4
 """The control, which breaks on almost every forest, is given one forest for so many of the claim."""
-
-Array = NDArray[np.float64]
 
 
 def _triples(graph: CausalGraph) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -89,18 +87,14 @@ def data_processing(check: Check, forests: int = budget(tiny=40, quick=2000, ful
     if check.control:
         two_parents(check)
     check.assumptions("point priors", priors)
-    check.note(
-        "A slack is compared with the sum of the roundoff bounds of its two sides, never with a tolerance. Slack at "
-        "roundoff level is real: along a nearly deterministic path information hardly fades."
-    )
-    check.note(
-        "Each forest has its own matrix; half have stationary roots, half uniform ones (those enter the inequalities "
-        "of information only, the limit scores need stationary roots)."
-    )
-    check.note(
-        "Pairs of a child and its own parent are left out of the score bounds: there they are equalities (claim "
-        "`edge_score_is_chi2`)."
-    )
+    check.note("""A slack is compared with the sum of the roundoff bounds of its two sides, never with a tolerance.
+    Slack at roundoff level is real: along a nearly deterministic path information hardly fades.
+
+    Each forest has its own matrix; half have stationary roots, half uniform ones (those enter the inequalities of
+    information only, the limit scores need stationary roots).
+
+    Pairs of a child and its own parent are left out of the score bounds: there they are equalities (claim
+    `edge_score_is_chi2`).""")
 
 
 def _divergences(joint: Array) -> tuple[float, ...]:

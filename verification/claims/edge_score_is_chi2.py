@@ -65,11 +65,9 @@ def edge_score_is_chi2(check: Check, forests: int = budget(tiny=10, quick=200, f
         check.within(SIGN, score, low=0, tolerance=TOLERANCE, by=kind, forest=k)
         priors.append(prior)
     check.assumptions("point priors", priors)
-    check.note(
-        "Each point prior is one draw; an average over a prior inherits the identity, because both sides are averaged. "
-        "None of the four assumptions is needed, only stationary roots. Tolerances are absolute, against informations "
-        "of up to S - 1."
-    )
+    check.note("""Each point prior is one draw; an average over a prior inherits the identity, because both sides are
+    averaged. None of the four assumptions is needed, only stationary roots. Tolerances are absolute, against
+    informations of up to S - 1.""")
     if not check.control:
         _show(check)
 

@@ -87,8 +87,6 @@ def first_order_gradient(
     )
     check.assumptions("orbit priors of trace 1", priors["orbit"])
     check.assumptions("point priors", priors["point"])
-    check.note(
-        "The exact gradient is a sum over all S^T sequences; the scores come from an integral transform, another "
-        "algorithm altogether. Entries of A1 are standard normal. The statement needs none of the four assumptions: "
-        "the point priors show it."
-    )
+    check.note("""The exact gradient is a sum over all S^T sequences; the scores come from an integral transform,
+    another algorithm altogether. Entries of A1 are standard normal. The statement needs none of the four assumptions:
+    the point priors show it.""")

@@ -22,7 +22,7 @@ from causal_theory import (
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import best_multiple
 from causal_theory.models import causal_softmax
-from verification.ensembles import trace_one_matrix
+from verification.ensembles import Array, trace_one_matrix
 
 SIZES = (3, 5)
 """Numbers of symbols, in turn."""
@@ -58,7 +58,6 @@ FLOOR = "the distance between counts with and without the additions falls with T
 SURPLUS = "attention on children of the query's symbol exceeds their share of the positions"
 GROWTH = "attention on children of the query's symbol grows from the shortest sequences to the longest"
 
-Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 
 
@@ -356,26 +355,20 @@ def induction_head(
         return
     _sharpen(check, by_length)
     _lengthen(check, by_length)
-    check.note(
-        "The formula is evaluated from counts alone, the prediction by the model; the formula must hold on every "
-        "sequence, at every T. Position 0 has no parent and a single key, its own: it counts as a transition from s_0 "
-        f"to s_0. Attention on children of the query's symbol still grows at T = {lengths[-1]}."
-    )
-    check.note(
-        "An attention error of 1/T moves each logit by at most alpha / T, down where the parent equals the query and "
-        "up elsewhere: ratios of weights move by at most e^(2 alpha / T), hence the weights by at most tanh(alpha / "
-        "2T) in total variation."
-    )
-    check.note(
-        "The query's own row always equals itself, so that its own score does not fade as others in this row do: its "
-        "limit is sum_a pi_aa / (S mu_a) - 1 (eps to 0). Where that is positive the row is driven to itself, and once "
-        "it is there the head counts a transition from q to q that never happened; a weak drive does not get there "
-        "before stage 1 ends. Where it is negative the row turns away from itself and spreads over the others. Stage 2 "
-        "is run with a uniform key for the query, which is close to the second case. The difference is one term beside "
-        "N_q."
-    )
-    check.note(
-        "Trained heads are soft: at finite T the best alpha is finite, and attention left on other children smooths "
-        "the estimate. Nor can alpha grow for ever with trained attention: once alpha / T is large, small differences "
-        "between rows decide which child wins, and the distance from N_qb / N_q rises again."
-    )
+    check.note(f"""The formula is evaluated from counts alone, the prediction by the model; the formula must hold on
+    every sequence, at every T. Position 0 has no parent and a single key, its own: it counts as a transition from s_0
+    to s_0. Attention on children of the query's symbol still grows at T = {lengths[-1]}.
+
+    An attention error of 1/T moves each logit by at most alpha / T, down where the parent equals the query and up
+    elsewhere: ratios of weights move by at most e^(2 alpha / T), hence the weights by at most tanh(alpha / 2T) in total
+    variation.
+
+    The query's own row always equals itself, so that its own score does not fade as others in this row do: its limit is
+    sum_a pi_aa / (S mu_a) - 1 (eps to 0). Where that is positive the row is driven to itself, and once it is there the
+    head counts a transition from q to q that never happened; a weak drive does not get there before stage 1 ends. Where
+    it is negative the row turns away from itself and spreads over the others. Stage 2 is run with a uniform key for the
+    query, which is close to the second case. The difference is one term beside N_q.
+
+    Trained heads are soft: at finite T the best alpha is finite, and attention left on other children smooths the
+    estimate. Nor can alpha grow for ever with trained attention: once alpha / T is large, small differences between
+    rows decide which child wins, and the distance from N_qb / N_q rises again.""")

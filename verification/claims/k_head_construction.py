@@ -4,13 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior, counts_rule_loss, loss_floor
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics.learning_curve import best_multiple_of
-
-Array = NDArray[np.float64]
+from verification.ensembles import Array
 
 SETTINGS = ((1, 3), (2, 2), (2, 3), (3, 2))
 """Parents and symbols; larger budgets add three parents with three symbols, whose 27 rows take long sequences."""
@@ -201,12 +199,10 @@ def k_head_construction(
         description="One line for each number of parents and symbols, first kernel. All bend into the slope -1, later "
         "the more rows the kernel has; with one head for two parents the line becomes flat.",
     )
-    check.note(
-        "The excess is that of (f + eps)/(1 + S eps), a probability vector, as in claim 9. Its rate and its price for "
-        "one parent are those of the first group here: each of the (S - 1) S^k free entries costs 1/(2T)."
-    )
-    check.note(
-        "The rate sets in where T is many times S^k. Before, the best multiple of I is small: the heads average over "
-        "rows that are not the query's, and the loss falls slowly."
-    )
-    check.note("From some length on the construction is as good as counting, which knows which rows to count.")
+    check.note("""The excess is that of (f + eps)/(1 + S eps), a probability vector, as in claim 9. Its rate and its
+    price for one parent are those of the first group here: each of the (S - 1) S^k free entries costs 1/(2T).
+
+    The rate sets in where T is many times S^k. Before, the best multiple of I is small: the heads average over rows
+    that are not the query's, and the loss falls slowly.
+
+    From some length on the construction is as good as counting, which knows which rows to count.""")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory import InContextTask, OrbitPrior, learning_curve, stationary_distribution
 from causal_theory.chains import mixing_decay
 from causal_theory.claims import Check, budget, claim
-from verification.ensembles import STAR, family_graph, trace_one_matrix
+from verification.ensembles import STAR, Array, family_graph, trace_one_matrix
 
 SYMBOLS = 3
 GROWING = ("chain", "pairs", "binary tree")
@@ -29,8 +29,6 @@ PRICE = "excess over the price of counting at the longest sequence is 1"
 SPREAD = "exponent of the excess in T: median and spread over matrices"
 STAR_EXCESS = "star, whose effective length stays bounded: excess at the longest sequence"
 STAR_EXPONENT = "star, whose effective length stays bounded: exponent of the excess in T"
-
-Array = NDArray[np.float64]
 
 
 def _slope(lengths: NDArray[np.floating | np.integer], excess: Array) -> float:
@@ -110,23 +108,18 @@ def loss_reaches_floor(
             description="First matrix; double logarithmic axes. All families but the star fall with slope -1.",
         )
     check.assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in transitions])
-    check.note(
-        "The plain excess, loss minus floor, is no good measure of learning at eps = 1/T. The attended frequencies "
-        "plus eps sum to 1 + S eps, which gains log(1 + S eps), about S/T nats; counting m children costs about (S - "
-        "1)/(2 m) mean(1/mu_q) nats, on a chain S (S - 1)/(2 T) at least. For three symbols the two cancel to leading "
-        "order; for two the loss lies below the floor. The normalised excess is that of (f + eps)/(1 + S eps), a "
-        "probability vector; it cannot be negative, and exponents are fitted to it."
-    )
-    check.note(
-        "What the excess tends to is the price of counting, which knows the number of children and the rarest symbols "
-        "but not how fast tokens mix: on binary trees under a slowly mixing matrix it falls faster than one over the "
-        "mixing length. A growing effective length makes counting possible; it does not set the rate."
-    )
-    check.note(
-        "The best multiple of I keeps growing, by a constant for each doubling of T: the weight of keys that do not "
-        "match has to vanish faster than their number grows."
-    )
-    check.note(
-        "The star's children all have one parent: they say nothing about the rows of pi that this parent does not "
-        "show, however many they are."
-    )
+    check.note("""The plain excess, loss minus floor, is no good measure of learning at eps = 1/T. The attended
+    frequencies plus eps sum to 1 + S eps, which gains log(1 + S eps), about S/T nats; counting m children costs about
+    (S - 1)/(2 m) mean(1/mu_q) nats, on a chain S (S - 1)/(2 T) at least. For three symbols the two cancel to leading
+    order; for two the loss lies below the floor. The normalised excess is that of (f + eps)/(1 + S eps), a probability
+    vector; it cannot be negative, and exponents are fitted to it.
+
+    What the excess tends to is the price of counting, which knows the number of children and the rarest symbols but not
+    how fast tokens mix: on binary trees under a slowly mixing matrix it falls faster than one over the mixing length. A
+    growing effective length makes counting possible; it does not set the rate.
+
+    The best multiple of I keeps growing, by a constant for each doubling of T: the weight of keys that do not match has
+    to vanish faster than their number grows.
+
+    The star's children all have one parent: they say nothing about the rows of pi that this parent does not show,
+    however many they are.""")

@@ -19,6 +19,7 @@ from causal_theory import (
 )
 from causal_theory.claims import Check, budget, claim
 from causal_theory.training import PRESETS, train_with_settings
+from verification.ensembles import Array
 
 PRESET = PRESETS["paper-many-graphs"]
 SHORT = TrainingSettings(steps=2500, batch_size=256, learning_rate=3.0)
@@ -36,8 +37,6 @@ ERRORS = 3.0
 SCORE_DRAWS = 1024
 MEAN = "mean attention on the parents"
 RANK = "rank correlation of learned attention over all edges"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -156,19 +155,14 @@ def many_graphs(
     cells = {"steps": one.run.settings.steps, "mean attention on parents": one.mean}
     cells |= {"uniform attention on them": one.uniform, "diagonal of the second layer": _matching(one.run)}
     check.row("AdamW instead of SGD, on the first graph", {**cells, **one.losses})
-    check.note(
-        f"Published, in full: {PUBLISHED_MEAN} with standard deviation {PUBLISHED_SPREAD} over {PUBLISHED_GRAPHS} "
-        f"graphs, 6 of 182 edges below {WEAK:g}. Attention is that of the first layer averaged over held-out "
-        "sequences. The mean is over edges, then over graphs; its standard error is that over graphs."
-    )
-    check.note(
-        "Exact margins come from the edge scores with eps = 1/T, averaged over draws of the matrix: the lead of the "
-        "parent over its best rival in the first step of training, to first order. The theorem orders no edges by how "
-        "well they are learned."
-    )
-    check.note(
-        "AdamW, of which the theory says nothing, divides every entry of the gradient by its size. On these tasks the "
-        "second layer then takes a negative diagonal, attention is driven away from the parents, below uniform, and "
-        "the loss stays above that of counting; on ten symbols it mostly finds the parents, in fewer steps than "
-        "gradient descent."
-    )
+    check.note(f"""Published, in full: {PUBLISHED_MEAN} with standard deviation {PUBLISHED_SPREAD} over
+    {PUBLISHED_GRAPHS} graphs, 6 of 182 edges below {WEAK:g}. Attention is that of the first layer averaged over
+    held-out sequences. The mean is over edges, then over graphs; its standard error is that over graphs.
+
+    Exact margins come from the edge scores with eps = 1/T, averaged over draws of the matrix: the lead of the parent
+    over its best rival in the first step of training, to first order. The theorem orders no edges by how well they are
+    learned.
+
+    AdamW, of which the theory says nothing, divides every entry of the gradient by its size. On these tasks the second
+    layer then takes a negative diagonal, attention is driven away from the parents, below uniform, and the loss stays
+    above that of counting; on ten symbols it mostly finds the parents, in fewer steps than gradient descent.""")

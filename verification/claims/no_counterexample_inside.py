@@ -140,19 +140,15 @@ def no_counterexample_inside(check: Check, evaluations: int = budget(tiny=300, q
     beyond = [instance for instance in beyond if instance not in closest]
     for label, instances in (("closest within the assumptions", closest), ("where one is dropped", beyond)):
         check.assumptions(label, [instance.task.prior for instance in instances if instance is not None])
-    check.note(
-        f"Kept: symmetry (priors are orbits), min pi >= gamma/S with gamma = {INSIDE.lower_bound}, ||B||_F >= "
-        f"{INSIDE.non_degeneracy}, trace 1, ||B||_2 <= {INSIDE.mixing}. A counterexample is a matrix of fractions that "
-        "satisfies all that is kept exactly, and whose margin is negative in rational arithmetic. Ties do not count. "
-        "That none is found proves nothing."
-    )
-    check.note(
-        "Without a lower bound the dependence hides: two symbols too rare to occur in a sequence follow each other and "
-        "make ||B||_F large, while all others are nearly independent, so that the bias of a finite sequence decides. "
-        "At eps = 0 and in the limit of long sequences no lower bound is needed."
-    )
-    check.note(
-        f"The lower bound implies ||B||_2 <= 1 - gamma/S, at most {float(1 - INSIDE.lower_bound / INSIDE.symbols[1])} "
-        "here. To drop mixing alone therefore only replaces one constant by another, and nothing is found. Without "
-        "both, tokens that alternate for ever give exact ties."
-    )
+    check.note(f"""Kept: symmetry (priors are orbits), min pi >= gamma/S with gamma = {INSIDE.lower_bound}, ||B||_F >=
+    {INSIDE.non_degeneracy}, trace 1, ||B||_2 <= {INSIDE.mixing}. A counterexample is a matrix of fractions that
+    satisfies all that is kept exactly, and whose margin is negative in rational arithmetic. Ties do not count. That
+    none is found proves nothing.
+
+    Without a lower bound the dependence hides: two symbols too rare to occur in a sequence follow each other and make
+    ||B||_F large, while all others are nearly independent, so that the bias of a finite sequence decides. At eps = 0
+    and in the limit of long sequences no lower bound is needed.
+
+    The lower bound implies ||B||_2 <= 1 - gamma/S, at most {float(1 - INSIDE.lower_bound / INSIDE.symbols[1])} here. To
+    drop mixing alone therefore only replaces one constant by another, and nothing is found. Without both, tokens that
+    alternate for ever give exact ties.""")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import (
     CausalGraph,
@@ -18,7 +17,7 @@ from causal_theory import (
 )
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import best_multiple, convergence_times, run_stage1
-from verification.ensembles import GAMMA, random_matrix, trace_one_matrix
+from verification.ensembles import GAMMA, Array, random_matrix, trace_one_matrix
 
 SYMBOLS = 3
 KINDS = ("generic", "sparse", "near-permutation")
@@ -38,8 +37,6 @@ BETA0 = 0.01
 FALLS = "the normalised excess falls with every T"
 LAST = "exponent of the normalised excess over the two longest sequences"
 WORST = f"the mean of max_b |f_b - pi_qb| falls from T = {SAMPLED[0]} to {SAMPLED[-1]}"
-
-Array = NDArray[np.float64]
 
 
 def _chain(length: int, prior: OrbitPrior | PointPrior) -> InContextTask:
@@ -156,16 +153,12 @@ def out_of_distribution(
     )
     check.assumptions("training: orbit prior of trace 1", [training])
     check.assumptions("tests: point priors", [prior for own in tests.values() for prior in own])
-    check.note(
-        "The model knows the training prior through one number per length only, the multiple of I in A2: that is why "
-        "it carries over. Sparse matrices and near permutations would need a larger multiple: they pay several times "
-        "the price of counting, and less so as the multiple grows with T."
-    )
-    check.note(
-        "The tests need neither symmetry nor a constant mean, only entries bounded from below: point priors, which "
-        "violate assumptions 3 and 4, are fine here, although stage 1 could not have been trained on them."
-    )
-    check.note(
-        "The excess is exact for a first layer that attends to the parents. The sampled errors use the matrix that "
-        "stage 1 found, with attention of 1 - 1/T."
-    )
+    check.note("""The model knows the training prior through one number per length only, the multiple of I in A2: that
+    is why it carries over. Sparse matrices and near permutations would need a larger multiple: they pay several times
+    the price of counting, and less so as the multiple grows with T.
+
+    The tests need neither symmetry nor a constant mean, only entries bounded from below: point priors, which violate
+    assumptions 3 and 4, are fine here, although stage 1 could not have been trained on them.
+
+    The excess is exact for a first layer that attends to the parents. The sampled errors use the matrix that stage 1
+    found, with attention of 1 - 1/T.""")

@@ -16,6 +16,7 @@ from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior
 from causal_theory.claims import Check, budget, claim
 from causal_theory.claims.records import Number
 from causal_theory.information import SubsetMeasure, subset_informations
+from verification.ensembles import Array
 
 POSITION, PARENTS = 8, (6, 7)
 GRAPH = CausalGraph.ngram(POSITION + 1, 2)
@@ -55,7 +56,6 @@ FISHER = "these shares agree with those of the other computation: level of Fishe
 LEAD = "average over the prior: both parents have more than any other position"
 FEW_LEAD = f"average over the prior, S = {FEW[0]}, concentration {FEW[1]:g}"
 
-Array = NDArray[np.float64]
 Numbers = NDArray[Any]
 
 
@@ -278,17 +278,14 @@ def pairwise_information_is_not_enough(check: Check, kernels: int = budget(tiny=
         description="Mean chi-square information against distance, one line for each prior. It fades with distance, "
         "slowly where rows are sparse: with two symbols and concentration 0.1 distance 6 tells more than distance 1.",
     )
-    check.note(
-        "Addition does more than hide its parents: without noise it is linear, so that position 8 repeats position 5 "
-        "when S = 2, and is minus position 4 when S = 3. A position that is no parent is the most informative one, "
-        "and knows everything."
-    )
-    check.note(
-        "What fails is the single kernel. Averaged over the prior the two parents have the largest information at all "
-        "four settings, by little where rows are sparse; with two symbols and concentration 0.1 the average fails too."
-    )
-    check.note("Zeros are zeros of fractions, summed over all sequences; nothing of the engine is used for them.")
-    check.note(
-        f"The other computation drew {COUNTED} kernels: a standard error of its shares is up to 0.025. The 0.8 for "
-        "five symbols and concentration 0.1 is two of them above what more kernels give."
-    )
+    check.note(f"""Addition does more than hide its parents: without noise it is linear, so that position 8 repeats
+    position 5 when S = 2, and is minus position 4 when S = 3. A position that is no parent is the most informative one,
+    and knows everything.
+
+    What fails is the single kernel. Averaged over the prior the two parents have the largest information at all four
+    settings, by little where rows are sparse; with two symbols and concentration 0.1 the average fails too.
+
+    Zeros are zeros of fractions, summed over all sequences; nothing of the engine is used for them.
+
+    The other computation drew {COUNTED} kernels: a standard error of its shares is up to 0.025. The 0.8 for five
+    symbols and concentration 0.1 is two of them above what more kernels give.""")

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, edge_scores, limit_edge_scores
 from causal_theory.chains import mixing_decay
 from causal_theory.claims import Check, budget, claim
-from verification.ensembles import GAMMA, STAR, family_graph, trace_one_matrix
+from verification.ensembles import GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 SYMBOLS = 3
 EPSILON = 0.01
@@ -27,8 +26,6 @@ MEASURES = ("T", "leaf length", "mixing length", "worst token")
 
 RATES = {name: f"{name}: median exponent in the mixing length is -1" for name in BANDS}
 OUTSIDE = {name: f"{name}: no rate in T is promised" for name in (STAR, SLOW)}
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -146,18 +143,13 @@ def scores_reach_limit(
             description="First matrix of the study; double logarithmic axes. Only the star stays level.",
         )
     check.assumptions("orbit priors of trace 1", [OrbitPrior(matrix) for matrix in drawn])
-    check.note(
-        "The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores converge: "
-        "that it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda "
-        "the largest singular value of B, grows on every family but the star."
-    )
-    check.note(
-        "The mixing length is an average over tokens, the largest gap belongs to the token with the most neighbours. "
-        "Where they differ the gap falls more slowly than 1 over the mixing length: on the binary tree under a slowly "
-        "mixing matrix (lambda = 0.9) it tracks T / max_i sum_j lambda^d(i,j), the column 'worst token', which grows "
-        "like T^0.15."
-    )
-    check.note(
-        "A star under a matrix with weak dependence can still be falling at these lengths: its floor is of second "
-        "order in lambda. That is the lower end of its range."
-    )
+    check.note("""The leaf length T / max_k(leaves of tree k) stays near 2 on the binary tree although its scores
+    converge: that it grows is sufficient, not necessary. The mixing length (T^-2 sum_ij lambda^d(i,j))^-1, with lambda
+    the largest singular value of B, grows on every family but the star.
+
+    The mixing length is an average over tokens, the largest gap belongs to the token with the most neighbours. Where
+    they differ the gap falls more slowly than 1 over the mixing length: on the binary tree under a slowly mixing matrix
+    (lambda = 0.9) it tracks T / max_i sum_j lambda^d(i,j), the column 'worst token', which grows like T^0.15.
+
+    A star under a matrix with weak dependence can still be falling at these lengths: its floor is of second order in
+    lambda. That is the lower end of its range.""")

@@ -21,7 +21,7 @@ from causal_theory import (
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import convergence_times, run_stage1
 from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, STAR, family_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, STAR, Array, family_graph, random_matrix, trace_one_matrix
 
 SYMBOLS = 3
 EPSILON = 0.1
@@ -41,8 +41,6 @@ BAND = (-0.6, -0.4)
 LARGEST = "largest |z| of a sampled gradient"
 SQUARE = "mean square of the z-scores of a sampled gradient"
 DISTANCE = "distance of stochastic from exact descent against batch size x steps: exponent"
-
-Array = NDArray[np.float64]
 
 
 class TurnedSign(ReducedTransformer):
@@ -143,16 +141,12 @@ def sgd_matches_population(
     model = TurnedSign if check.control else ReducedTransformer
     _gradients(check, model, length, sequences)
     _trajectories(check, model, length, list(product(batches, steps)), repeats)
-    check.note(
-        "Sampled gradients come from the sampler and the kernel of training, exact ones from a sum over all sequences: "
-        "two programs without common code."
-    )
-    check.note(
-        "Entries of a gradient are correlated, so the mean square of their z-scores varies more than that of "
-        "independent ones; the bound on the largest is a union bound and does not care: a correct gradient fails it "
-        f"with a chance of {MISS:g} per task."
-    )
-    check.note(
-        f"Trajectories of A1 from zero at A2 = {BETA0} I, all over the same time of the flow and each against the "
-        "exact descent with the same number of steps, so that nothing but noise is left."
-    )
+    check.note(f"""Sampled gradients come from the sampler and the kernel of training, exact ones from a sum over all
+    sequences: two programs without common code.
+
+    Entries of a gradient are correlated, so the mean square of their z-scores varies more than that of independent
+    ones; the bound on the largest is a union bound and does not care: a correct gradient fails it with a chance of
+    {MISS:g} per task.
+
+    Trajectories of A1 from zero at A2 = {BETA0} I, all over the same time of the flow and each against the exact
+    descent with the same number of steps, so that nothing but noise is left.""")

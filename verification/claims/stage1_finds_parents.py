@@ -48,23 +48,11 @@ EARLY = "root rows keep uniform attention until the slowest child arrives: time 
 
 @dataclass(frozen=True)
 class Course:
-    """Stage 1 in one setting.
+    """Stage 1 in one setting: times of the flow, and the smallest lead of a parent's score.
 
-    Attributes
-    ----------
-    times : FlowTimes
-        When rows of the flow are at their marks.
-    margin : float
-        Smallest lead of a parent's score.
-    attention : float or None
-        Smallest attention on a parent at the end of the discrete descent; None when it was left to the flow.
-    mismatch : float
-        Relative distance of its slowest child from that of the flow.
-    left, last : int
-        Root rows of the context that have left uniform attention before the slowest child arrives, and the last such
-        position; -1 when none.
-    roots : int
-        Root rows of the context that can leave: those after position 0.
+    ``attention`` is the smallest on a parent at the end of the discrete descent, None when it was left to the flow, and
+    ``mismatch`` the relative distance of its slowest child from that of the flow. Of the ``roots`` after position 0
+    ``left`` leave uniform attention before the slowest child arrives, the ``last`` at this position; -1 when none.
     """
 
     times: FlowTimes
@@ -188,21 +176,16 @@ def stage1_finds_parents(
     _roots(check, priors[:TIMED], timed_lengths)
     _children(check, priors, lengths)
     check.assumptions("orbit priors of trace 1", priors)
-    check.note(
-        "A row of the flow starts at equal logits and keeps them in the order of its scores, so it converges to its "
-        "parent exactly when the parent has the strictly largest score: stage 1 succeeds if and only if claim 5 does. "
-        "How long it takes is another matter: against a single rival the last stretch to 1 - 1/T takes a time of "
-        "about T over twice the margin; against many it takes T over the margin, and leaving uniform attention as "
-        "long again, so that the slowest child needs about twice T over its margin."
-    )
-    check.note(
-        "The root statement is asymptotic, and not uniform over positions. A short root row sees few keys, whose "
-        "scores differ by order 1/T when eps = 1/T: it leaves uniform attention after a time of order T, and the "
-        "slowest child needs as long. More length does not help these rows; a longer row divides its drift by its "
-        "number of keys and stays. When eps does not shrink, the scores of a root row differ by order eps as well, "
-        "and once eps T is large more rows leave."
-    )
-    check.note(
-        "The steps of the descent are one over the largest score: its times agree with the flow's, which two "
-        "independent programs compute."
-    )
+    check.note("""A row of the flow starts at equal logits and keeps them in the order of its scores, so it converges to
+    its parent exactly when the parent has the strictly largest score: stage 1 succeeds if and only if claim 5 does. How
+    long it takes is another matter: against a single rival the last stretch to 1 - 1/T takes a time of about T over
+    twice the margin; against many it takes T over the margin, and leaving uniform attention as long again, so that the
+    slowest child needs about twice T over its margin.
+
+    The root statement is asymptotic, and not uniform over positions. A short root row sees few keys, whose scores
+    differ by order 1/T when eps = 1/T: it leaves uniform attention after a time of order T, and the slowest child needs
+    as long. More length does not help these rows; a longer row divides its drift by its number of keys and stays. When
+    eps does not shrink, the scores of a root row differ by order eps as well, and once eps T is large more rows leave.
+
+    The steps of the descent are one over the largest score: its times agree with the flow's, which two independent
+    programs compute.""")

@@ -20,7 +20,7 @@ from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage1
 from causal_theory.models import causal_softmax
 from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, STAR, family_graph, other_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, STAR, Array, family_graph, other_graph, random_matrix, trace_one_matrix
 
 BETAS = (1e-1, 1e-2, 1e-3)
 BAND = (0.9, 1.1)
@@ -50,23 +50,15 @@ ORDERS = {
 }
 PACKAGE = "distance of runs of Stage1 from these paths"
 
-Array = NDArray[np.float64]
 Stage1Method = Literal["exact", "first_order"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The first-order path of a case beside its exact paths.
+    """The first-order path of a case beside its exact paths: largest difference of an entry, (beta0, steps + 1).
 
-    Attributes
-    ----------
-    attention, logits : ndarray, shape (beta0, steps + 1)
-        Largest difference of an entry, at every step.
-    on_parents : ndarray, shape (2,)
-        Mean attention of child rows on their parents at the first and at the last step, in the exact path of the
-        smallest beta0.
-    moved : float
-        Largest change of an attention weight along that path.
+    In the exact path of the smallest beta0 child rows have the mean attention ``on_parents`` at the first and at the
+    last step, and an attention weight changes by up to ``moved``.
     """
 
     attention: Array
@@ -235,21 +227,16 @@ def stage1_first_order(
     _plot(check, found)
     check.assumptions("orbit priors of trace 1", priors["orbit"])
     check.assumptions("point priors", priors["point"])
-    check.note(
-        "The distance is the largest difference of an entry, over all steps; of attention weights, which lie between 0 "
-        "and 1, and of logits. Every exact step is a sum over all S^T sequences. Rows of the query and of roots are "
-        "included."
-    )
-    check.note(
-        "Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the "
-        f"discretisation is the same and only higher orders in beta0 remain. At beta0 = {BETAS[0]:g} some attention "
-        "weight is off by an amount that is not small, and the order fitted to all three values strays further from 1."
-    )
-    check.note(
-        "The constant of the linear law grows with time, and is largest where two keys of a row nearly tie and the "
-        "path takes long to decide: last table. The statement is about beta0 -> 0 at fixed T and a fixed time."
-    )
-    check.note(
-        "None of the four assumptions is needed. Under a point prior rows may converge to another key than the parent, "
-        "on both paths."
-    )
+    check.note(f"""The distance is the largest difference of an entry, over all steps; of attention weights, which lie
+    between 0 and 1, and of logits. Every exact step is a sum over all S^T sequences. Rows of the query and of roots are
+    included.
+
+    Equal flow time: learning_rate * beta0 and the number of steps are the same for every beta0, so that the
+    discretisation is the same and only higher orders in beta0 remain. At beta0 = {BETAS[0]:g} some attention weight is
+    off by an amount that is not small, and the order fitted to all three values strays further from 1.
+
+    The constant of the linear law grows with time, and is largest where two keys of a row nearly tie and the path takes
+    long to decide: last table. The statement is about beta0 -> 0 at fixed T and a fixed time.
+
+    None of the four assumptions is needed. Under a point prior rows may converge to another key than the parent, on
+    both paths.""")

@@ -6,7 +6,6 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import (
     CausalGraph,
@@ -24,7 +23,7 @@ from causal_theory.chains import chi2_matrix
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage2
 from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, GAMMA, STAR, family_graph, trace_one_matrix
+from verification.ensembles import FAMILIES, GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 EPSILON, BETA0, LEARNING_RATE = 0.01, 0.01, 5.0
 TOLERANCE = 1e-10
@@ -52,8 +51,6 @@ FALLS = f"the loss falls in every step, T >= {LONG}"
 FIRST = f"first step under weak dependence, T = {LONG}: the slope of alpha"
 SHORT = "first step under weak dependence, short sequences: the slope of alpha"
 STAR_FIRST = "first step under weak dependence, star: the slope of alpha"
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -255,23 +252,18 @@ def stage2_learns_copying(
     _integrate(check, FAMILIES[: max(1, matrices // 2)])
     _grow(check, matrices, steps)
     _first_steps(check, [OrbitPrior(weak_matrix(3, check.rng("weak", k))) for k in range(first_steps)])
-    check.note(
-        "Under an orbit prior the package replaces the mean over relabelings by the mean of the diagonal and of the "
-        "rest, which puts A2 on the line by construction. The explicit means are therefore the test: plain averages of "
-        "gradients under point priors, each of which leaves the line."
-    )
-    check.note(
-        "Every column of the gradient sums to zero, because a softmax does not see a constant: the sum of all entries "
-        "of A2 stays beta0 S, and alpha alone moves. The first layer attends to the parents, roots and query have "
-        "uniform keys; in the part on any first layer entries of A1 are standard normal and the model is complete."
-    )
-    check.note(
-        "The information that drove stage 1 also starts stage 2: near alpha = 0 a step raises alpha by the learning "
-        "rate times sum_i G_limit[i, p(i)] / (T (S - 1)), up to terms that vanish as the effective length grows: the "
-        "ratio in the last table tends to 1. Those terms can win where dependence is weak (||B||_F near gamma) and the "
-        "sequence short, or the graph a star, at any T: then alpha falls at first."
-    )
-    check.note(
-        "The learning rate is small enough here. The best alpha is finite at finite T: a step beyond it would not be "
-        "followed by growth."
-    )
+    check.note("""Under an orbit prior the package replaces the mean over relabelings by the mean of the diagonal and of
+    the rest, which puts A2 on the line by construction. The explicit means are therefore the test: plain averages of
+    gradients under point priors, each of which leaves the line.
+
+    Every column of the gradient sums to zero, because a softmax does not see a constant: the sum of all entries of A2
+    stays beta0 S, and alpha alone moves. The first layer attends to the parents, roots and query have uniform keys; in
+    the part on any first layer entries of A1 are standard normal and the model is complete.
+
+    The information that drove stage 1 also starts stage 2: near alpha = 0 a step raises alpha by the learning rate
+    times sum_i G_limit[i, p(i)] / (T (S - 1)), up to terms that vanish as the effective length grows: the ratio in the
+    last table tends to 1. Those terms can win where dependence is weak (||B||_F near gamma) and the sequence short, or
+    the graph a star, at any T: then alpha falls at first.
+
+    The learning rate is small enough here. The best alpha is finite at finite T: a step beyond it would not be followed
+    by growth.""")

@@ -7,14 +7,13 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior
 from causal_theory.claims import Check, budget, claim
 from causal_theory.claims.records import Number
 from causal_theory.information import SubsetMeasure, subset_information, subset_informations
+from verification.ensembles import Array
 
-Array = NDArray[np.float64]
 Subset = tuple[int, ...]
 
 TRIGRAM, FOURGRAM, TREE, RANDOM, SIBLINGS = "trigram", "4-gram", "tree and previous", "random graphs", "siblings"
@@ -296,17 +295,13 @@ def subset_information_finds_parents(
         description="One line for each task; trigrams peak at two positions and 4-grams at three, but the lines are "
         "flat up to there: a subset of the parents has nearly as much.",
     )
-    check.note(
-        "The modified chi-square does tell the size of the set, but by little: for tokens that are nearly uniform and "
-        "independent rows, the mean at both parents is 1 + 1/S times that at one of them (last columns). A single "
-        "kernel is a coin toss: for nearly half of them one position has more than both parents."
-    )
-    check.note(
-        "The square of the probability of the set favours tokens that are nearly constant. Parents that are roots are "
-        "uniform, and with sparse rows siblings, which follow the same row, are copies of each other: they have more "
-        "than the parents do. Random graphs have such positions, n-grams do not."
-    )
-    check.note(
-        "With two symbols and sparse rows a trigram has too few rows to tell: other pairs come out level with the "
-        "parents, or slightly ahead. The exclusive or is linear, so that farther pairs repeat the position."
-    )
+    check.note("""The modified chi-square does tell the size of the set, but by little: for tokens that are nearly
+    uniform and independent rows, the mean at both parents is 1 + 1/S times that at one of them (last columns). A single
+    kernel is a coin toss: for nearly half of them one position has more than both parents.
+
+    The square of the probability of the set favours tokens that are nearly constant. Parents that are roots are
+    uniform, and with sparse rows siblings, which follow the same row, are copies of each other: they have more than the
+    parents do. Random graphs have such positions, n-grams do not.
+
+    With two symbols and sparse rows a trigram has too few rows to tell: other pairs come out level with the parents, or
+    slightly ahead. The exclusive or is linear, so that farther pairs repeat the position.""")

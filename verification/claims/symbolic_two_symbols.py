@@ -166,9 +166,9 @@ def symbolic_two_symbols(check: Check) -> None:
     gradient(check)
     priors = [OrbitPrior(np.array(rows, dtype=np.float64)) for _, _, rows in matrices()]
     check.assumptions("orbits of two symbols", priors)
-    check.note(
-        "With two symbols a trace of 1 means lambda = 0 and independent tokens: no orbit meets all four assumptions. "
-        "The closed forms show what then decides, the sign of lambda."
-    )
-    check.note("At lambda = -1 the chain alternates: keys at odd distances tie with the parent.")
-    check.note("The closed forms are those of the limit of long sequences. Only the engines round.")
+    check.note("""With two symbols a trace of 1 means lambda = 0 and independent tokens: no orbit meets all four
+    assumptions. The closed forms show what then decides, the sign of lambda.
+
+    At lambda = -1 the chain alternates: keys at odd distances tie with the parent.
+
+    The closed forms are those of the limit of long sequences. Only the engines round.""")

@@ -4,14 +4,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from causal_theory import DirichletPrior, OrbitPrior, PointPrior, stationary_distribution
 from causal_theory.claims import Check, budget, claim
 from causal_theory.claims.records import Number
 from causal_theory.recovery import ERROR_BARS
 from verification.claims._recovery import EPSILON, ExactRecovery, recover_exactly, recover_from_draws, worst_of
-from verification.ensembles import FAMILIES, GAMMA, STAR, family_graph, trace_one_matrix
+from verification.ensembles import FAMILIES, GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 SIZES, LONG = (3, 5, 10), 100
 """Numbers of symbols of orbit priors; length from which fewer of them are tried."""
@@ -44,8 +43,6 @@ STAR_EXACT, STAR_MEAN = (
 )
 SINGLE = "single Dirichlet draws that lose an edge: neither symmetric nor of constant mean"
 WEAK = f"nearly independent tokens: ||B||_F below gamma = {GAMMA}"
-
-Array = NDArray[np.float64]
 
 
 def _judge(check: Check, part: str | None, found: list[ExactRecovery], **labels: object) -> dict[str, object]:
@@ -159,23 +156,18 @@ def top_scores_are_edges(
     check.assumptions(f"orbit priors of trace 1, gamma = {GAMMA}", orbits)
     check.assumptions("Dirichlet priors", [DirichletPrior(size, c) for size in SAMPLED_SIZES for c in CONCENTRATIONS])
     check.assumptions("nearly independent tokens", weak)
-    check.note(
-        "A plain Dirichlet prior violates the lower bound and non-degeneracy for every gamma: the experiments of the "
-        "paper lie outside its theorem. The means over these priors recover every edge all the same."
-    )
-    check.note(
-        "The star has effective length T / leaves of about 1 and is outside the claim: under orbit priors of trace 1 "
-        "some matrices lose an edge."
-    )
-    check.note(
-        "A single draw is a point prior, outside assumptions 3 and 4. At S = 3 many lose an edge although the mean "
-        "over the prior recovers all."
-    )
-    check.note(
-        "Matrices of trace 1 are random: Dirichlet rows, the diagonal divided by its sum, the rest of each row scaled "
-        f"to fit, blended with the share {GAMMA} of the uniform matrix; those with ||B||_F < {GAMMA} are drawn again. "
-        "For weaker dependence the bias of a finite sequence can beat the information: last table."
-    )
+    check.note(f"""A plain Dirichlet prior violates the lower bound and non-degeneracy for every gamma: the experiments
+    of the paper lie outside its theorem. The means over these priors recover every edge all the same.
+
+    The star has effective length T / leaves of about 1 and is outside the claim: under orbit priors of trace 1 some
+    matrices lose an edge.
+
+    A single draw is a point prior, outside assumptions 3 and 4. At S = 3 many lose an edge although the mean over the
+    prior recovers all.
+
+    Matrices of trace 1 are random: Dirichlet rows, the diagonal divided by its sum, the rest of each row scaled to fit,
+    blended with the share {GAMMA} of the uniform matrix; those with ||B||_F < {GAMMA} are drawn again. For weaker
+    dependence the bias of a finite sequence can beat the information: last table.""")
 
 
 def _large_trace(check: Check) -> None:

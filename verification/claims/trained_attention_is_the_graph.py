@@ -83,17 +83,12 @@ def trained_attention_is_the_graph(
         y="test loss - floor (nats)",
         description="Held-out loss minus its entropy floor during training; double logarithmic axes.",
     )
-    check.note(
-        "All matrices are trained together, from zero. The prior violates the lower bound and non-degeneracy: the "
-        "published experiments lie outside the theorem, and work."
-    )
-    check.note(
-        "The baseline counts what followed the query along the edges and skips roots, with the concentration of the "
-        "prior as its constant. The published code takes roots for children of the last token, which puts its "
-        "baseline too high: by 0.01 nats on the chain and on its random graph, by up to 0.05 where half of the "
-        "positions are roots."
-    )
-    check.note(
-        "The quick profile trains for a fiftieth of the published steps, at five times the rate and on an eighth of "
-        "the batch; the full one with the published settings."
-    )
+    check.note("""All matrices are trained together, from zero. The prior violates the lower bound and non-degeneracy:
+    the published experiments lie outside the theorem, and work.
+
+    The baseline counts what followed the query along the edges and skips roots, with the concentration of the prior as
+    its constant. The published code takes roots for children of the last token, which puts its baseline too high: by
+    0.01 nats on the chain and on its random graph, by up to 0.05 where half of the positions are roots.
+
+    The quick profile trains for a fiftieth of the published steps, at five times the rate and on an eighth of the
+    batch; the full one with the published settings.""")
