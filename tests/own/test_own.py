@@ -60,8 +60,8 @@ AVERAGES = {
     "population_gradient": lambda task, **over: (
         ct.population_gradient(task, A1, A2, epsilon=EPSILON, method="enumerate", **over).A1
     ),
-    "population_loss": lambda task, **over: (
-        ct.population_loss(task, A1, A2, epsilon=EPSILON, method="enumerate", **over)
+    "population_loss": lambda task, **over: ct.population_loss(
+        task, A1, A2, epsilon=EPSILON, method="enumerate", **over
     ),
     "subset_information": lambda task, **over: ct.subset_information(task, 3, (0, 1), **over),
     "subset_informations": lambda task, **over: ct.subset_informations(task, 3, 2, **over).informations,
@@ -191,9 +191,7 @@ class TestFunctions:
 
     def test_train_sgd(self):
         """The best that the model can say is the mean of all rows."""
-        run = ct.train_sgd(
-            TASK, Small(LENGTH, SYMBOLS), **SHORT | {"steps": 300, "batch_size": 64, "test_size": 4000}
-        )
+        run = ct.train_sgd(TASK, Small(LENGTH, SYMBOLS), **SHORT | {"steps": 300, "batch_size": 64, "test_size": 4000})
         assert abs(run.test_losses[-1] - run.baselines["uniform"]) < 0.01
 
     def test_all_are_here(self):
@@ -260,7 +258,11 @@ class TestSubpackages:
             for name in package.__all__
             if inspect.isfunction(one := getattr(package, name))
         }
-        takes = {name for name, one in functions.items() if (TAKEN | {"run", "view"}) & set(inspect.signature(one).parameters)}
+        takes = {
+            name
+            for name, one in functions.items()
+            if (TAKEN | {"run", "view"}) & set(inspect.signature(one).parameters)
+        }
         assert takes - set(INNER) - OTHERS == set()
         assert set(INNER) - set(functions) == set()
 
