@@ -62,8 +62,11 @@ class Choice:
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The parameters of the signature, by name."""
-        return inspect.signature(self.make).parameters
+        """The parameters of the signature, by name; none of what is compiled and has no signature."""
+        try:
+            return inspect.signature(self.make).parameters
+        except ValueError:
+            return {}
 
     def takes(self, name: str) -> str | None:
         """Return the parameter that an option is passed as, None if there is none."""
@@ -270,8 +273,9 @@ class Registry(Mapping[str, C], Generic[C]):
             made = choice.make(**arguments)
         except CausalTheoryError:
             raise
-        except (TypeError, ValueError) as error:
-            raise InvalidArgumentError(f"{self.what} must be one that can be made, got {name!r}: {error}") from error
+        except (Exception, SystemExit) as error:
+            said = str(error) if isinstance(error, TypeError | ValueError) else f"{type(error).__name__}: {error}"
+            raise InvalidArgumentError(f"{self.what} must be one that can be made, got {name!r}: {said}") from error
         if not isinstance(made, self.base):
             raise InvalidArgumentError(
                 f"{self.what} must be a {self.base.__name__}, got {name!r}, which makes {brief(made)}"
@@ -329,14 +333,17 @@ def import_address(what: str, pattern: str, address: str) -> Callable[..., Any]:
     """
     look_in(os.getcwd())
     module, _, name = address.partition(":")
+    found: Any = None
     try:
-        found = importlib.import_module(module)
+        found = home = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # A module of Python's or an installed one may have the name of the user's.
+        where = "" if found is None else f" (it is {getattr(home, '__file__', None) or 'in no file'})"
         raise InvalidArgumentError(
             f"{what} must be {pattern} of a module that can be imported, got {address!r}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
         ) from error
     if not callable(found):
         raise InvalidArgumentError(f"{what} must be {pattern}, got {address!r}, which is {brief(found)}")

@@ -114,6 +114,7 @@ class InContextTask(Shown):
                 "prior must be a PointPrior, OrbitPrior, DirichletPrior or of another subclass of Prior, got "
                 f"{type(self.prior).__name__}"
             )
+        check_integer(f"vocab_size of {type(self.prior).__name__}", self.prior.vocab_size, 2)
         mapped = self.prior.given_as_mapping
         if mapped:
             # A plain matrix may stand for a graph with several parents where only the graph matters.

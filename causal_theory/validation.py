@@ -103,7 +103,7 @@ def shown(value: object) -> str:
 
 def _as_float(name: str, value: object, requirement: str) -> float:
     """Return a number of any type as a float: also a ``Fraction``, a ``Decimal``, a number of sympy."""
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | bool | np.bool_):
         raise InvalidArgumentError(f"{name} must be {requirement}, got {value!r}")
     try:
         return float(value)  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ def check_number(name: str, value: object, *, or_zero: bool = False) -> float:
     Any finite size may be tried: a run that diverges stops and says so.
     """
     number = check_positive(name, value, largest=sys.float_info.max, or_zero=or_zero)
-    return value if isinstance(value, int | float) else number
+    return value if type(value) in (int, float) else number  # type: ignore[return-value]
 
 
 def check_epsilon(value: object, *, or_zero: bool = False) -> float:

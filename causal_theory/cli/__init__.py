@@ -88,5 +88,5 @@ def main() -> None:
 def _fail(message: str) -> None:
     line = " ".join(message.split())
     with suppress(OSError):  # standard error may be full or closed as well
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error[/red]: {escape(line)}")
+        Console(stderr=True, soft_wrap=True, highlight=False, emoji=False).print(f"[red]error[/red]: {escape(line)}")
     sys.exit(BAD_USAGE)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from causal_theory.choices import brief
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs.families import FAMILIES
 from causal_theory.graphs.graph import CausalGraph
@@ -53,6 +56,6 @@ def make_graph(
         return made
     if isinstance(made, tuple) and len(made) == 2 and not isinstance(made[0], int):
         return CausalGraph(*made)
-    if isinstance(made, list | tuple):
+    if isinstance(made, list | tuple | np.ndarray):
         return CausalGraph.from_parents(made)
-    raise InvalidArgumentError(f"graph must be a CausalGraph or a list of parents, got {made!r} from {name}")
+    raise InvalidArgumentError(f"graph must be a CausalGraph or a list of parents, got {brief(made)} from {name}")

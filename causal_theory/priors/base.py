@@ -27,7 +27,7 @@ from causal_theory.priors.verdicts import (
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_kernels
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_kernels, check_matrix
 
 if TYPE_CHECKING:
     from causal_theory.priors.batches import Batches
@@ -199,15 +199,15 @@ class Prior(Shown, ABC):
             Unless overridden: the verdict on the mean is exact, symmetry is refuted by a mean that is not symmetric,
             and draws can refute the two bounds. What is neither proved nor refuted is open.
         """
+        mean = check_matrix(f"mean of {type(self).__name__}", self.mean, (self.vocab_size,) * 2)
         matrices = draw_laws(self, check_integer("draws", draws, 1), (1,), as_generator(rng))[1]
-        symmetry = matrix_symmetry(self.mean, "E[pi]")
+        symmetry = matrix_symmetry(mean, "E[pi]")
         if self.symmetric:
             symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
         elif symmetry.holds:
             symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
-        return AssumptionReport(
-            drawn_lower_bound(matrices), drawn_non_degeneracy(matrices), symmetry, matrix_mean(self.mean)
-        )
+        bounds = drawn_lower_bound(matrices), drawn_non_degeneracy(matrices)
+        return AssumptionReport(*bounds, symmetry, matrix_mean(mean))
 
     def fixed(self, draws: int, rng: SeedLike = None) -> "Prior":
         """Return the prior whose averages are over matrices that are drawn once.

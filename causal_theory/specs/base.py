@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
-from causal_theory.choices import Registry
+from causal_theory.choices import Registry, brief
 from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.specs.readers import Reader, choice
@@ -91,10 +91,11 @@ class Spec(Shown):
 
     def __post_init__(self) -> None:
         """Bring every value into its one form."""
-        for name in options_of(type(self)):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, self.read(name, value))
+        known = options_of(type(self))
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name in known and (value is not None or entry.default is not None):
+                object.__setattr__(self, entry.name, self.read(entry.name, value))
 
     def __repr__(self) -> str:
         """Show what differs from the defaults; evaluating it gives the spec back."""
@@ -145,6 +146,8 @@ class Spec(Shown):
         InvalidArgumentError
             If a name is unknown, or a value does not fit.
         """
+        if not isinstance(content, Mapping) or not all(isinstance(name, str) for name in content):
+            raise InvalidArgumentError(f"{cls.WHAT} must be a mapping from names to values, got {brief(content)}")
         known = [entry.name for entry in fields(cls)]
         unknown = sorted(set(content) - set(known))
         if unknown:

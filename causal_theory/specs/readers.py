@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from causal_theory.choices import same_name
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.validation import (
@@ -71,7 +73,7 @@ def share(name: str, value: object) -> float:
     read = check_probability(name, value)
     if read == 1.0:
         raise InvalidArgumentError(f"{name} must be at least 0 and less than 1, got {value!r}")
-    return value if isinstance(value, int | float) else read
+    return value if type(value) in (int, float) else read  # type: ignore[return-value]
 
 
 def choice(names: Sequence[str]) -> Reader:
@@ -109,14 +111,34 @@ def read_heads(name: str, value: object) -> tuple[int, ...]:
         ) from error
 
 
+class OptionValues(dict[str, Any]):
+    """Values by name that are hashed, as settings are."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Equal values have equal names."""
+        return hash(frozenset(self))
+
+
+def _of_json(name: str, value: Any) -> Any:
+    """Return a value in terms of JSON."""
+    plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+    if isinstance(plain, list | tuple):
+        return [_of_json(name, entry) for entry in plain]
+    if isinstance(plain, Mapping) and all(isinstance(key, str) for key in plain):
+        return {key: _of_json(name, entry) for key, entry in plain.items()}
+    if plain is not None and not isinstance(plain, bool | int | float | str):
+        raise InvalidArgumentError(f"{name} must be a number, a text, or lists and mappings of them, got {value!r}")
+    return plain
+
+
 def options(name: str, value: object) -> dict[str, Any]:
     """Read names with values: a mapping, or texts like ``"name=value"`` whose values are JSON where they can be."""
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return dict(value)
+        return OptionValues({key: _of_json(f"{name} {key}", entry) for key, entry in value.items()})
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list | tuple) or not all(isinstance(one, str) and "=" in one for one in entries):
         raise InvalidArgumentError(f"{name} must be names with values, like weight=0.5, got {shown(value)}")
-    found = {}
+    found = OptionValues()
     for entry in entries:
         key, _, words = entry.partition("=")
         try:

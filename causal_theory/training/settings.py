@@ -127,7 +127,7 @@ class TrainingSettings(Spec):
     @default_floats
     @override
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        missing = [name for name in REQUIRED if name not in content]
+        missing = [name for name in REQUIRED if isinstance(content, Mapping) and name not in content]
         if missing and set(content) <= set(options_of(cls)):
             raise InvalidArgumentError(
                 f"settings must contain {', '.join(missing)}, got {', '.join(content) or 'none'}"

@@ -207,8 +207,8 @@ def train_with_settings(
     check_integer("every", every, 1)
     generator = as_generator(rng)
     keys, test_keys = draw_keys(generator), draw_keys(generator)
-    heads = model.first_attention(np.zeros((1, model.length), dtype=np.int64)).shape[0]
-    state = TrainingState.start(model, settings, heads, keys, test_keys)
+    heads = np.shape(model.first_attention(np.zeros((1, model.length), dtype=np.int64)))[:1]
+    state = TrainingState.start(model, settings, heads[0] if heads else 0, keys, test_keys)
     record: dict[str, Any] = {"versions": []}
     if path is not None:
         check_folder(path)
@@ -263,6 +263,12 @@ def _restore(
 
 def _check_model(task: InContextTask, model: TrainableModel, settings: TrainingSettings) -> None:
     check_model(model)
+    flat: object = model.parameters
+    if not isinstance(flat, np.ndarray) or flat.ndim != 1 or flat.dtype != np.float64:
+        got = f"{flat.dtype} of shape {flat.shape}" if isinstance(flat, np.ndarray) else type(flat).__name__
+        raise InvalidArgumentError(
+            f"parameters of model must be a flat array of float64, got {got} from {type(model).__name__}"
+        )
     if (model.length, model.vocab_size) != (task.length, task.vocab_size):
         raise InvalidArgumentError(
             f"model must have length {task.length} and vocab_size {task.vocab_size} like the task, got {model.length} "
@@ -296,11 +302,8 @@ class _Trainer:
             step = state.step
             tokens, targets = self._sampler.draw(step * settings.batch_size)
             losses, gradient = self._model.gradient_at(state.parameters, tokens, targets)
-            if gradient.shape != state.parameters.shape:
-                raise InvalidArgumentError(
-                    f"model must give a gradient of the shape {state.parameters.shape} of its parameters, got "
-                    f"{gradient.shape} from {type(self._model).__name__}"
-                )
+            self._check("a gradient of the shape", gradient, state.parameters.shape, " of its parameters")
+            self._check("losses of the shape", losses, (settings.batch_size,))
             with np.errstate(over="ignore", invalid="ignore"):
                 loss = float(losses.mean())
             if not (np.isfinite(loss) and np.isfinite(gradient).all()):
@@ -341,11 +344,20 @@ class _Trainer:
         model = self._model.with_parameters(state.parameters)
         tokens, targets = self._test
         losses = model.batch_losses(tokens, targets)
+        self._check("losses of the shape", losses, (len(tokens),))
         k = self._snapshot_at(state.step)
         with np.errstate(over="ignore", invalid="ignore"):  # the step before a divergence
             state.test_losses[k] = losses.mean()
             state.test_errors[k] = losses.std(ddof=1) / np.sqrt(len(losses))
-        state.attention[k] = model.first_attention(tokens)
+        attention = model.first_attention(tokens)
+        self._check("attention of the first layer of the shape", attention, state.attention[k].shape)
+        state.attention[k] = attention
+
+    def _check(self, what: str, found: object, shape: tuple[int, ...], of: str = "") -> None:
+        """Refuse what a model of the user's own gives when it is no array of this shape."""
+        got = found.shape if isinstance(found, np.ndarray) else type(found).__name__
+        if got != shape:
+            raise InvalidArgumentError(f"model must give {what} {shape}{of}, got {got} from {type(self._model).__name__}")
 
     def result(self, diverged_at: int, versions: tuple[str, ...]) -> TrainingRun:
         """Return the run up to here."""

@@ -356,13 +356,14 @@ class TestCommandLine:
         assert found == ct.edge_scores(task, epsilon=EPSILON, draws=3, rng=rng).value.tolist()
 
 
-class TestSweeps:
-    @pytest.fixture(scope="class")
-    def place(self, tmp_path_factory):
-        """The folder, and a process that was started there."""
-        with own_folder(tmp_path_factory.mktemp("sweeps")) as path, ProcessPool(1) as pool:
-            yield path, pool
+@pytest.fixture(scope="class")
+def place(tmp_path_factory):
+    """The folder, and a process that was started there."""
+    with own_folder(tmp_path_factory.mktemp("sweeps")) as path, ProcessPool(1) as pool:
+        yield path, pool
 
+
+class TestSweeps:
     @pytest.mark.parametrize("study", [one.__name__ for one in PROVIDED])
     def test_studies(self, study, place):
         """In another process, like here."""
@@ -384,7 +385,7 @@ class TestSweeps:
             f'{name} = "{PLAIN[name]}"\n' for name in ("prior", "graph")
         )
         (folder / "sweep.toml").write_text(text, "utf-8")
-        assert content_of("sweep", "--config", "sweep.toml", "--processes", 0)["units"]["done"] == 2
+        assert content_of("sweep", "--config", "sweep.toml", "--processes", 0)["computed"] == 2
 
 
 class Stop(Exception):
