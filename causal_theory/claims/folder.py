@@ -67,7 +67,15 @@ def load_claim(file: str | Path) -> "Claim":
     path = Path(file).resolve()
     if not path.is_file():
         raise InvalidArgumentError(f"file must be a Python file, got {str(file)!r}")
-    found = getattr(_import(path), path.stem, None)
+    alone = not (path.parent / "__init__.py").is_file()
+    if alone and path.stem in sys.modules and path.stem not in _LOADED:
+        raise InvalidArgumentError(f"name of a claim must differ from that of a module in use, got {path.stem!r}")
+    try:
+        found = getattr(_import(path), path.stem, None)
+    except Exception as error:
+        lines = [f", line {at.lineno}" for at in traceback.extract_tb(error.__traceback__) if at.filename == str(path)]
+        what = f"{type(error).__name__}: {error}{(lines or [''])[-1]}"
+        raise InvalidArgumentError(f"{path.name} must be a file that can be imported, got {what}") from error
     if not isinstance(found, Claim):
         raise InvalidArgumentError(
             f"{path.name} must define a claim, a function {path.stem!r} under @claim, got {found!r}"
@@ -99,12 +107,7 @@ def _import(path: Path) -> ModuleType:
     if str(top) not in sys.path:
         sys.path.append(str(top))
     if len(names) > 1:
-        try:
-            return importlib.import_module(".".join(names))
-        except Exception as error:
-            raise _failed(path, error) from error
-    if path.stem in sys.modules and path.stem not in _LOADED:
-        raise InvalidArgumentError(f"name of a claim must differ from that of a module in use, got {path.stem!r}")
+        return importlib.import_module(".".join(names))
     # A file of this name may have been loaded from another folder, or have changed since.
     _LOADED.add(path.stem)
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -112,16 +115,5 @@ def _import(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[path.stem]
-        raise _failed(path, error) from error
+    spec.loader.exec_module(module)
     return module
-
-
-def _failed(path: Path, error: BaseException) -> InvalidArgumentError:
-    """Name the file, and the last of its lines on the way to an error."""
-    lines = [f", line {one.lineno}" for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
-    what = f"{type(error).__name__}: {error}"
-    return InvalidArgumentError(f"{path.name} must be a file that can be imported, got {what}{(lines or [''])[-1]}")
