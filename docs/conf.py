@@ -1,6 +1,9 @@
 """Configuration of the documentation: ``make docs`` builds it with every warning as an error."""
 
+import inspect
+import pkgutil
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import causal_theory
@@ -42,6 +45,7 @@ numpydoc_validation_checks = {"all", "ES01", "EX01", "SA01", "GL01", "GL02", "GL
 RECORDS = (
     "AssumptionCheck",
     "AssumptionReport",
+    "BatchGradient",
     "BestMultiple",
     "Certificate",
     "CodeVersion",
@@ -80,6 +84,23 @@ numpydoc_validation_exclude = {
     r"\.Sample\.(tokens|targets|transitions)$",  # Python writes the docstrings of the fields of a named tuple.
     r"\.PRESETS$",  # The docstring of a variable: numpydoc looks at that of its type.
 }
+
+
+def _inherit_docstrings():
+    """Give overridden members the docstring of what they override, as readers and numpydoc's checks expect it."""
+    for module in pkgutil.walk_packages(causal_theory.__path__, "causal_theory."):
+        for _, one in inspect.getmembers(import_module(module.name), inspect.isclass):
+            for name, member in vars(one).items():
+                code = getattr(member, "fget", getattr(member, "__func__", member))
+                if getattr(code, "__override__", False) and not member.__doc__:
+                    text = next(
+                        (inspect.getdoc(vars(base)[name]) for base in one.__mro__[1:] if name in vars(base)), None
+                    )
+                    target = member if isinstance(member, property) else code
+                    target.__doc__ = text
+
+
+_inherit_docstrings()
 
 # Figures are drawn from the code of the page while it is built.
 plot_html_show_source_link = False

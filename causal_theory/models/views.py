@@ -16,9 +16,9 @@ NAMED_BLOCKS = 3
 
 @dataclass(frozen=True)
 class Axis:
-    """What the rows or the columns of a matrix stand for.
+    """The rows or the columns of a matrix: what they stand for.
 
-    Attributes
+    Parameters
     ----------
     label : str
         What is counted, such as ``"query symbol q"``.
@@ -40,7 +40,7 @@ class Axis:
 class MatrixView:
     """A matrix of a model as a figure shows it.
 
-    Attributes
+    Parameters
     ----------
     title : str
         What the matrix is.

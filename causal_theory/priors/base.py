@@ -132,7 +132,9 @@ class Prior(Shown, ABC):
         ----------
         plan : Plan
             The quantity.
-        draws, rng
+        draws : int
+            As for :meth:`rule`.
+        rng : seed or numpy Generator, optional
             As for :meth:`rule`.
 
         Returns

@@ -50,13 +50,13 @@ NOTHING = 1e-300
 class Plan:
     """A quantity to average over a prior, as data: it can be sent to another process.
 
-    Attributes
+    Parameters
     ----------
     evaluate : callable
         Maps transition tensors by number of parents to a value and a bound on its error, two arrays of one shape. A
         function of a module with everything else filled in (`functools.partial`); what does not depend on the tensors
         is computed beforehand.
-    in_degrees : tuple of int
+    in_degrees : tuple of int, optional
         Numbers of parents whose tensors it needs; ``{1: pi}`` is the transition matrix.
     label_invariant : bool
         Whether the value at ``P pi P^T`` is that at ``pi`` for every relabeling ``P``.
@@ -74,7 +74,13 @@ class Plan:
     rarest: float = 1.0
 
     def at_all_names(self) -> "Plan":
-        """Return the plan of the average over relabelings, where that is known in closed form."""
+        """Return the plan of the average over relabelings, where that is known in closed form.
+
+        Returns
+        -------
+        Plan
+            This very plan where it is not.
+        """
         if self.over_names is None:
             return self
         return replace(self, evaluate=partial(_at_all_names, self.evaluate, self.over_names))
@@ -96,7 +102,18 @@ class Rule(ABC):
     """The method of the estimates."""
 
     def is_single(self, plan: Plan) -> bool:
-        """Whether one evaluation is the whole average, to the last bit."""
+        """Whether one evaluation is the whole average, to the last bit.
+
+        Parameters
+        ----------
+        plan : Plan
+            The quantity.
+
+        Returns
+        -------
+        bool
+            Unless overridden, False.
+        """
         return False
 
     @abstractmethod

@@ -117,6 +117,11 @@ class Spec(Shown):
         said : str, optional
             What the field is called in a message.
 
+        Returns
+        -------
+        object
+            The value.
+
         Raises
         ------
         InvalidArgumentError
@@ -165,20 +170,64 @@ class Spec(Shown):
         return {name: _plain(value) for name, value in self.given().items()}
 
     def given(self, *names: str) -> dict[str, Any]:
-        """Return those of some fields, by default of all, that are not None."""
+        """Return those of some fields, by default of all, that are not None.
+
+        Parameters
+        ----------
+        *names : str
+            The fields.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {name: value for name, value in values.items() if value is not None and name in (names or values)}
 
     def options(self, chosen: str) -> dict[str, Any]:
-        """Return the options of a choice that were given."""
+        """Return the options of a choice that were given.
+
+        Parameters
+        ----------
+        chosen : str
+            The field that names the choice.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
         return self.given(*self.REGISTRIES[chosen].options)
 
     def extra(self, chosen: str) -> Mapping[str, Any]:
-        """Return what was given for parameters of a choice that are no fields."""
+        """Return what was given for parameters of a choice that are no fields.
+
+        Parameters
+        ----------
+        chosen : str
+            The field that names the choice.
+
+        Returns
+        -------
+        mapping
+            Values by name.
+        """
         return getattr(self, f"{self.REGISTRIES[chosen].what}_options", None) or {}
 
     def name_of(self, chosen: str) -> str:
-        """Return the name of a choice: the given one or the default."""
+        """Return the name of a choice: the given one or the default.
+
+        Parameters
+        ----------
+        chosen : str
+            The field that names the choice.
+
+        Returns
+        -------
+        str
+            As in its registry, or ``"module:name"``.
+        """
         return getattr(self, chosen) or self.REGISTRIES[chosen].default
 
     def complete(self) -> Self:

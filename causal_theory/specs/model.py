@@ -106,6 +106,11 @@ class ModelSpec(Spec):
     def check(self) -> Choice:
         """Return what makes the model.
 
+        Returns
+        -------
+        Choice
+            The class and its options.
+
         Raises
         ------
         InvalidArgumentError

@@ -211,9 +211,9 @@ class TaskSpec(PriorSpec, GraphSpec):
 
     Parameters
     ----------
-    graph, graph_file, length, root_probability, order, parents, graph_options
+    graph, graph_file, length, root_probability, order, parents, graph_options : optional
         See `GraphSpec`.
-    prior, transition, symbols, concentration, floor, prior_options
+    prior, transition, symbols, concentration, floor, prior_options : optional
         See `PriorSpec`.
     root_law : {"stationary", "uniform"}, optional
         See `InContextTask`.
