@@ -205,9 +205,7 @@ def sweep(
             unit
             for unit in units
             if unit.key not in known
-            or not is_same_code(
-                known[unit.key], versions[unit.modules].code, reuse_other_versions=reuse_other_versions
-            )
+            or not is_same_code(known[unit.key], versions[unit.modules].code, reuse_other_versions=reuse_other_versions)
         ]
         bar = stack.enter_context(ProgressBar(found.name, len(missing), wanted=progress))
         driver = Driver(found, versions, kept, bar)

@@ -357,7 +357,9 @@ class _Trainer:
         """Refuse what a model of the user's own gives when it is no array of this shape."""
         got = found.shape if isinstance(found, np.ndarray) else type(found).__name__
         if got != shape:
-            raise InvalidArgumentError(f"model must give {what} {shape}{of}, got {got} from {type(self._model).__name__}")
+            raise InvalidArgumentError(
+                f"model must give {what} {shape}{of}, got {got} from {type(self._model).__name__}"
+            )
 
     def result(self, diverged_at: int, versions: tuple[str, ...]) -> TrainingRun:
         """Return the run up to here."""

@@ -111,7 +111,9 @@ class TestCodeVersion:
                 report = function(parcel)
                 future = Future()
                 version = CodeVersion("0.1", "0" * 64, "2", "0", "3")
-                future.set_result(type(report)(report.outcomes, (version,) * len(report.outcomes), "far", report.finished))
+                future.set_result(
+                    type(report)(report.outcomes, (version,) * len(report.outcomes), "far", report.finished)
+                )
                 return future
 
         with pytest.raises(InvalidArgumentError, match=r"executor must run the code of this process, .* got 0\.1 with"):
