@@ -347,7 +347,8 @@ def import_address(what: str, pattern: str, address: str) -> Callable[..., Any]:
         ) from error
     if not callable(found):
         raise InvalidArgumentError(f"{what} must be {pattern}, got {address!r}, which is {brief(found)}")
-    return found
+    made: Callable[..., Any] = found
+    return made
 
 
 def is_address(value: str) -> bool:

@@ -312,8 +312,6 @@ class Own(Prior):
 class TestNamedBySettings:
     """A prior, a graph or a model of the user's own that a setting names is code of that unit, and of no other."""
 
-    GRID = {"prior": ["own_law:Own", "dirichlet"], "length": [4]}
-
     @pytest.fixture
     def folder(self, session, monkeypatch):
         monkeypatch.chdir(session.folder)
@@ -321,7 +319,8 @@ class TestNamedBySettings:
         session.write("levels.py", "LEVEL = 0.5\n")
         return session
 
-    def sweep(self, folder, grid=GRID, **options):
+    def sweep(self, folder, priors=("own_law:Own", "dirichlet"), **options):
+        grid = {"prior": priors, "length": [4]}
         return sweep("margins", grid, store=folder.folder / "s.sqlite", progress=False, **options)
 
     @pytest.mark.parametrize("processes", [0, 1])
@@ -343,12 +342,12 @@ class TestNamedBySettings:
         assert self.sweep(folder, processes=processes).skipped == 2
 
     def test_another_prior_leaves_results_as_they_are(self, folder):
-        assert self.sweep(folder, {"prior": ["dirichlet"], "length": [4]}, processes=0).done == 1
+        assert self.sweep(folder, ("dirichlet",), processes=0).done == 1
         found = self.sweep(folder, processes=0)
         assert (found.done, found.skipped) == (1, 1)
 
     def test_the_digest_is_that_of_the_files(self, folder):
-        self.sweep(folder, {"prior": ["own_law:Own"], "length": [4]}, processes=0)
+        self.sweep(folder, ("own_law:Own",), processes=0)
         files = {name: folder.folder / f"{name}.py" for name in ("own_law", "levels")}
         assert code_version("own_law").code == expected_digest(files)
         table = read_store(folder.folder / "s.sqlite")

@@ -287,6 +287,49 @@ class TestEffect:
             registry.make("a", {}, {})
 
 
+STEPS = {"steps": 3, "batch_size": 4, "learning_rate": 0.5}
+ODD = [
+    (TaskSpec, {"length": np.int64(8), "symbols": np.int32(3), "concentration": np.float32(0.5)}),
+    (TaskSpec, {"prior": "point", "transition": np.array(((0.5, 0.5), (0.2, 0.8)))}),
+    (TaskSpec, {"prior": "a:B", "prior_options": {"x": np.float64(1.5), "y": np.arange(3), "z": (1, 2), "n": None}}),
+    (ModelSpec, {"kind": "m:C", "model_options": {"a": {"b": [1, {"c": 2}]}}}),
+    (ModelSpec, {"heads": np.array([2, 1])}),
+    (TrainingSettings, STEPS | {"steps": np.int64(3), "beta1": np.float64(0.5), "weight_decay": np.int64(0)}),
+]
+
+
+class TestValues:
+    @pytest.mark.parametrize(("spec", "values"), ODD)
+    def test_round_trips(self, spec, values):
+        one = spec(**values)
+        content = one.to_dict()
+        text = json.dumps(content)
+        for other in (spec.from_dict(content), spec.from_dict(json.loads(text)), pickle.loads(pickle.dumps(one))):
+            assert other == one
+            assert hash(other) == hash(one)
+        assert "np." not in repr(one)
+
+    @pytest.mark.parametrize(
+        ("spec", "values", "message"),
+        [
+            (TaskSpec, {"concentration": True}, "concentration must be a finite number greater than 0, got True"),
+            (TaskSpec, {"concentration": np.inf}, "concentration must be a finite number greater than 0, got inf"),
+            (TaskSpec, {"floor": True}, "floor must be a number between 0 and 1, got True"),
+            (TaskSpec, {"length": 10**400}, "length must be an integer of at most .*, got an integer of 1329 bits"),
+            (TaskSpec, {"prior_options": {"f": print}}, "prior_options f must be a number, a text, or lists"),
+            (TaskSpec, None, "task must be a mapping from names to values, got None"),
+            (TaskSpec, {3: 4}, "task must be a mapping from names to values, got {3: 4}"),
+            (TrainingSettings, None, "settings must be a mapping from names to values, got None"),
+            (TrainingSettings, STEPS | {"steps": None}, "steps must be an integer of at least 1, got None"),
+            (TrainingSettings, STEPS | {"optimizer": None}, "optimizer must be one of 'sgd', 'adamw', got None"),
+            (TrainingSettings, STEPS | {"learning_rate": True}, "learning_rate must be a finite number greater than 0"),
+        ],
+    )
+    def test_are_refused(self, spec, values, message):
+        with pytest.raises(InvalidArgumentError, match=message):
+            spec.from_dict(values)
+
+
 class TestBuild:
     def test_graph_before_prior(self):
         task = TaskSpec(graph="random-forest", length=9, root_probability=0.3, symbols=3).build(5)

@@ -76,6 +76,12 @@ def _option_type(spec: Any, name: str) -> Any:
     return parts[0] if type(None) in get_args(hint) and len(parts) == 1 else hint
 
 
+@cache
+def _takes_none(spec: Any, name: str) -> bool:
+    hint = get_type_hints(spec)[name]
+    return hint is Any or type(None) in get_args(hint)
+
+
 @dataclass(frozen=True, repr=False)
 class Spec(Shown):
     """Plain values, each read and checked when the spec is made; None where nothing was said.
@@ -94,7 +100,7 @@ class Spec(Shown):
         known = options_of(type(self))
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if entry.name in known and (value is not None or entry.default is not None):
+            if entry.name in known and not (value is None and _takes_none(type(self), entry.name)):
                 object.__setattr__(self, entry.name, self.read(entry.name, value))
 
     def __repr__(self) -> str:

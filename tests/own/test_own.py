@@ -18,7 +18,6 @@ import causal_theory as ct
 from causal_theory import dynamics, falsification, plotting
 from causal_theory.cli import COMMANDS, app
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.specs.base import Spec
 from causal_theory.sweeps import sweep
 from causal_theory.sweeps.executors import ProcessPool
 from causal_theory.sweeps.studies import PROVIDED
@@ -225,14 +224,14 @@ INNER = {
     "symbols_map": lambda run: falsification.symbols_map(ADDRESS["graph"], [3, 4], [0.1, 0.2], length=5),
     "trace_map": lambda run: falsification.trace_map(ADDRESS["graph"], [4, 5], [0.8, 1.2]),
     "plot_attention": lambda run: plotting.plot_attention(run.attention[-1][0], graph=GRAPH),
-    "plot_attention_by_position": lambda run: plotting.plot_attention_by_position(run),
+    "plot_attention_by_position": plotting.plot_attention_by_position,
     "plot_graph": lambda run: plotting.plot_graph(GRAPH),
     "plot_information": lambda run: plotting.plot_information(
         ct.pairwise_information(TASK, **DRAWS), measure="chi2", graph=GRAPH
     ),
     "plot_matrix": lambda run: plotting.plot_matrix(np.eye(LENGTH), graph=GRAPH),
     "plot_scores": lambda run: plotting.plot_scores(ct.edge_scores(TASK, epsilon=EPSILON, **DRAWS), graph=GRAPH),
-    "plot_training": lambda run: plotting.plot_training(run),
+    "plot_training": plotting.plot_training,
     "plot_view": lambda run: [plotting.plot_view(view) for view in run.model.views()],
 }
 """Functions of subpackages; None where the package itself has them, above."""
@@ -369,8 +368,11 @@ class TestSweeps:
         """In another process, like here."""
         folder, pool = place
         signature = inspect.signature(next(one for one in PROVIDED if one.__name__ == study)).parameters
-        values = {"length": LENGTH, "vocab_size": SYMBOLS, "longest": 8, "shortest": 4, "steps": 3, "batch_size": 8,
-                  "learning_rate": 0.1, "test_size": 16, "draws": 2, **PLAIN}  # fmt: skip
+        values = {
+            "length": LENGTH, "vocab_size": SYMBOLS, "shortest": 4, "longest": 8, "points": 2, "steps": 3,
+            "batch_size": 8, "learning_rate": 0.1, "test_size": 16, **PLAIN,
+            "prior": "mixture_prior:MixtureOfFewDraws",
+        }  # fmt: skip
         grid = {name: [value] for name, value in values.items() if name in signature}
         here = sweep(study, grid, store=folder / f"{study}.sqlite", processes=0, progress=False)
         there = sweep(study, grid, store=folder / "there.sqlite", executor=pool, progress=False)

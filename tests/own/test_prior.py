@@ -1,9 +1,8 @@
 """A prior of a user's own, one class in a file of its own, wherever a prior of the package works."""
 
 import json
-import multiprocessing
 import pickle
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from causal_theory.dynamics import (
     Stage1,
     Stage2,
     best_multiple,
-    generalisation,
     learning_curve,
     run_stage1,
     run_stage2,
@@ -25,13 +23,14 @@ from causal_theory.falsification import critical_length
 from causal_theory.priors import OneMatrix, Prior, WeightedSum
 from causal_theory.training.sampler import BatchSampler
 from tests.helpers import assert_close
-from tests.own_prior import TwoDirichlets, TwoDirichletTensors
 
-OWN = TwoDirichlets(3, (0.8, 0.8), 0.5)
+from .mixture_prior import Mixture, MixtureOfTensors
+
+OWN = Mixture(3, 0.8, 0.8, 0.5)
 """Both components are one: equal in law to a prior of the package."""
 
 EQUAL = DirichletPrior(3, 0.8)
-MIXED = TwoDirichlets(3, (0.5, 4.0), 0.3)
+MIXED = Mixture(3, 0.5, 4.0, 0.3)
 CHAIN, FOREST, TRIGRAM = CausalGraph.chain(6), CausalGraph.random_forest(7, 0.4, 1), CausalGraph.ngram(6, 2)
 KEYS = np.array([5, 8], dtype=np.uint64)
 SIGMAS = 5.5
@@ -82,14 +81,6 @@ class TestExpectations:
         assert np.array_equal(one, same)
         assert not np.array_equal(one, other)
 
-    def test_mean_over_the_very_draws(self):
-        """The estimate is the mean of the values at the matrices that `sample` gives for the seed."""
-        points = [InContextTask(FOREST, PointPrior(pi)) for pi in MIXED.sample(6, np.random.default_rng(2))]
-        values = [ct.edge_scores(point, epsilon=0.1).value for point in points]
-        found = ct.edge_scores(InContextTask(FOREST, MIXED), epsilon=0.1, draws=6, rng=2)
-        assert_close(found.value, np.mean(values, axis=0), rtol=1e-12, atol=1e-15)
-        assert_close(found.error, np.std(values, axis=0, ddof=1) / np.sqrt(6), rtol=1e-9, atol=1e-15)
-
     @pytest.mark.parametrize(
         "quantity",
         [
@@ -100,7 +91,7 @@ class TestExpectations:
         ],
     )
     def test_several_parents(self, quantity):
-        own, equal = (InContextTask(TRIGRAM, prior) for prior in (TwoDirichletTensors(3, (0.8, 0.8), 0.5), EQUAL))
+        own, equal = (InContextTask(TRIGRAM, prior) for prior in (MixtureOfTensors(3, 0.8, 0.8, 0.5), EQUAL))
         close_in_law(quantity(own, draws=60, rng=0), quantity(equal, draws=60, rng=1))
 
     def test_executors(self):
@@ -112,20 +103,9 @@ class TestExpectations:
         assert np.array_equal(found.value, local.value)
         assert np.array_equal(found.error, local.error)
 
-    @pytest.mark.slow
-    def test_process_pool(self):
-        task = InContextTask(CHAIN, MIXED)
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            there = pool.submit(scores_of, task).result()
-        assert np.array_equal(there, scores_of(task))
-
     def test_pickles(self):
         copy = pickle.loads(pickle.dumps(MIXED))
         assert np.array_equal(copy.sample(3, 1), MIXED.sample(3, 1))
-
-
-def scores_of(task):
-    return ct.edge_scores(task, epsilon=0.1, draws=3, rng=5).value
 
 
 class TestRules:
@@ -167,12 +147,12 @@ class TestRules:
         assert np.array_equal(ct.edge_scores(own, epsilon=0.1).value, ct.edge_scores(point, epsilon=0.1).value)
 
     def test_symmetric_priors_are_averaged_over_names(self):
-        class Symmetric(TwoDirichlets):
+        class Symmetric(Mixture):
             symmetric = True
 
         named, free = (
-            ct.pairwise_joint(InContextTask(CHAIN, kind(3, (0.5, 4.0), 0.3)), draws=4, rng=0).value
-            for kind in (TwoDirichlets, Symmetric)
+            ct.pairwise_joint(InContextTask(CHAIN, kind(3, 0.5, 4.0, 0.3)), draws=4, rng=0).value
+            for kind in (Mixture, Symmetric)
         )
         assert np.ptp(np.einsum("ijaa->ija", free), axis=2).max() == 0.0
         assert np.ptp(np.einsum("ijaa->ija", named), axis=2).max() > 0.01
@@ -217,12 +197,6 @@ class TestDynamics:
         stage2 = run_stage2(InContextTask(CHAIN, MIXED), Stage2(steps=2), epsilon=0.1, draws=3, rng=0)
         assert len(stage2.losses) == 3
 
-    def test_generalisation(self):
-        found = generalisation(
-            InContextTask(CHAIN, MIXED), np.zeros((6, 6)), np.eye(3), epsilon=0.1, samples=100, draws=4, rng=0
-        )
-        assert_close(found.loss.value - found.floor.value, found.excess.value, rtol=1e-9)
-
     def test_critical_length(self):
         """All lengths see the same draws, and the error is that of the paired difference."""
         found = critical_length("chain", MIXED, 0.1, lengths=(4, 6), draws=8, rng=1)
@@ -235,19 +209,13 @@ class TestDynamics:
         assert np.isclose(found.margins[0], np.mean(margins, axis=0), rtol=1e-12).any()
 
 
-class TestAssumptions:
-    def test_what_draws_and_the_mean_say(self):
-        report = ct.check_assumptions(MIXED, draws=50)
-        assert [check.holds for check in report] == [None, None, None, True]
-
-
 GRAPHS = {"chain": CHAIN, "forest": FOREST, "trigram": TRIGRAM}
 
 
 class TestTraining:
     @staticmethod
     def task(graph):
-        return InContextTask(graph, (MIXED if graph.is_forest else TwoDirichletTensors(3, (0.5, 4.0), 0.3)))
+        return InContextTask(graph, (MIXED if graph.is_forest else MixtureOfTensors(3, 0.5, 4.0, 0.3)))
 
     @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
     def test_a_sequence_has_a_number(self, graph):
@@ -261,7 +229,7 @@ class TestTraining:
 
     @pytest.mark.parametrize(("graph", "equal"), [(FOREST, EQUAL), (TRIGRAM, EQUAL)])
     def test_batches_have_the_law_of_the_task(self, graph, equal):
-        own = TwoDirichletTensors(3, (0.8, 0.8), 0.5)
+        own = MixtureOfTensors(3, 0.8, 0.8, 0.5)
         tokens, targets = BatchSampler(InContextTask(graph, own), 20_000, KEYS).draw(0)
         others = InContextTask(graph, equal).sample(20_000, rng=0)
         hot, other = (np.eye(3)[found] for found in (tokens, others.tokens))
@@ -273,7 +241,7 @@ class TestTraining:
     @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
     def test_training_with_a_checkpoint(self, graph, tmp_path, monkeypatch):
         """Stopped where the last block of sequences is drawn, and taken up again in the middle of the one before."""
-        task, path, draw = self.task(graph), tmp_path / "run.npz", TwoDirichlets._rows
+        task, path, draw = self.task(graph), tmp_path / "run.npz", Mixture._rows
         model = ct.DisentangledTransformer(task.length, 3, heads=(len(graph.target_parents), 1))
         settings = {"steps": 12, "batch_size": 100, "learning_rate": 0.3, "rng": 3, "progress": False}
         calls = []
@@ -284,7 +252,7 @@ class TestTraining:
                 raise Stop
             return draw(self, *arguments)
 
-        monkeypatch.setattr(TwoDirichlets, "_rows", counted)
+        monkeypatch.setattr(Mixture, "_rows", counted)
         last = 0
         whole = train_sgd(task, model, **settings)
         last, calls = len(calls), []
@@ -301,20 +269,15 @@ class TestTraining:
         settings = {"steps": 4, "batch_size": 16, "learning_rate": 0.3, "rng": 3, "checkpoint": tmp_path / "run.npz"}
         settings["resume"] = True
         train_sgd(InContextTask(CHAIN, MIXED), model, **settings, progress=False)
-        other = InContextTask(CHAIN, TwoDirichlets(3, (0.5, 4.0), 0.31))
+        other = InContextTask(CHAIN, Mixture(3, 0.5, 4.0, 0.31))
         with pytest.raises(InvalidArgumentError, match=r"must belong to the same run, got task prior share = 0\.3"):
             train_sgd(other, model, **settings, progress=False)
 
-    def test_gradient_agreement(self):
-        task = InContextTask(CausalGraph.chain(4), MIXED)
-        model = ct.ReducedTransformer(np.eye(4), np.eye(3), 0.1)
-        assert ct.gradient_agreement(task, model, 5000, rng=0).largest < SIGMAS
-
 
 def test_identity_tells_priors_apart_that_hide_their_arguments():
-    class Hiding(TwoDirichlets):
+    class Hiding(Mixture):
         def __init__(self, level):
-            super().__init__(3, (level, level), 0.5)
+            super().__init__(3, level, level, 0.5)
 
     one, same, other = (Hiding(level).identity() for level in (0.5, 0.5, 0.6))
     assert one == same != other
