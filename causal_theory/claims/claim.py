@@ -65,10 +65,10 @@ class Claim(Declaration):
             raise InvalidArgumentError(f"source and control must be sentences, got {(self.source, self.control)}")
         if not self.title or not self.statement:
             raise InvalidArgumentError(f"docstring must be a title, an empty line and a statement, got {self.title!r}")
-        check, *others = inspect.signature(self.function).parameters.values() or [None]
-        if check is None:
+        parameters = list(inspect.signature(self.function).parameters.values())
+        if not parameters:
             raise InvalidArgumentError(f"function must take a check first, {self.name!r} takes nothing")
-        if bare := [one.name for one in others if one.default is one.empty]:
+        if bare := [one.name for one in parameters[1:] if one.default is one.empty]:
             raise InvalidArgumentError(f"parameters after check must have a default or a budget, {bare} have none")
 
     def __reduce__(self) -> tuple[Callable[[Path], "Claim"], tuple[Path]]:

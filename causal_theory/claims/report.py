@@ -1,7 +1,7 @@
 """Write ``report.html`` from a record alone: one page with nothing outside itself, and its figures as files."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -89,7 +89,6 @@ def _environment() -> Environment:
         "group_rows": _group_rows,
         "limits": _limits,
         "part_rows": _part_rows,
-        "pairs": _pairs,
     }
     return environment
 
@@ -141,7 +140,3 @@ def _assumptions_met(claim: ClaimRecord) -> str:
 def _limits(claims: Sequence[ClaimRecord]) -> list[tuple[ClaimRecord, Part]]:
     """Return what was measured outside the assumptions, claim by claim."""
     return [(claim, part) for claim in claims if claim.run for part in claim.run.parts if part.verdict == OUTSIDE]
-
-
-def _pairs(found: Mapping[str, object]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} = {value}" for name, value in found.items())
