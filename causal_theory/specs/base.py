@@ -97,10 +97,11 @@ class Spec(Shown):
 
     def __post_init__(self) -> None:
         """Bring every value into its one form."""
-        known = options_of(type(self))
+        spec: Any = type(self)
+        known = options_of(spec)
         for entry in fields(self):
             value = getattr(self, entry.name)
-            if entry.name in known and not (value is None and _takes_none(type(self), entry.name)):
+            if entry.name in known and not (value is None and _takes_none(spec, entry.name)):
                 object.__setattr__(self, entry.name, self.read(entry.name, value))
 
     def __repr__(self) -> str:
