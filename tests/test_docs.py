@@ -230,7 +230,7 @@ MISTAKES = {
         "no line 'causal-theory 99'",
     ),
     "part of a line": (fenced("console", "$ causal-theory --version", "causal-theory"), 2, "no line 'causal-theory'"),
-    "refused value": (fenced("console", "$ causal-theory sample --symbols 1"), 2, "status 1: .*vocab_size must be"),
+    "refused value": (fenced("console", "$ causal-theory sample --symbols 1"), 2, "status 1: .*symbols must be"),
     "refused option": (fenced("console", "$ causal-theory scores --colour red"), 2, r"status 2: [\s\S]*No such option"),
     "unknown claim": (
         fenced("console", "$ python -m verification --claim none"),

@@ -510,6 +510,6 @@ class TestWithoutTorch:
         path = tmp_path / "c.npz"
         done = call("-c", code, "train", "--preset", "paper-standard", "--checkpoint", str(path))
         assert done.returncode == 2
-        assert done.stderr.startswith("error: model must be another one than standard without PyTorch")
+        assert done.stderr.startswith("error: model must be another one than standard without what it needs: PyTorch")
         assert "pip install 'causal-theory[torch]'" in done.stderr
         assert not path.exists()
