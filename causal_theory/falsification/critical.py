@@ -215,7 +215,7 @@ def smallest_margin(
     It belongs to the pair of parent and rival with the lowest upper end if some parent loses beyond its error bar, else
     to the one with the lowest lower end. Its sign is therefore certain exactly if the verdict on the graph is.
     """
-    plan = choose_engine(task, "smallest_margin").scores(epsilon)
+    plan = choose_engine(task, "smallest_margin").scores(check_epsilon(epsilon))
     rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
     if isinstance(rule, Draws):
         own, others = _parent_and_rivals(np.stack([plan.evaluate(one)[0] for one in rule]), task.graph)
