@@ -1,6 +1,8 @@
 """Let notebooks show objects: the modules that know how lie above all others, and are loaded when asked."""
 
-__all__ = ["Drawn", "Shown", "show"]
+from typing import Any
+
+__all__ = ["Shown", "draw", "show"]
 
 
 def show(value: object) -> str:
@@ -10,6 +12,13 @@ def show(value: object) -> str:
     return markup(value)
 
 
+def draw(graph: Any) -> str:
+    """Return what a notebook draws of a graph, SVG."""
+    from causal_theory.notebook import drawing
+
+    return drawing(graph)
+
+
 class Shown:
     """Base of classes that notebooks show; :mod:`causal_theory.notebook` says how."""
 
@@ -17,14 +26,3 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return show(self)
-
-
-class Drawn(Shown):
-    """Base of classes that have a drawing of their own besides."""
-
-    __slots__ = ()
-
-    def _repr_svg_(self) -> str:
-        from causal_theory.notebook import drawing
-
-        return drawing(self)

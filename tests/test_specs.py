@@ -237,7 +237,7 @@ class TestOneReader:
             read_config(tmp_path / "run.toml")
 
     def test_unknown_names(self):
-        with pytest.raises(InvalidArgumentError, match=r"task must be among graph, .*, root_law, got lenght"):
+        with pytest.raises(InvalidArgumentError, match=r"task must be among graph, .*, got lenght"):
             TaskSpec.from_dict({"lenght": 3})
         with pytest.raises(InvalidArgumentError, match=r"settings must be among steps, .*, got lr"):
             TrainingSettings.from_dict({"steps": 1, "batch_size": 1, "learning_rate": 1, "lr": 2})

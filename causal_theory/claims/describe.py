@@ -9,8 +9,8 @@ from tempfile import TemporaryFile
 
 from causal_theory import __version__
 from causal_theory.claims.records import Record
-from causal_theory.claims.runner import available_processors
 from causal_theory.errors import OutputError
+from causal_theory.sweeps.executors import usable_processors
 
 __all__ = ["check_output_folder", "describe_run"]
 
@@ -47,7 +47,7 @@ def describe_run(
         command=command,
         folder=folder,
         versions={"causal_theory": __version__, "python": platform.python_version(), **versions},
-        machine={"system": platform.platform(), "processor": _processor(), "processors": available_processors()},
+        machine={"system": platform.platform(), "processor": _processor(), "processors": usable_processors()},
         commit=_commit(Path(folder)),
         requested=requested,
     )

@@ -17,8 +17,9 @@ from typing import Any
 from causal_theory.claims.check import Check, Listener
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.records import ClaimRecord, Declaration, Findings
+from causal_theory.sweeps.executors import usable_processors
 
-__all__ = ["available_processors", "environment", "run_claim", "run_claims"]
+__all__ = ["environment", "run_claim", "run_claims"]
 
 THREADS = "NUMBA_NUM_THREADS"
 POLL_SECONDS = 0.1
@@ -27,13 +28,6 @@ Step = Callable[[str, str, int, int], None]
 """Called with the name of a claim, what it is doing, how many items are done, and of how many."""
 
 Outcomes = Generator[ClaimRecord, None, None]
-
-
-def available_processors() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> ClaimRecord:
@@ -108,7 +102,7 @@ def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, o
     workers = min(jobs, len(claims))
     others = set(multiprocessing.active_children())
     # Each worker has its share of the processors; numba reads the environment when a worker starts.
-    share = max(1, available_processors() // workers)
+    share = max(1, usable_processors() // workers)
     with environment(THREADS, str(min(share, int(os.environ.get(THREADS) or share)))):
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps,))
         try:

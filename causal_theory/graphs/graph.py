@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.display import Drawn
+from causal_theory.display import Shown, draw
 from causal_theory.errors import GraphError
 from causal_theory.graphs import convert, families
 from causal_theory.graphs.constructors import GraphConstructors
@@ -36,7 +36,7 @@ def _as_positions(values: object, where: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class CausalGraph(GraphConstructors, ForestProperties, Drawn):
+class CausalGraph(GraphConstructors, ForestProperties, Shown):
     """An immutable causal graph over T token positions.
 
     Every position has a tuple of parents, all of them earlier. The last position is normally the *query*: a root
@@ -103,6 +103,9 @@ class CausalGraph(GraphConstructors, ForestProperties, Drawn):
         edges = sum(map(len, self.parents))
         targets = "" if self.target_parents == (self.length - 1,) else f", target_parents={self.target_parents}"
         return f"CausalGraph(length={self.length}, edges={edges}, roots={len(self.roots)}{targets})"
+
+    def _repr_svg_(self) -> str:
+        return draw(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the definition only: what is derived from it is computed again."""

@@ -18,7 +18,7 @@ Measure = Literal["chi2", "kl", "tv", "hellinger"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 """The divergences of a joint law from the product of its marginals."""
 
-_CODES = {"chi2": CHI2, "kl": KL, "tv": TV, "hellinger": HELLINGER}
+CODES = {"chi2": CHI2, "kl": KL, "tv": TV, "hellinger": HELLINGER}
 MAX_JOINT_ENTRIES = 2**29
 
 
@@ -91,7 +91,7 @@ def pairwise_information(
            [0.4096, 0.64  , 1.    , 0.    ],
            [0.    , 0.    , 0.    , 1.    ]])
     """
-    code = _CODES[check_choice("measure", measure, MEASURES)]
+    code = CODES[check_choice("measure", measure, MEASURES)]
     check_memory(f"pairwise_information at length {task.length}", PAIR_BYTES * task.length**2)
     plan = choose_engine(task, "pairwise_information").divergences(code)
     return task.prior.average(plan, draws=draws, rng=rng)

@@ -14,8 +14,9 @@ from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
+from causal_theory.information.pairs import CODES, Measure
 from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
-from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
+from causal_theory.kernels.pairs import CHI2
 from causal_theory.population.lost_symbols import lost_symbols
 from causal_theory.priors.rules import DEFAULT_DRAWS, Plan
 from causal_theory.tasks import InContextTask
@@ -31,14 +32,14 @@ __all__ = [
     "subset_informations",
 ]
 
-SubsetMeasure = Literal["chi2", "kl", "tv", "hellinger", "modified_chi2"]
+SubsetMeasure = Literal[Measure, "modified_chi2"]
 SUBSET_MEASURES: tuple[SubsetMeasure, ...] = get_args(SubsetMeasure)
 """The divergences of pairs, and the modified chi-square."""
 
 MAX_SUBSETS = 100_000
 SHOWN = 8
 
-_CODES = {"chi2": CHI2, "kl": KL, "tv": TV, "hellinger": HELLINGER, "modified_chi2": MODIFIED_CHI2}
+_CODES = {**CODES, "modified_chi2": MODIFIED_CHI2}
 
 Array = NDArray[np.float64]
 

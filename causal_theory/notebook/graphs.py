@@ -7,7 +7,6 @@ that no edge into them is missing.
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import lay_out
@@ -77,14 +76,8 @@ def draw_graph(graph: CausalGraph, *, missed: Collection[Edge] = (), false: Coll
     return Drawing(row.markup(), row.legend(), row.width)
 
 
-@singledispatch
-def drawing(value: object) -> str:
-    """Return the drawing of an object of the package, SVG."""
-    raise NotImplementedError(f"no drawing of {type(value).__name__}")
-
-
-@drawing.register
-def _(graph: CausalGraph) -> str:
+def drawing(graph: CausalGraph) -> str:
+    """Return the drawing of a graph, SVG."""
     return draw_graph(graph).markup
 
 

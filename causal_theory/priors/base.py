@@ -15,7 +15,7 @@ from causal_theory.errors import TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors.laws import distance, plain
+from causal_theory.priors.laws import draw_laws, plain
 from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Plan, Rule
 from causal_theory.priors.verdicts import (
     SYMMETRY,
@@ -27,12 +27,12 @@ from causal_theory.priors.verdicts import (
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_kernels, check_matrix
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix
 
 if TYPE_CHECKING:
     from causal_theory.priors.batches import Batches
 
-__all__ = ["Prior", "draw_laws"]
+__all__ = ["Prior"]
 
 
 class Prior(Shown, ABC):
@@ -378,26 +378,3 @@ class Prior(Shown, ABC):
         InvalidArgumentError
             If ``size`` is not a positive integer or ``rng`` is no seed.
         """
-
-
-def draw_laws(
-    prior: Prior, size: int, in_degrees: Sequence[int], rng: SeedLike = None
-) -> dict[int, NDArray[np.float64]]:
-    """Draw tensors for some numbers of parents, as `Prior.sample_transitions` does, and make sure that they are laws.
-
-    Raises
-    ------
-    TransitionError
-        If a prior of somebody's own draws arrays of another shape, or rows that are no laws within 1e-10.
-    """
-    single = tuple(in_degrees) == (1,)
-    drawn = {1: prior.sample(size, rng)} if single else prior.sample_transitions(size, in_degrees, rng)
-    if prior._draws_laws:
-        return drawn
-    laws, moved = {}, prior.moved
-    for k in in_degrees:
-        shape = (size,) + (prior.vocab_size,) * (k + 1)
-        laws[k] = check_kernels(f"the draws of {type(prior).__name__} for {k} parents", drawn[k], shape)
-        moved = max(moved, distance(drawn[k], laws[k]))
-    vars(prior)["_moved"] = moved
-    return laws

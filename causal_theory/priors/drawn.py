@@ -11,9 +11,9 @@ from typing_extensions import override
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors.base import Prior, draw_laws
+from causal_theory.priors.base import Prior
 from causal_theory.priors.batches import Batches, MatrixBatches, is_single_parent, root_laws
-from causal_theory.priors.laws import renamed
+from causal_theory.priors.laws import draw_laws, renamed
 from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Rule
 from causal_theory.provenance import fingerprint
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory

@@ -1,17 +1,45 @@
-"""Compare and rename transition tensors, and turn what a prior was given into JSON."""
+"""Draw, compare and rename transition tensors, and turn what a prior was given into JSON."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["distance", "plain", "renamed"]
+from causal_theory.validation import SeedLike, check_kernels
+
+if TYPE_CHECKING:
+    from causal_theory.priors.base import Prior
+
+__all__ = ["distance", "draw_laws", "plain", "renamed"]
 
 
 def distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
     """Return the largest distance between what was given and what is used."""
     return float(np.abs(used - np.asarray(given, dtype=np.float64)).max())
+
+
+def draw_laws(
+    prior: "Prior", size: int, in_degrees: Sequence[int], rng: SeedLike = None
+) -> dict[int, NDArray[np.float64]]:
+    """Draw tensors for some numbers of parents, as `Prior.sample_transitions` does, and make sure that they are laws.
+
+    Raises
+    ------
+    TransitionError
+        If a prior of somebody's own draws arrays of another shape, or rows that are no laws within 1e-10.
+    """
+    single = tuple(in_degrees) == (1,)
+    drawn = {1: prior.sample(size, rng)} if single else prior.sample_transitions(size, in_degrees, rng)
+    if prior._draws_laws:
+        return drawn
+    laws, moved = {}, prior.moved
+    for k in in_degrees:
+        shape = (size,) + (prior.vocab_size,) * (k + 1)
+        laws[k] = check_kernels(f"the draws of {type(prior).__name__} for {k} parents", drawn[k], shape)
+        moved = max(moved, distance(drawn[k], laws[k]))
+    vars(prior)["_moved"] = moved
+    return laws
 
 
 def renamed(transitions: NDArray[np.float64], orders: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from causal_theory.chains import stationary_distributions
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors.base import Prior, draw_laws
+from causal_theory.priors.base import Prior
+from causal_theory.priors.laws import draw_laws
 
 __all__ = ["RootLaw", "draw_sequences"]
 

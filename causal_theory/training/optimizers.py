@@ -1,14 +1,15 @@
 """Optimisers on a flat vector of parameters; their state is a dictionary of arrays."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from causal_theory.training.settings import TrainingSettings
+from causal_theory.training.settings import OptimizerName, TrainingSettings
 
-__all__ = ["AdamW", "Optimizer", "Sgd", "make_optimizer"]
+__all__ = ["OPTIMIZERS", "AdamW", "Optimizer", "Sgd", "make_optimizer"]
 
 Array = NDArray[np.float64]
 
@@ -26,9 +27,9 @@ class Optimizer(ABC):
 class Sgd(Optimizer):
     """Plain gradient steps: ``theta -= rate (gradient + weight_decay theta)``."""
 
-    def __init__(self, weight_decay: float) -> None:
+    def __init__(self, size: int, settings: TrainingSettings) -> None:
         self.state = {}
-        self._decay = weight_decay
+        self._decay = settings.weight_decay
 
     @override
     def step(self, parameters: Array, gradient: Array, rate: float, part: slice) -> None:
@@ -67,6 +68,10 @@ class AdamW(Optimizer):
         own -= rate * (mean / (1.0 - beta1**done)) / (root + self._settings.adam_epsilon)
 
 
+OPTIMIZERS: Mapping[OptimizerName, Callable[[int, TrainingSettings], Optimizer]] = {"sgd": Sgd, "adamw": AdamW}
+"""Every name that the settings know."""
+
+
 def make_optimizer(settings: TrainingSettings, size: int) -> Optimizer:
-    """Return the optimiser that the settings name."""
-    return Sgd(settings.weight_decay) if settings.optimizer == "sgd" else AdamW(size, settings)
+    """Return the optimiser that the settings name, for a number of parameters."""
+    return OPTIMIZERS[settings.optimizer](size, settings)

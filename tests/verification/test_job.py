@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from causal_theory.claims import find_claims, job, read_record
 from causal_theory.claims.files import FILE_NAME, schema, write_record
-from causal_theory.claims.runner import available_processors, run_claims
+from causal_theory.claims.runner import run_claims
 from causal_theory.cli import app
+from causal_theory.sweeps.executors import usable_processors
 from tests.helpers import PATIENCE, wait_until
 from tests.verification import made_up
 from tests.verification.made_up import PART, claims_of, write_claim
@@ -292,7 +293,7 @@ def test_processes_share_the_threads(tmp_path, monkeypatch, limit):
     else:
         monkeypatch.setenv("NUMBA_NUM_THREADS", limit)
     _, found = collect(claims_of(tmp_path, made_up.THREADS, made_up.THREADS), jobs=2)
-    share = max(1, available_processors() // 2) if limit is None else 1
+    share = max(1, usable_processors() // 2) if limit is None else 1
     assert [one.run.parts[0].total.largest for one in found] == [share, share]
     assert os.environ.get("NUMBA_NUM_THREADS") == limit
 
