@@ -321,7 +321,7 @@ class TestValues:
             (TaskSpec, {3: 4}, "task must be a mapping from names to values, got {3: 4}"),
             (TrainingSettings, None, "settings must be a mapping from names to values, got None"),
             (TrainingSettings, STEPS | {"steps": None}, "steps must be an integer of at least 1, got None"),
-            (TrainingSettings, STEPS | {"optimizer": None}, "optimizer must be one of 'sgd', 'adamw', got None"),
+            (TrainingSettings, STEPS | {"optimizer": None}, "optimizer must be one of 'sgd', .*got None"),
             (TrainingSettings, STEPS | {"learning_rate": True}, "learning_rate must be a finite number greater than 0"),
         ],
     )
