@@ -1,4 +1,4 @@
-"""Which pairs of positions of a forest share one joint law, and what is needed to evaluate it."""
+"""Classes of pairs of positions of a forest that share one joint law, and the numbers that it needs."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

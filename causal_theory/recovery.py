@@ -100,7 +100,7 @@ def recover_graph(scores: Estimate | ArrayLike, threshold: float | None = None) 
 
 
 class EdgeCounts(NamedTuple):
-    """How many edges are predicted and true, are predicted, and are in the graph."""
+    """Numbers of edges: predicted and true, predicted, in the graph."""
 
     correct: int
     predicted: int

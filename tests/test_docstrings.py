@@ -1,6 +1,7 @@
 """Every public module, class, function, method and property says what it is, kernels included."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,22 @@ def _helper(): ...
         "module.behind_a_condition",
         "module.caught",
     ]
+
+
+INDIRECT = re.compile(r"(How|What|When|Where|Which|Who|Whose|Why)\b")
+
+
+def indirect(tree: ast.Module) -> list[str]:
+    """First lines of docstrings that are an indirect question, those of private names included."""
+    documented = (node for node in ast.walk(tree) if isinstance(node, Documented))
+    return [text.splitlines()[0] for node in documented if INDIRECT.match(text := ast.get_docstring(node) or "")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_docstrings_say_what_a_thing_is(path):
+    assert indirect(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+def test_indirect_questions_are_seen():
+    source = '"""What it does."""\ndef f():\n    "How far."\ndef g():\n    "Whatever is given."\n'
+    assert indirect(ast.parse(source)) == ["What it does.", "How far."]

@@ -1,4 +1,4 @@
-"""What a claim's function is given: its own randomness, progress, and the verbs that record numbers."""
+"""The first argument of a claim's function: its own randomness, progress, and the verbs that record numbers."""
 
 import hashlib
 import re

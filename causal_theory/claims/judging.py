@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Requirement:
-    """Where numbers should lie, between ends of which None is open, and what their errors are.
+    """The interval in which numbers should lie, between ends of which None is open, and what their errors are.
 
     The verb ``"positive"`` asks that numbers lie inside by more than is allowed, ``tolerance + bars * error``,
     ``"measure"`` asks nothing, all others ask that they lie outside by no more than is allowed.

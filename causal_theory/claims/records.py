@@ -204,7 +204,7 @@ class Assumption(_Strict):
 
 @dataclass(frozen=True)
 class Findings(_Strict):
-    """What a check, or its control, recorded, in the order in which it did."""
+    """The numbers that a check, or its control, recorded, in the order in which it did."""
 
     parts: tuple[Part, ...] = ()
     tables: tuple[Table, ...] = ()
@@ -237,7 +237,7 @@ class Findings(_Strict):
 
 @dataclass(frozen=True)
 class Declaration(_Strict):
-    """What a claim says before it is checked.
+    """The words of a claim, before it is checked.
 
     ``name`` is that of the function and its file, ``number`` the place in the report. Title and statement are Markdown
     with mathematics between dollar signs. ``control`` says what is made wrong in the control, which must fail in the

@@ -1,4 +1,4 @@
-"""What ``causal-theory dynamics`` says about a run: tables, CSV, arrays, JSON and the figure."""
+"""The report of ``causal-theory dynamics`` on a run: tables, CSV, arrays, JSON and the figure."""
 
 import math
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Where results go: the terminal, JSON on standard output, and files that appear whole or not at all."""
+"""The outputs of commands: the terminal, JSON on standard output, and files that appear whole or not at all."""
 
 import csv as csv_format
 import io

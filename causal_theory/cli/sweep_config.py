@@ -22,7 +22,7 @@ STORE_SUFFIX = ".sqlite"
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """What a file says.
+    """The contents of a file.
 
     Attributes
     ----------

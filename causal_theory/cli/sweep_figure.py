@@ -30,7 +30,7 @@ REPEAT = "repeat"
 
 @dataclass(frozen=True, repr=False)
 class FigureChoice(Spec):
-    """What a figure shows; ``None`` where nothing was chosen.
+    """The choice of what a figure shows; ``None`` where nothing was chosen.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Seed of a random graph, t
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where the state of runs is kept, and whether they go on from there."""
+    """The files that keep the state of runs, and whether the runs go on from there."""
 
     checkpoint: Annotated[
         Path | None,

@@ -56,7 +56,7 @@ class TrainReport:
 
     @property
     def changed(self) -> dict[str, tuple[Any, Any]]:
-        """What differs from a preset and has an effect on training: values here and there."""
+        """Settings that differ from a preset and have an effect on training: values here and there."""
         if self.plan.preset is None:
             return {}
         own, published = (
@@ -160,7 +160,7 @@ class TrainReport:
 
     @property
     def figure(self) -> TrainFigure:
-        """What is drawn of them; margins where positions have one parent at most."""
+        """The figure of the runs; with margins where positions have one parent at most."""
         margins = pool(self.outcomes) if self._slots == 1 else None
         return TrainFigure([outcome.run for outcome in self.outcomes], self._shown, margins)
 

@@ -21,7 +21,7 @@ __all__ = ["Generalisation", "generalisation"]
 
 @dataclass(frozen=True, eq=False)
 class Generalisation(Shown):
-    """How a model does on a task.
+    """The loss of a model on a task beside its floor, and the errors of its predictions.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How the best loss of stage 2 falls with the length of the sequence."""
+"""Learning curves: the best loss of stage 2 against the length of the sequence."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +75,7 @@ class LearningCurve(Shown):
 
     @property
     def at_end(self) -> NDArray[np.bool_]:
-        """Where the best multiple is an end of the range, 0 or 40, so that the best loss may lie beyond."""
+        """Lengths at which the best multiple is an end of the range, 0 or 40, so that the best loss may lie beyond."""
         return np.array([_at_end(multiple) for multiple in self.multiples.tolist()])
 
     @property

@@ -139,7 +139,7 @@ class Stage2Run(Shown):
 
     @property
     def ending(self) -> str:
-        """How the run ended, and after how many steps, in words."""
+        """The end of the run and the number of its steps, in words."""
         if self.status == "diverged":
             return f"diverged at step {self.diverged_at}"
         return f"{self.status} after {count(max(len(self.losses) - 1, 0), 'step')}"

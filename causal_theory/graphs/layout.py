@@ -40,7 +40,7 @@ class GraphLayout:
 
     @property
     def left_out(self) -> int:
-        """How many positions are not drawn."""
+        """The number of positions that are not drawn."""
         return len(self.kinds) - len(self.positions)
 
     def of(self, kind: Kind) -> list[int]:

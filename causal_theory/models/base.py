@@ -126,7 +126,7 @@ class TrainableModel(Shown, ABC):
 
     @property
     def loss_offset(self) -> float:
-        r"""How far the loss lies below that of the normalised prediction, in nats; 0 where predictions sum to one.
+        r"""The distance of the loss below that of the normalised prediction, in nats; 0 where predictions sum to one.
 
         .. math:: \log \sum_b p_b
 
@@ -238,7 +238,7 @@ class TrainableModel(Shown, ABC):
 
     @property
     def options(self) -> dict[str, object]:
-        """What ``describe`` says but the kind, as it was given."""
+        """All that ``describe`` says but the kind, as it was given."""
         return {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.describe().items()

@@ -1,4 +1,4 @@
-"""What figures of curves against the step share: horizontal lines with names, markers, notes and marks."""
+"""Shared parts of figures of curves against the step: horizontal lines with names, markers, notes and marks."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the edge scores predict beside what was learned."""
+"""Margins of the edge scores beside the attention that was learned."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 
 
 class Verdict(NamedTuple):
-    """What is said of some positions, and how they are drawn."""
+    """A verdict on some positions, and the style in which they are drawn."""
 
     label: str
     rows: Mask

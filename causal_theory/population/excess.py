@@ -1,4 +1,4 @@
-"""What the model with local attention loses against the entropy floor."""
+"""The loss of the model with local attention above the entropy floor."""
 
 import numpy as np
 from numpy.typing import ArrayLike

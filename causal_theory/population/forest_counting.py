@@ -1,4 +1,4 @@
-"""What simple predictors lose on a forest with an independent query, at one transition matrix."""
+"""The losses of simple predictors on a forest with an independent query, at one transition matrix."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""How far predictions are from the true law of the next token, sequence by sequence."""
+"""Distances of predictions from the true law of the next token, sequence by sequence."""
 
 from dataclasses import dataclass, replace
 

@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Workers:
-    """Who does the work.
+    """An executor, or the threads of this process, and the limits of its use.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ LOCAL = Workers()
 
 @dataclass(frozen=True, eq=False)
 class WorkItem:
-    """What one worker needs: a task of one matrix, some lanes, some rows.
+    """An item of work, all that one worker needs: a task of one matrix, some lanes, some rows.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ __all__ = ["Option", "Spec", "option_type", "options_of", "own_options"]
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of a field besides its name, type and default.
+    """The description of a field, besides its name, type and default.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class SweepTable(Shown):
 
     @property
     def notes(self) -> str:
-        """What somebody who reads the numbers should know: failed units, several versions of the code."""
+        """Remarks for readers of the numbers: failed units, several versions of the code."""
         failed = f", {len(self.failures)} units failed" if self.failures else ""
         return failed + (f", {len(self.versions)} versions of the code" if len(self.versions) > 1 else "")
 

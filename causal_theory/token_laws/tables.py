@@ -26,7 +26,7 @@ ROOT, QUERY, FIRST_KERNEL_ROW = 0, 1, 2
 
 @dataclass(frozen=True)
 class RowLayout:
-    """Where the rows of each transition tensor stand.
+    """The places of the rows of each transition tensor.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What simple predictors lose on given sequences, so that a model can be compared with them on the same sample."""
+"""The losses of simple predictors on given sequences, so that a model can be compared with them on the same sample."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What a training run is, in terms of JSON: two runs with the same record take the same steps."""
+"""The record of a training run in terms of JSON: two runs with the same record take the same steps."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

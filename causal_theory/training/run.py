@@ -182,12 +182,12 @@ class TrainingRun(Shown):
 
     @property
     def matched_heads(self) -> NDArray[np.int64]:
-        """Which head is matched to each parent, shape (k,), by largest mean attention; -1 when none is left."""
+        """The head matched to each parent, shape (k,), by largest mean attention; -1 when none is left."""
         return match_heads(self.attention_on_slots)
 
     @property
     def matched_names(self) -> list[str]:
-        """Which head that is, in words."""
+        """The matched head, in words."""
         return [f"head {head + 1}" if head >= 0 else "no head left" for head in self.matched_heads.tolist()]
 
     @property
@@ -214,7 +214,7 @@ class TrainingRun(Shown):
 
     @property
     def ending(self) -> str:
-        """How the run ended, and after how many steps, in words."""
+        """The end of the run and the number of its steps, in words."""
         if self.status == "diverged":
             return f"diverged at step {self.diverged_at}"
         return f"{self.status} after {count(int(self.snapshot_steps[-1]) if len(self.snapshot_steps) else 0, 'step')}"

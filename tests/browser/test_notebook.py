@@ -1,4 +1,4 @@
-"""What notebooks show, in a browser: every object on one page, light and dark, on a screen and on a phone."""
+"""Displays of notebooks in a browser: every object on one page, light and dark, on a screen and on a phone."""
 
 import pytest
 

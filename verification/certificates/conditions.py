@@ -1,4 +1,4 @@
-"""What the theorem asks of an instance, decided in rational arithmetic with the constant gamma of the claims."""
+"""Conditions of the theorem on an instance, decided in rational arithmetic with the constant gamma of the claims."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

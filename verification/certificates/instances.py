@@ -13,7 +13,7 @@ Rows = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True)
 class Instance:
-    """What is certified, under a name that says the family, S, T and the matrix."""
+    """A task to certify, under a name that says the family, S, T and the matrix."""
 
     name: str
     family: str

@@ -47,7 +47,7 @@ class Entry:
 
     @property
     def witness(self) -> str:
-        """What decides about the violated conditions."""
+        """The number that decides about the violated conditions."""
         return "; ".join(check.witness for check in _conditions(self.certificate) if check.name in self.violates)
 
 

@@ -75,7 +75,7 @@ class Fall:
 
     @property
     def price(self) -> Array:
-        """What counting ``S^k`` rows costs to leading order."""
+        """The price of counting ``S^k`` rows, to leading order."""
         children = np.array(self.lengths, dtype=np.float64) - self.parents
         return float(self.size**self.parents * (self.size - 1)) / (2.0 * children)
 

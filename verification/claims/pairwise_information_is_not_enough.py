@@ -151,7 +151,7 @@ class Draws:
 
     @property
     def count(self) -> int:
-        """How many kernels have the parents as their two most informative positions."""
+        """The number of kernels that have the parents as their two most informative positions."""
         top = np.sort(np.argsort(-self.informations, axis=1, kind="stable")[:, :2], axis=1)
         return int((top == PARENTS).all(axis=1).sum())
 

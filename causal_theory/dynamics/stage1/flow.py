@@ -29,7 +29,7 @@ MOST_STEPS = 4000
 
 @dataclass(frozen=True, eq=False)
 class FlowTimes(Shown):
-    r"""When the rows of the flow :math:`\dot\theta_i = (\mathrm{diag}(a_i) - a_i a_i^T) G_i` are at their marks.
+    r"""Times at which rows reach marks under the flow :math:`\dot\theta_i = (\mathrm{diag}(a_i) - a_i a_i^T) G_i`.
 
     Attributes
     ----------

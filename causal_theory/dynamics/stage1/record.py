@@ -1,4 +1,4 @@
-"""What stage 1 leaves behind: progress of every row at some steps, and when rows reached their marks."""
+"""The course of stage 1: progress of every row at some steps, and the steps at which rows reached their marks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Stage1Run(Shown):
 
     @property
     def ending(self) -> str:
-        """How the run ended, and after how many steps, in words."""
+        """The end of the run and the number of its steps, in words."""
         if self.status == "diverged":
             return f"diverged at step {self.diverged_at}"
         return f"{self.status} after {count(int(self.steps[-1]) if len(self.steps) else 0, 'step')}"

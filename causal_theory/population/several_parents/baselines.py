@@ -1,4 +1,4 @@
-"""What simple predictors lose on tasks with several parents."""
+"""The losses of simple predictors on tasks with several parents."""
 
 from collections.abc import Mapping
 

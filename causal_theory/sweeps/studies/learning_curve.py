@@ -1,4 +1,4 @@
-"""What stage 2 can reach: the loss of every multiple of the identity, beside the entropy floor."""
+"""The reach of stage 2: the loss of every multiple of the identity, beside the entropy floor."""
 
 import numpy as np
 
