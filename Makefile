@@ -53,7 +53,7 @@ docs: $(READY) ## the documentation, docs/_build/html/index.html
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto docs docs/_build/html
 
 bench: $(READY) ## time and memory of the exact engines
-	OMP_PROC_BIND=true $(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks
 
 coverage: $(READY) ## coverage by the tests of the package, kernels run as plain Python
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=tiny $(BIN)/python -m pytest tests --ignore=tests/verification \

@@ -3,7 +3,6 @@
 __all__ = [
     "CausalTheoryError",
     "FileFormatError",
-    "ForkedProcessError",
     "GraphError",
     "InvalidArgumentError",
     "OutputError",
@@ -36,10 +35,6 @@ class TaskError(InvalidArgumentError):
 
 class TooLargeError(InvalidArgumentError):
     """The exact computation would exceed the stated size limit."""
-
-
-class ForkedProcessError(CausalTheoryError, RuntimeError):
-    """A kernel that uses threads was called in a forked process, which does not have the threads of its parent."""
 
 
 class FileFormatError(InvalidArgumentError):

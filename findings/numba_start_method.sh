@@ -6,8 +6,9 @@
 # What happens (numba 0.68.1, Python 3.11 on Linux): launching numba's threads asks for the default start method,
 # which thereby is chosen for good. A later set_start_method raises "RuntimeError: context has already been set".
 #
-# Why our users care: after training in a process, forked workers cannot run kernels on GNU OpenMP, so that they are
-# told to spawn. They must do it with multiprocessing.get_context("spawn"), not with set_start_method.
+# Why our users care: forked workers cannot run parallel functions of numba on GNU OpenMP, so that programs that have
+# some of their own must spawn, with multiprocessing.get_context("spawn"), not with set_start_method. Kernels of this
+# project do not use numba's threads any more, partly for this.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -103,7 +103,7 @@ for parents in ([-1, 0, 1, 1, -1, 4], [-1, 0, 0, 2]):
 """
 
 BUGS = {
-    "a wrong sign": ("population/scores.py", "pairs + (means - expected)", "pairs + (means + expected)"),
+    "a wrong sign": ("population/transform.py", "pairs + (means - expected)", "pairs + (means + expected)"),
     "a swapped index": (
         "kernels/pair_sums.py",
         "column[a, lane] = pi[a, symbols[lane]]",

@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, edge_scores
 from causal_theory.dynamics import Stage1, convergence_times, run_stage1
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.kernels.threads import thread_limit
 from causal_theory.models import causal_softmax
 
 from .helpers import assert_close
@@ -136,21 +137,16 @@ def test_roots_without_a_winner_stay():
 
 @pytest.mark.compiled
 def test_threads_do_not_change_a_bit():
-    import numba
 
     task = InContextTask(CausalGraph.random_forest(60, 0.4, 1), OrbitPrior(MATRIX))
     scores = edge_scores(task, epsilon=0.01)
     settings = Stage1(steps=300, learning_rate=1e4, records=5)
     results = []
-    before = numba.get_num_threads()
-    try:
-        for threads in (1, before):
-            numba.set_num_threads(threads)
+    for threads in (1, None):
+        with thread_limit(threads):
             times = convergence_times(scores, task.graph)
             run = run_stage1(task, settings, epsilon=0.01)
             results.append((times.children, times.roots, run.A1, run.attention_on_parents, run.root_deviation))
-    finally:
-        numba.set_num_threads(before)
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
 

@@ -26,6 +26,7 @@ from causal_theory import (
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.graphs.frontier import find_frontier
 from causal_theory.information import MEASURES, SUBSET_MEASURES
+from causal_theory.information.pairs import CODES
 from causal_theory.population import any_graph_pairs as any_graph_module
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.population.several_parents.construction import construction_loss, row_windows

@@ -23,7 +23,8 @@ from causal_theory import (
     population_loss,
     subset_informations,
 )
-from causal_theory.information import pairs as information_module
+from causal_theory.kernels import pairs
+from causal_theory.kernels.threads import thread_limit
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 
 pytestmark = [
@@ -103,19 +104,11 @@ CASES = {
 }
 
 
-@pytest.fixture
-def threads():
-    before = numba.get_num_threads()
-    yield numba.set_num_threads
-    numba.set_num_threads(before)
-
-
 @pytest.mark.parametrize("name", list(CASES))
-def test_one_thread_and_two(name, threads, monkeypatch):
-    monkeypatch.setattr(information_module, "PARALLEL_WORK", 0)
-    threads(1)
-    one = CASES[name]()
-    threads(2)
+def test_one_thread_and_two(name, monkeypatch):
+    monkeypatch.setattr(pairs, "LEAST_WORK", 0)
+    with thread_limit(1):
+        one = CASES[name]()
     for _ in range(3):
         two = CASES[name]()
         assert len(one) == len(two) > 0
@@ -170,7 +163,7 @@ def risky_functions(source):
         if not isinstance(function, ast.FunctionDef):
             continue
         decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
-        if not decorators & {"jit", "jit_inline", "jit_parallel"}:
+        if not decorators & {"jit", "jit_inline"}:
             continue
         for loop in ast.walk(function):
             if not isinstance(loop, ast.For | ast.While):

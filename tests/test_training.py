@@ -20,6 +20,7 @@ from causal_theory import (
     unigram_loss,
 )
 from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError
+from causal_theory.kernels.threads import thread_limit
 from causal_theory.training import TrainingSettings
 from causal_theory.training.baselines import sample_baselines
 from causal_theory.training.sampler import BatchSampler, draw_keys
@@ -108,21 +109,15 @@ class TestSteps:
         assert (first.model.A1 != run.model.A1).any()
 
     def test_threads_do_not_change_a_bit(self, task):
-        import numba
-
-        before = numba.get_num_threads()
         results = []
-        try:
-            for threads in (1, before):
-                numba.set_num_threads(threads)
+        for threads in (1, None):
+            with thread_limit(threads):
                 for model in (
                     DisentangledTransformer(6, 3, (2, 1)),
                     ReducedTransformer(np.zeros((6, 6)), np.eye(3), 0.1),
                 ):
                     run = train_sgd(task, model, steps=4, batch_size=700, learning_rate=1.0, rng=0)
                     results.append((run.model.parameters, run.losses, run.test_losses, run.attention))
-        finally:
-            numba.set_num_threads(before)
         half = len(results) // 2
         for one, two in zip(results[:half], results[half:], strict=True):
             for a, b in zip(one, two, strict=True):

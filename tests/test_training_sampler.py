@@ -16,6 +16,7 @@ from causal_theory.kernels.streams import (
     open_stream,
     uniform,
 )
+from causal_theory.kernels.threads import thread_limit
 from causal_theory.priors.batches import _integer_inverse
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.training.sampler import BatchSampler
@@ -152,18 +153,12 @@ class TestSampler:
 
     @pytest.mark.parametrize("prior", [DirichletPrior(3, 0.1), OrbitPrior(MATRIX)], ids=repr)
     def test_the_seed_decides_and_threads_do_not(self, prior):
-        import numba
-
         task = InContextTask(CausalGraph.chain(12), prior)
-        before = numba.get_num_threads()
         results = []
-        try:
-            for threads in (1, before):
-                numba.set_num_threads(threads)
+        for threads in (1, None):
+            with thread_limit(threads):
                 tokens, targets = BatchSampler(task, 1000, KEYS).draw(5000)
                 results.append((tokens.copy(), targets.copy()))
-        finally:
-            numba.set_num_threads(before)
         for one, two in zip(*results, strict=True):
             np.testing.assert_array_equal(one, two)
         other, _ = BatchSampler(task, 1000, KEYS).draw(6000)

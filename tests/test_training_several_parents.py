@@ -22,6 +22,7 @@ from causal_theory import (
     unigram_loss,
 )
 from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError
+from causal_theory.kernels.threads import thread_limit
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.training import find_preset, match_heads, parent_attention, slot_attention, train_with_settings
 from causal_theory.training.baselines import baseline_name, sample_baselines, short_baseline_name
@@ -171,18 +172,12 @@ class TestSampler:
 
     @pytest.mark.parametrize("prior", [DirichletPrior(2, 0.1), OrbitPrior(KERNELS), PointPrior(KERNELS)], ids=repr)
     def test_neither_batch_size_nor_threads_matter(self, prior):
-        import numba
-
         task = InContextTask(CausalGraph.binary_tree_and_previous(12), prior)
-        before = numba.get_num_threads()
         results = []
-        try:
-            for threads in (1, before):
-                numba.set_num_threads(threads)
+        for threads in (1, None):
+            with thread_limit(threads):
                 tokens, targets = BatchSampler(task, 1000, KEYS).draw(5000)
                 results.append((tokens.copy(), targets.copy()))
-        finally:
-            numba.set_num_threads(before)
         for one, two in zip(*results, strict=True):
             np.testing.assert_array_equal(one, two)
         for whole, part in zip(results[0], BatchSampler(task, 77, KEYS).draw(5300), strict=True):

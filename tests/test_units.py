@@ -25,6 +25,7 @@ from causal_theory import (
     edge_scores_on,
 )
 from causal_theory.errors import InvalidArgumentError, OutputError
+from causal_theory.kernels.threads import thread_limit
 from causal_theory.population import array_files
 from causal_theory.population import lanes as lanes_module
 from causal_theory.population import transform as transform_module
@@ -220,15 +221,11 @@ class TestSameToTheLastBit:
 
     @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="this machine gives numba a single thread")
     def test_number_of_local_threads(self):
-        before = numba.get_num_threads()
-        try:
-            found = []
-            for threads in (1, 2):
-                numba.set_num_threads(threads)
+        found = []
+        for threads in (1, 2):
+            with thread_limit(threads):
                 found.append(edge_scores(point_task("chain", 200, 5), epsilon=0.01))
-            same(*found)
-        finally:
-            numba.set_num_threads(before)
+        same(*found)
 
     @pytest.mark.compiled
     @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="threads are not bound here")
@@ -244,7 +241,6 @@ class TestSameToTheLastBit:
             "        x[i] += 1.0\n"
             "before = os.sched_getaffinity(0)\n"
             "start(np.zeros(1000))\n"
-            "numba.set_num_threads(2)\n"
             "found = list(in_order(lambda _: os.sched_getaffinity(0), range(4), Workers(None, 8)))\n"
             "print(all(one == before for one in found), os.sched_getaffinity(0) == before)\n"
         )

@@ -9,26 +9,24 @@ vector lanes for arrays that lie far apart in memory and one for all others, and
 thread. Sums would differ in the last bit from thread to thread. Such loops are split in two, or compiled with
 ``jit_strict``; a test looks for them.
 
-Idle threads spin for some ten microseconds before they sleep. A thread that sleeps at once is woken too late for the
-next call of a training loop, and often on the core of its waker: 6 ms a step instead of 3.5. One that spins for long
-holds a core that another process needs: on a busy machine calls were measured to take ten times as long.
-``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY`` in the environment take precedence.
+All kernels are sequential: work is shared out by `threads`. numba's own parallel loops are not used. They multiply the
+code, and with numba 0.68.1 a process that compiles one computes other last bits than those that load it.
 
-What is compiled is kept in files of our own (`cache`), and kernels with threads run when and where they can (`turns`).
+What is compiled is kept in files of our own (`cache`).
 """
 
 import os
-
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
+import threading
 from functools import partial
 
-from numba import config, njit, prange
+from numba import config, njit
+
+try:
+    from numba.core.compiler_lock import global_compiler_lock as _compiling
+except ImportError:  # a later numba
+    _compiling = threading.RLock()
 
 from causal_theory.kernels.cache import keep_on_disk
-from causal_theory.kernels.threads import get_num_threads
-from causal_theory.kernels.turns import taking_turns
 
 _FLOATING_POINT = {"contract", "reassoc"}
 
@@ -48,11 +46,10 @@ jit_strict = partial(_compiled, fastmath={"contract"})
 jit_inline = partial(_compiled, fastmath=_FLOATING_POINT, inline="always")
 """Compile a small helper that is pasted into its callers."""
 
+if hasattr(os, "register_at_fork"):
+    # A kernel that another thread compiles would leave its lock locked in the new process.
+    os.register_at_fork(
+        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+    )
 
-def jit_parallel(function):
-    """Compile a kernel whose ``prange`` loops run on all threads. It is for callers in Python, not for kernels."""
-    kernel = _compiled(function, fastmath=_FLOATING_POINT, parallel=True)
-    return kernel if config.DISABLE_JIT else taking_turns(kernel)
-
-
-__all__ = ["get_num_threads", "jit", "jit_inline", "jit_parallel", "jit_strict", "prange"]
+__all__ = ["jit", "jit_inline", "jit_strict"]

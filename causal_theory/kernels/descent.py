@@ -4,8 +4,13 @@ Row ``i`` follows ``A1_i += rate (diag(a_i) - a_i a_i^T) G_i`` with ``a_i = soft
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @jit
@@ -81,8 +86,19 @@ def balanced_pairs(rows: np.ndarray) -> np.ndarray:
     return pairs
 
 
-@jit_parallel
-def advance(matrix, scores, parents, pairs, rate, start, stride, marks, progress, hits, broken):
+def advance(
+    matrix: Array,
+    scores: Array,
+    parents: Integers,
+    pairs: Integers,
+    rate: float,
+    start: int,
+    stride: int,
+    marks: tuple[float, float],
+    progress: Array,
+    hits: Integers,
+    broken: Integers,
+) -> None:
     """Advance the chosen rows in place, by ``stride`` steps for every row of ``progress``.
 
     Parameters
@@ -102,7 +118,26 @@ def advance(matrix, scores, parents, pairs, rate, start, stride, marks, progress
     hits, broken : (T,) int64, in place
         First step at the mark, and first step that is not finite; -1 before.
     """
-    for unit in prange(pairs.shape[0]):
+    run_shared(
+        _advance_pairs,
+        len(pairs),
+        matrix,
+        scores,
+        parents,
+        pairs,
+        rate,
+        start,
+        stride,
+        marks,
+        progress,
+        hits,
+        broken,
+    )
+
+
+@jit
+def _advance_pairs(first, last, matrix, scores, parents, pairs, rate, start, stride, marks, progress, hits, broken):
+    for unit in range(first, last):
         for k in range(2):
             i = pairs[unit, k]
             if i >= 0:

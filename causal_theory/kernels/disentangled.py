@@ -14,10 +14,15 @@ sequences in a fixed order, whatever the number of threads.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit
 from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
 from causal_theory.kernels.messages import apply_rows
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 GROUPS = 2
 """Groups of lanes to a partial sum."""
@@ -507,43 +512,52 @@ def _run_part(tokens, targets, theta, columns, heads, work, with_gradient, losse
         )
 
 
-@jit_parallel
-def run_batch(tokens, targets, theta, columns, heads, workers, with_gradient, with_predictions, with_attention):
+def run_batch(
+    tokens: Integers,
+    targets: Array,
+    theta: Array,
+    columns: Array,
+    heads: Integers,
+    *,
+    gradient: bool = False,
+    predictions: bool = False,
+    attention: bool = False,
+) -> tuple[Array, Array, Array, Array]:
     """Losses (n,), predictions (n, S), summed inner attention (heads, T, T) and summed gradient (P,) of a batch.
 
-    What is not wanted comes back empty. ``columns`` are the parameters from `transpose_layers`. Each of the ``workers``
-    takes a share of the partial sums, which are added in order: their number does not matter.
+    What is not wanted comes back empty. ``columns`` are the parameters from `transpose_layers`.
     """
     count, length = tokens.shape
-    size = targets.shape[1]
-    block = GROUPS * LANES
-    parts = (count + block - 1) // block
+    parts = -(-count // (GROUPS * LANES))
     losses = np.empty(count)
-    predictions = np.empty((count if with_predictions else 0, size))
-    inner = heads[:-1].sum()
-    partial_attention = np.zeros((parts, inner if with_attention else 0, length, length))
-    partial = np.zeros((parts, theta.shape[0] if with_gradient else 0))
-    # A workspace to each worker: what is in it never outlives a group.
-    work = np.empty((workers, _workspace(heads, length, size)))
-    for worker in prange(workers):
-        for part in range(worker * parts // workers, (worker + 1) * parts // workers):
-            low, high = part * block, min(count, (part + 1) * block)
-            _run_part(
-                tokens[low:high],
-                targets[low:high],
-                theta,
-                columns,
-                heads,
-                work[worker],
-                with_gradient,
-                losses[low:high],
-                predictions[low:high] if with_predictions else predictions,
-                partial_attention[part],
-                partial[part],
-            )
-    gradient = np.zeros(partial.shape[1])
-    attended = np.zeros(partial_attention.shape[1:])
-    for part in range(parts):
-        gradient += partial[part]
-        attended += partial_attention[part]
-    return losses, predictions, attended, gradient
+    predicted = np.empty((count if predictions else 0, targets.shape[1]))
+    attended = np.zeros((parts, heads[:-1].sum() if attention else 0, length, length))
+    slopes = np.zeros((parts, len(theta) if gradient else 0))
+    run_shared(_run_parts, parts, tokens, targets, theta, columns, heads, gradient, losses, predicted, attended, slopes)
+    return losses, predicted, attended.sum(axis=0), slopes.sum(axis=0)
+
+
+@jit
+def _run_parts(
+    start, stop, tokens, targets, theta, columns, heads, with_gradient, losses, predictions, attended, gradient
+):
+    """Losses and predictions, and the partial sums ``start .. stop``."""
+    count, length = tokens.shape
+    block = GROUPS * LANES
+    # What is in the workspace never outlives a group.
+    work = np.empty(_workspace(heads, length, targets.shape[1]))
+    for part in range(start, stop):
+        low, high = part * block, min(count, (part + 1) * block)
+        _run_part(
+            tokens[low:high],
+            targets[low:high],
+            theta,
+            columns,
+            heads,
+            work,
+            with_gradient,
+            losses[low:high],
+            predictions[low:high] if predictions.shape[0] else predictions,
+            attended[part],
+            gradient[part],
+        )

@@ -11,8 +11,13 @@ a time, so roundoff grows with ``T``, not with ``S^T``.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit_inline, jit_parallel, jit_strict, prange
+from causal_theory.kernels._jit import jit, jit_inline, jit_strict
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @jit_inline
@@ -122,18 +127,48 @@ def _walk(parents, pi, root_law, factors, query, epsilon, prefix, prefix_length,
     return loss
 
 
-@jit_parallel
-def walk_blocks(parents, pi, root_law, factors, epsilon, prefix_length, first, count, with_gradient):
+def walk_blocks(
+    parents: Integers,
+    pi: Array,
+    root_law: Array,
+    factors: Array,
+    epsilon: float,
+    prefix_length: int,
+    first: int,
+    count: int,
+    with_gradient: bool,
+) -> tuple[Array, Array]:
     """Sum over the blocks ``first .. first + count``: a block is a query symbol and the first tokens.
 
     ``factors[q, d, a, i] = exp(attention[i, d] (A2[a, q] - max_a A2[a, q]))`` lets no weight overflow and needs no
     further exponential. Returns the losses (count,) and the attributed derivatives (count, T, S, T), see ``_walk``.
     """
-    size = pi.shape[0]
-    length = parents.shape[0] + 1
+    size, length = len(pi), len(parents) + 1
     losses = np.zeros(count)
     hists = np.zeros((count, length, size, length))
-    for item in prange(count):
+    run_shared(
+        _walk_range,
+        count,
+        parents,
+        pi,
+        root_law,
+        factors,
+        epsilon,
+        prefix_length,
+        first,
+        with_gradient,
+        losses,
+        hists,
+    )
+    return losses, hists
+
+
+@jit
+def _walk_range(
+    start, stop, parents, pi, root_law, factors, epsilon, prefix_length, first, with_gradient, losses, hists
+):
+    size = pi.shape[0]
+    for item in range(start, stop):
         code = first + item
         query = code % size
         code //= size
@@ -144,4 +179,3 @@ def walk_blocks(parents, pi, root_law, factors, epsilon, prefix_length, first, c
         losses[item] = _walk(
             parents, pi, root_law, factors[query], query, epsilon, prefix, prefix_length, with_gradient, hists[item]
         )
-    return losses, hists

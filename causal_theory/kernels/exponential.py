@@ -9,10 +9,18 @@ its derivatives by ``log omega`` need one downward pass more. ``b = -1`` marks l
 Lanes are the innermost index; ``below``, ``message`` and ``above`` are as in ``kernels.messages``.
 """
 
-import numpy as np
+from typing import Any
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.kernels._jit import jit
 from causal_theory.kernels.messages import TINY, apply_rows
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Tables = tuple[NDArray[Any], ...]
 
 
 @jit
@@ -159,8 +167,9 @@ def _block(parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slo
             slopes[a, lane] *= masses[lane]
 
 
-@jit_parallel
-def laplace_transforms(parents, pi, root_law, omega, root_omega, lanes, with_slopes):
+def laplace_transforms(
+    parents: Integers, pi: Array, root_law: Array, omega: Array, root_omega: Array, lanes: Tables, with_slopes: bool
+) -> tuple[Array, Array]:
     """``E exp(-t X)`` and ``E[exp(-t X) dX / d log omega_a]`` for every lane.
 
     Parameters
@@ -183,13 +192,31 @@ def laplace_transforms(parents, pi, root_law, omega, root_omega, lanes, with_slo
         The last row is the derivative by ``log root_omega``. Every block is independent of all others.
     """
     blocks, width = lanes[0].shape
-    size = pi.shape[0]
-    pi_columns = np.ascontiguousarray(pi.T)
     masses = np.empty((blocks, width))
-    slopes = np.empty((blocks, size + 1, width) if with_slopes else (blocks, 1, 1))
-    for block in prange(blocks):
+    slopes = np.empty((blocks, len(pi) + 1, width) if with_slopes else (blocks, 1, 1))
+    run_shared(
+        _transform_blocks,
+        blocks,
+        parents,
+        pi,
+        np.ascontiguousarray(pi.T),
+        root_law,
+        omega,
+        root_omega,
+        lanes,
+        with_slopes,
+        masses,
+        slopes,
+    )
+    return masses, slopes
+
+
+@jit
+def _transform_blocks(
+    start, stop, parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes
+):
+    for block in range(start, stop):
         own_lanes = (lanes[0][block], lanes[1][block], lanes[2][block], lanes[3][block])
         _block(
             parents, pi, pi_columns, root_law, omega, root_omega, own_lanes, with_slopes, masses[block], slopes[block]
         )
-    return masses, slopes

@@ -6,9 +6,14 @@ cross any span of time. Classical Runge-Kutta; with the step below the times are
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit
 from causal_theory.kernels.descent import at_mark, attend, progress_of
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 MOVE = 0.04
 """Largest change of a logit in one step."""
@@ -103,8 +108,7 @@ def can_reach(scores, parent, goal, leave):
     return max(1.0 / winners - 1.0 / size, 1.0 / size) > leave and winners < size
 
 
-@jit_parallel
-def flow_times(scores, parents, pairs, goal, leave, most_steps):
+def flow_times(scores: Array, parents: Integers, pairs: Integers, goal: float, leave: float, most_steps: int) -> Array:
     """Time at which each row is at its mark: infinite when it never is, or not within ``most_steps``.
 
     Parameters
@@ -117,9 +121,14 @@ def flow_times(scores, parents, pairs, goal, leave, most_steps):
     goal, leave
         Attention on the parent that a child must reach, distance from uniform that a root must exceed.
     """
-    length = scores.shape[0]
-    times = np.full(length, np.inf)
-    for unit in prange(pairs.shape[0]):
+    times = np.full(len(scores), np.inf)
+    run_shared(_times_of_pairs, len(pairs), scores, parents, pairs, goal, leave, most_steps, times)
+    return times
+
+
+@jit
+def _times_of_pairs(start, stop, scores, parents, pairs, goal, leave, most_steps, times):
+    for unit in range(start, stop):
         for k in range(2):
             i = pairs[unit, k]
             if i >= 0:
@@ -128,4 +137,3 @@ def flow_times(scores, parents, pairs, goal, leave, most_steps):
                 possible = can_reach(row, parent, goal, leave)
                 if possible:
                     times[i] = _hit_time(row, parent, goal, leave, most_steps)
-    return times

@@ -7,10 +7,17 @@ leads to state ``following[x, c]``; steps of one kind share these tables, which 
 Nothing is rescaled: what underflows on the way is part of an expectation that is smaller still, and of no account.
 """
 
-import numpy as np
+from typing import Any
 
-from causal_theory.kernels._jit import jit, jit_parallel, jit_strict, prange
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.kernels._jit import jit, jit_strict
 from causal_theory.kernels.pairs import CHI2, UNDERFLOW, divergence_term
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Tables = tuple[NDArray[Any], ...]
 
 MODIFIED_CHI2 = 4
 """Besides the codes of the divergences of pairs."""
@@ -112,8 +119,9 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
             slopes[r, lane] *= omega[r]
 
 
-@jit_parallel
-def frontier_transforms(sweep, laws, omega, terminals, lanes, with_slopes):
+def frontier_transforms(
+    sweep: Tables, laws: Array, omega: Array, terminals: Array, lanes: Tables, with_slopes: bool
+) -> tuple[Array, Array]:
     """``E[v exp(-t X)]`` and ``E[v exp(-t X) dX / d log omega_r]`` with ``X = sum_i omega[row_i] ([s_i = b] + e)``.
 
     Parameters
@@ -137,11 +145,17 @@ def frontier_transforms(sweep, laws, omega, terminals, lanes, with_slopes):
     slopes : (blocks, R, width)
         Every block is independent of all others.
     """
-    times, symbols, groups, shifts, ends = lanes
-    blocks, width = times.shape
+    blocks, width = lanes[0].shape
     masses = np.empty((blocks, width))
     slopes = np.empty((blocks, laws.shape[0], width) if with_slopes else (blocks, 1, 1))
-    for block in prange(blocks):
+    run_shared(_transform_blocks, blocks, sweep, laws, omega, terminals, lanes, with_slopes, masses, slopes)
+    return masses, slopes
+
+
+@jit
+def _transform_blocks(start, stop, sweep, laws, omega, terminals, lanes, with_slopes, masses, slopes):
+    times, symbols, groups, shifts, ends = lanes
+    for block in range(start, stop):
         _block(
             sweep,
             laws,
@@ -154,7 +168,6 @@ def frontier_transforms(sweep, laws, omega, terminals, lanes, with_slopes):
             masses[block],
             slopes[block],
         )
-    return masses, slopes
 
 
 @jit
@@ -215,8 +228,7 @@ def _follow(sweep, laws, states, marginals, j, joints, deviations):
                 off[x, lane] -= excess * states[i + 1, x]
 
 
-@jit_parallel
-def pair_joints(sweep, laws, states, marginals):
+def pair_joints(sweep: Tables, laws: Array, states: Array, marginals: Array) -> Array:
     """Joint laws of all pairs of positions, (n, n, S, S): ``[i, j, a, b]`` belongs to ``s_i = a, s_j = b``.
 
     Parameters
@@ -232,7 +244,15 @@ def pair_joints(sweep, laws, states, marginals):
     """
     steps, symbols = sweep[0].shape[0], laws.shape[1]
     out = np.zeros((steps, steps, symbols, symbols))
-    for j in prange(steps):
+    run_shared(_joints_with, steps, sweep, laws, states, marginals, out)
+    return out
+
+
+@jit
+def _joints_with(start, stop, sweep, laws, states, marginals, out):
+    """Joint laws of the tokens at ``start .. stop`` with themselves and all later ones."""
+    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    for j in range(start, stop):
         joints, deviations = np.zeros((steps, symbols, symbols)), np.zeros((steps, symbols, symbols))
         _follow(sweep, laws, states, marginals, j, joints, deviations)
         for a in range(symbols):
@@ -242,18 +262,26 @@ def pair_joints(sweep, laws, states, marginals):
                 for b in range(symbols):
                     out[i, j, a, b] = joints[i, a, b]
                     out[j, i, b, a] = joints[i, a, b]
-    return out
 
 
-@jit_parallel
-def pair_divergences(sweep, laws, states, marginals, measure, relative):
+def pair_divergences(
+    sweep: Tables, laws: Array, states: Array, marginals: Array, measure: int, relative: float
+) -> Array:
     """Divergences of all pairs of positions and bounds on their errors, (2, n, n), zero on the diagonal.
 
     ``relative`` bounds the relative roundoff of a probability; the other arguments are those of `pair_joints`.
     """
-    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    steps = sweep[0].shape[0]
     out = np.zeros((2, steps, steps))
-    for j in prange(steps):
+    run_shared(_divergences_from, steps, sweep, laws, states, marginals, measure, relative, out)
+    return out
+
+
+@jit
+def _divergences_from(start, stop, sweep, laws, states, marginals, measure, relative, out):
+    """Divergences of the tokens at ``start .. stop`` with all later ones."""
+    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    for j in range(start, stop):
         joints, deviations = np.zeros((steps, symbols, symbols)), np.zeros((steps, symbols, symbols))
         _follow(sweep, laws, states, marginals, j, joints, deviations)
         for i in range(j + 1, steps):
@@ -262,7 +290,6 @@ def pair_divergences(sweep, laws, states, marginals, measure, relative):
             out[0, j, i] = value
             out[1, i, j] = bound
             out[1, j, i] = bound
-    return out
 
 
 @jit_strict
@@ -280,12 +307,17 @@ def modified_chi2(joint, p, q, relative):
     return total, bound
 
 
-@jit_parallel
-def law_divergences(joints, measure, relative):
+def law_divergences(joints: Array, measure: int, relative: float) -> Array:
     """Divergences of joint laws (N, E, Z) from the products of their marginals, and bounds on the errors, (2, N)."""
-    count, first, second = joints.shape
-    out = np.empty((2, count))
-    for n in prange(count):
+    out = np.empty((2, len(joints)))
+    run_shared(_divergences_of_laws, len(joints), joints, measure, relative, out)
+    return out
+
+
+@jit
+def _divergences_of_laws(start, stop, joints, measure, relative, out):
+    _, first, second = joints.shape
+    for n in range(start, stop):
         p, q = np.zeros(first), np.zeros(second)
         for a in range(first):
             for b in range(second):
@@ -301,7 +333,6 @@ def law_divergences(joints, measure, relative):
             value, bound = joint_divergence(deviation, joints[n], p, q, measure, relative)
         out[0, n] = value
         out[1, n] = bound
-    return out
 
 
 @jit

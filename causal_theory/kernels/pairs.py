@@ -11,9 +11,17 @@ to 1e-300; where ``P`` is far from the product, ``P`` itself is the accurate num
 A ``chain`` is the tuple (powers of pi, centred powers, bounds on the errors of these, laws by depth).
 """
 
-import numpy as np
+from typing import Any
 
-from causal_theory.kernels._jit import jit, jit_parallel, jit_strict, prange
+import numpy as np
+from numpy.typing import NDArray
+
+from causal_theory.kernels._jit import jit, jit_strict
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Tables = tuple[NDArray[Any], ...]
 
 CHI2, KL, TV, HELLINGER = 0, 1, 2, 3
 SERIES_BELOW = 0.02
@@ -30,6 +38,9 @@ LONGEST_LOG = 1500.0
 
 TINY = 1e-290
 """Below this a product of two probabilities may have lost digits."""
+
+LEAST_WORK = 200_000
+"""Multiplications that are worth waking a thread."""
 
 
 @jit
@@ -214,24 +225,18 @@ def self_divergence(p, measure):
     return positive - 1.0 if measure == CHI2 else total
 
 
+def kind_divergences(kinds: Integers, chain: Tables, measure: int, relative: float) -> Array:
+    """Divergences of the kinds of pairs (K, 3) and their error bounds, (2, K)."""
+    out = np.empty((2, len(kinds)))
+    least = max(LEAST_WORK // chain[0].shape[1] ** 3, 1)
+    run_shared(_divergences_of_kinds, len(kinds), kinds, chain, measure, relative, out, least=least)
+    return out
+
+
 @jit
-def kind_divergences(kinds, chain, measure, relative):
-    """Divergences of the kinds of pairs (K, 3) and their error bounds, (2, K), on the calling thread."""
-    out = np.empty((2, kinds.shape[0]))
-    for k in range(kinds.shape[0]):
+def _divergences_of_kinds(start, stop, kinds, chain, measure, relative, out):
+    for k in range(start, stop):
         out[0, k], out[1, k] = _divergence(kinds[k], chain, measure, relative)
-    return out
-
-
-@jit_parallel
-def kind_divergences_parallel(kinds, chain, measure, relative):
-    """Divergences of the kinds of pairs (K, 3) and their error bounds, (2, K), on all threads."""
-    out = np.empty((2, kinds.shape[0]))
-    for k in prange(kinds.shape[0]):
-        value, bound = _divergence(kinds[k], chain, measure, relative)
-        out[0, k] = value
-        out[1, k] = bound
-    return out
 
 
 @jit

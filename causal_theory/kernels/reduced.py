@@ -8,10 +8,15 @@ loss by the logits
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit
 from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
 from causal_theory.kernels.messages import apply_rows
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 GROUPS = 8
 """Groups of lanes to a partial sum."""
@@ -67,28 +72,53 @@ def _run_group(
             second[query[lane], tokens[j, lane]] += values[j, lane]
 
 
-@jit_parallel
-def reduced_batch(tokens, targets, attention, key_scores, epsilon, with_gradient):
+def reduced_batch(
+    tokens: Integers, targets: Array, attention: Array, key_scores: Array, epsilon: float, with_gradient: bool
+) -> tuple[Array, Array, Array]:
     """Losses (n,), and summed gradients by ``A1`` (T, T) and by the transpose of ``A2`` (S, S) when wanted."""
     count, length = tokens.shape
     size = targets.shape[1]
-    block = GROUPS * LANES
-    parts = (count + block - 1) // block
+    parts = -(-count // (GROUPS * LANES))
     losses = np.empty(count)
+    sums = (np.zeros((parts, length, length)), np.zeros((parts, length)), np.zeros((parts, size, size)))
     columns = np.ascontiguousarray(attention.T)
-    partial_products = np.zeros((parts, length, length))
-    partial_diagonal = np.zeros((parts, length))
-    partial_second = np.zeros((parts, size, size))
-    for part in prange(parts):
-        buffers = (
-            np.empty((length, LANES)),
-            np.empty((length, LANES)),
-            np.empty((length, LANES)),
-            np.empty((length, LANES)),
-            np.empty((size, LANES)),
-            np.empty((size, LANES)),
-        )
-        own = np.empty((length, LANES), dtype=np.uint32)
+    run_shared(
+        _run_parts, parts, tokens, targets, attention, columns, key_scores, epsilon, with_gradient, losses, *sums
+    )
+    products, diagonal, second = (part.sum(axis=0) for part in sums)
+    return losses, attention * (products - diagonal[:, None]), second
+
+
+@jit
+def _run_parts(
+    start,
+    stop,
+    tokens,
+    targets,
+    attention,
+    columns,
+    key_scores,
+    epsilon,
+    with_gradient,
+    losses,
+    products,
+    diagonal,
+    second,
+):
+    """Losses, and the partial sums ``start .. stop`` of the gradients."""
+    count, length = tokens.shape
+    size = targets.shape[1]
+    block = GROUPS * LANES
+    buffers = (
+        np.empty((length, LANES)),
+        np.empty((length, LANES)),
+        np.empty((length, LANES)),
+        np.empty((length, LANES)),
+        np.empty((size, LANES)),
+        np.empty((size, LANES)),
+    )
+    own = np.empty((length, LANES), dtype=np.uint32)
+    for part in range(start, stop):
         for low in range(part * block, min(count, (part + 1) * block), LANES):
             high = min(count, low + LANES)
             for lane in range(LANES):
@@ -104,15 +134,5 @@ def reduced_batch(tokens, targets, attention, key_scores, epsilon, with_gradient
                 buffers,
                 with_gradient,
                 losses[low:high],
-                (partial_products[part], partial_diagonal[part], partial_second[part]),
+                (products[part], diagonal[part], second[part]),
             )
-    first, second = np.zeros((length, length)), np.zeros((size, size))
-    diagonal = np.zeros(length)
-    for part in range(parts):
-        first += partial_products[part]
-        diagonal += partial_diagonal[part]
-        second += partial_second[part]
-    for i in range(length):
-        for j in range(length):
-            first[i, j] = attention[i, j] * (first[i, j] - diagonal[i])
-    return losses, first, second

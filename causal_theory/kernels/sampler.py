@@ -1,14 +1,17 @@
-"""Fresh sequences for training: matrices, root laws and tokens, each sequence from a stream of its own."""
+"""Fresh sequences for training: matrices, root laws and tokens, each sequence from a stream of its own.
+
+Each function fills the rows ``start .. stop`` of its arrays with the sequences of these numbers after ``first``.
+"""
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit
 from causal_theory.kernels.streams import below, inverse_gamma_shape, log_gamma, open_stream, uniform
 
 SEVERAL_CLASSES = 1
 
-UNIT = 64
-"""Sequences to a unit of parallel work."""
+LEAST = 64
+"""Sequences that are worth waking a thread."""
 
 
 @jit
@@ -103,9 +106,9 @@ def _shuffle(state, names):
         names[k], names[other] = names[other], names[k]
 
 
-@jit_parallel
-def sample_dirichlet(keys, first, parents, target, law, uniform_roots, tokens, targets, flags):
-    """Sequences ``first ...`` under a Dirichlet prior, into ``tokens`` (n, T) and ``targets`` (n, S).
+@jit
+def sample_dirichlet(start, stop, keys, first, parents, target, law, uniform_roots, tokens, targets, flags):
+    """Sequences under a Dirichlet prior, into rows of ``tokens`` (n, T) and ``targets`` (n, S).
 
     Parameters
     ----------
@@ -119,34 +122,32 @@ def sample_dirichlet(keys, first, parents, target, law, uniform_roots, tokens, t
         1 where the matrix has no unique stationary law in floating point, although roots need one.
     """
     concentration, inverse, floor = law
-    count, size = targets.shape
-    for unit in prange((count + UNIT - 1) // UNIT):
-        state = np.empty(4, dtype=np.uint64)
-        matrix, work, root_law = np.empty((size, size)), np.empty((size, size)), np.full(size, 1.0 / size)
-        for n in range(unit * UNIT, min(count, (unit + 1) * UNIT)):
-            open_stream(keys, first + n, state)
-            for a in range(size):
-                _dirichlet_row(state, concentration, inverse, matrix[a])
-                if floor > 0.0:
-                    for b in range(size):
-                        matrix[a, b] = floor / size + (1.0 - floor) * matrix[a, b]
-            flags[n] = 0
-            if not uniform_roots and not _stationary(matrix, work, root_law):
-                flags[n] = SEVERAL_CLASSES
-                continue
-            _sequence(state, parents, matrix, root_law, tokens[n])
-            for b in range(size):
-                targets[n, b] = matrix[tokens[n, target], b]
-
-
-@jit_parallel
-def sample_matrices(keys, first, parents, target, matrices, root_laws, renamed, tokens, targets):
-    """Sequences under matrices (K, S, S) with their root laws (K, S), one picked for each, its symbols ``renamed``."""
-    count, length = tokens.shape
     size = targets.shape[1]
-    for n in prange(count):
-        state = np.empty(4, dtype=np.uint64)
-        names = np.arange(size)
+    state = np.empty(4, dtype=np.uint64)
+    matrix, work, root_law = np.empty((size, size)), np.empty((size, size)), np.full(size, 1.0 / size)
+    for n in range(start, stop):
+        open_stream(keys, first + n, state)
+        for a in range(size):
+            _dirichlet_row(state, concentration, inverse, matrix[a])
+            if floor > 0.0:
+                for b in range(size):
+                    matrix[a, b] = floor / size + (1.0 - floor) * matrix[a, b]
+        flags[n] = 0
+        if not uniform_roots and not _stationary(matrix, work, root_law):
+            flags[n] = SEVERAL_CLASSES
+            continue
+        _sequence(state, parents, matrix, root_law, tokens[n])
+        for b in range(size):
+            targets[n, b] = matrix[tokens[n, target], b]
+
+
+@jit
+def sample_matrices(start, stop, keys, first, parents, target, matrices, root_laws, renamed, tokens, targets):
+    """Sequences under matrices (K, S, S) with their root laws (K, S), one picked for each, its symbols ``renamed``."""
+    length, size = tokens.shape[1], targets.shape[1]
+    state = np.empty(4, dtype=np.uint64)
+    names = np.arange(size)
+    for n in range(start, stop):
         open_stream(keys, first + n, state)
         k = below(state, matrices.shape[0]) if matrices.shape[0] > 1 else 0
         if renamed:
@@ -168,9 +169,9 @@ def _row_number(tokens, entry, offsets, sources, bases, size):
     return bases[entry] + number
 
 
-@jit_parallel
-def sample_dirichlet_rows(keys, first, offsets, sources, bases, law, tokens, targets):
-    """Sequences ``first ...`` on a graph with several parents under a Dirichlet prior; roots are uniform.
+@jit
+def sample_dirichlet_rows(start, stop, keys, first, offsets, sources, bases, law, tokens, targets):
+    """Sequences on a graph with several parents under a Dirichlet prior; roots are uniform.
 
     A kernel of k parents has S^k independent rows, of which a sequence visits few: a row is drawn when it is first
     needed, from the stream of the sequence, which has the same law.
@@ -185,54 +186,51 @@ def sample_dirichlet_rows(keys, first, offsets, sources, bases, law, tokens, tar
         As in ``sample_dirichlet``.
     """
     concentration, inverse, floor = law
-    count, size = targets.shape
-    length = tokens.shape[1]
-    for unit in prange((count + UNIT - 1) // UNIT):
-        state = np.empty(4, dtype=np.uint64)
-        rows, names = np.empty((length + 1, size)), np.empty(length + 1, dtype=np.int64)
-        for n in range(unit * UNIT, min(count, (unit + 1) * UNIT)):
-            open_stream(keys, first + n, state)
-            drawn = 0
-            for i in range(length + 1):
-                if offsets[i] == offsets[i + 1]:
-                    tokens[n, i] = below(state, size)
-                    continue
-                name = _row_number(tokens[n], i, offsets, sources, bases, size)
-                r = 0
-                while r < drawn and names[r] != name:
-                    r += 1
-                if r == drawn:
-                    names[r] = name
-                    drawn += 1
-                    _dirichlet_row(state, concentration, inverse, rows[r])
-                    if floor > 0.0:
-                        for b in range(size):
-                            rows[r, b] = floor / size + (1.0 - floor) * rows[r, b]
-                if i < length:
-                    tokens[n, i] = _pick(state, rows[r])
-                else:
-                    targets[n] = rows[r]
+    length, size = tokens.shape[1], targets.shape[1]
+    state = np.empty(4, dtype=np.uint64)
+    rows, names = np.empty((length + 1, size)), np.empty(length + 1, dtype=np.int64)
+    for n in range(start, stop):
+        open_stream(keys, first + n, state)
+        drawn = 0
+        for i in range(length + 1):
+            if offsets[i] == offsets[i + 1]:
+                tokens[n, i] = below(state, size)
+                continue
+            name = _row_number(tokens[n], i, offsets, sources, bases, size)
+            r = 0
+            while r < drawn and names[r] != name:
+                r += 1
+            if r == drawn:
+                names[r] = name
+                drawn += 1
+                _dirichlet_row(state, concentration, inverse, rows[r])
+                if floor > 0.0:
+                    for b in range(size):
+                        rows[r, b] = floor / size + (1.0 - floor) * rows[r, b]
+            if i < length:
+                tokens[n, i] = _pick(state, rows[r])
+            else:
+                for b in range(size):
+                    targets[n, b] = rows[r, b]
 
 
-@jit_parallel
-def sample_rows(keys, first, offsets, sources, bases, rows, renamed, tokens, targets):
+@jit
+def sample_rows(start, stop, keys, first, offsets, sources, bases, rows, renamed, tokens, targets):
     """Sequences on a graph with several parents under given ``rows`` (R, S) of all kernels, symbols ``renamed``."""
-    count, length = tokens.shape
-    size = targets.shape[1]
-    for unit in prange((count + UNIT - 1) // UNIT):
-        state = np.empty(4, dtype=np.uint64)
-        names = np.arange(size)
-        for n in range(unit * UNIT, min(count, (unit + 1) * UNIT)):
-            open_stream(keys, first + n, state)
-            if renamed:
-                _shuffle(state, names)
-            for i in range(length):
-                if offsets[i] == offsets[i + 1]:
-                    tokens[n, i] = below(state, size)
-                else:
-                    tokens[n, i] = _pick(state, rows[_row_number(tokens[n], i, offsets, sources, bases, size)])
-            row = _row_number(tokens[n], length, offsets, sources, bases, size)
-            for b in range(size):
-                targets[n, names[b]] = rows[row, b]
-            for i in range(length):
-                tokens[n, i] = names[tokens[n, i]]
+    length, size = tokens.shape[1], targets.shape[1]
+    state = np.empty(4, dtype=np.uint64)
+    names = np.arange(size)
+    for n in range(start, stop):
+        open_stream(keys, first + n, state)
+        if renamed:
+            _shuffle(state, names)
+        for i in range(length):
+            if offsets[i] == offsets[i + 1]:
+                tokens[n, i] = below(state, size)
+            else:
+                tokens[n, i] = _pick(state, rows[_row_number(tokens[n], i, offsets, sources, bases, size)])
+        row = _row_number(tokens[n], length, offsets, sources, bases, size)
+        for b in range(size):
+            targets[n, names[b]] = rows[row, b]
+        for i in range(length):
+            tokens[n, i] = names[tokens[n, i]]

@@ -7,8 +7,13 @@ derivative of the loss by the logit of position ``i`` is ``g_i = -w_i (phi_{s_i}
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_parallel, prange
+from causal_theory.kernels._jit import jit
+from causal_theory.kernels.threads import run_shared
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 
 @jit
@@ -38,17 +43,21 @@ def _predict(tokens, logits, largest, weights, frequencies):
         frequencies[tokens[i]] += weights[i]
 
 
-@jit_parallel
-def batch_predictions(tokens, attention, key_scores):
+def batch_predictions(tokens: Integers, attention: Array, key_scores: Array) -> Array:
     """Attended frequencies (n, S) of a batch of token sequences (n, T); ``key_scores[q, a] = A2[a, q]``."""
-    count, length = tokens.shape
-    out = np.zeros((count, key_scores.shape[0]))
-    for k in prange(count):
-        logits = np.empty(length)
-        weights = np.empty(length)
+    out = np.zeros((len(tokens), len(key_scores)))
+    run_shared(_predict_range, len(tokens), tokens, attention, key_scores, out)
+    return out
+
+
+@jit
+def _predict_range(start, stop, tokens, attention, key_scores, out):
+    length = tokens.shape[1]
+    logits = np.empty(length)
+    weights = np.empty(length)
+    for k in range(start, stop):
         largest = _logits(tokens[k], attention, key_scores[tokens[k, length - 1]], logits)
         _predict(tokens[k], logits, largest, weights, out[k])
-    return out
 
 
 @jit
@@ -84,20 +93,31 @@ def _accumulate(tokens, target, chance, attention, key_scores, epsilon, buffers,
     return loss
 
 
-@jit_parallel
-def batch_moments(tokens, targets, chances, attention, key_scores, epsilon, block):
+def batch_moments(
+    tokens: Integers, targets: Array, chances: Array, attention: Array, key_scores: Array, epsilon: float, block: int
+) -> tuple[Array, Array, Array]:
     """Weighted sums of loss, gradients and their squares over a batch, ``block`` sequences to a partial sum.
 
     Returns ``losses`` (n,), the sums for ``A1`` (2, T, T) and those for the transpose of ``A2`` (2, S, S).
     """
     count, length = tokens.shape
     size = targets.shape[1]
-    blocks = (count + block - 1) // block
+    blocks = -(-count // block)
     losses = np.empty(count)
     first = np.zeros((blocks, 2, length, length))
     second = np.zeros((blocks, 2, size, size))
-    for k in prange(blocks):
-        buffers = (np.empty(length), np.empty(length), np.empty(size), np.empty(size))
+    run_shared(
+        _sum_blocks, blocks, tokens, targets, chances, attention, key_scores, epsilon, block, losses, first, second
+    )
+    return losses, first.sum(axis=0), second.sum(axis=0)
+
+
+@jit
+def _sum_blocks(start, stop, tokens, targets, chances, attention, key_scores, epsilon, block, losses, first, second):
+    count, length = tokens.shape
+    size = targets.shape[1]
+    buffers = (np.empty(length), np.empty(length), np.empty(size), np.empty(size))
+    for k in range(start, stop):
         for n in range(k * block, min(count, (k + 1) * block)):
             losses[n] = _accumulate(
                 tokens[n],
@@ -110,12 +130,6 @@ def batch_moments(tokens, targets, chances, attention, key_scores, epsilon, bloc
                 (first[k, 0], second[k, 0]),
                 (first[k, 1], second[k, 1]),
             )
-    first_total = np.zeros((2, length, length))
-    second_total = np.zeros((2, size, size))
-    for k in range(blocks):
-        first_total += first[k]
-        second_total += second[k]
-    return losses, first_total, second_total
 
 
 @jit

@@ -17,7 +17,6 @@ from typing_extensions import override
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.kernels._jit import get_num_threads
 from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
@@ -216,9 +215,7 @@ class DisentangledTransformer(TrainableModel):
     @override
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
         columns = transpose_layers(parameters, self._counts, self._length + self._size)
-        losses, _, _, gradient = run_batch(
-            tokens, targets, parameters, columns, self._counts, get_num_threads(), True, False, False
-        )
+        losses, _, _, gradient = run_batch(tokens, targets, parameters, columns, self._counts, gradient=True)
         gradient /= len(tokens)
         return losses, gradient
 
@@ -233,6 +230,6 @@ class DisentangledTransformer(TrainableModel):
         if self._columns is None:
             self._columns = transpose_layers(self._flat, self._counts, self._length + self._size)
         losses, predicted, attended, _ = run_batch(
-            tokens, targets, self._flat, self._columns, self._counts, get_num_threads(), False, predictions, attention
+            tokens, targets, self._flat, self._columns, self._counts, predictions=predictions, attention=attention
         )
         return losses, predicted, attended

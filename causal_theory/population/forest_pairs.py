@@ -8,7 +8,6 @@ from causal_theory.kernels.pairs import (
     TINY,
     UNDERFLOW,
     kind_divergences,
-    kind_divergences_parallel,
     kind_joints,
     self_divergence,
 )
@@ -18,9 +17,6 @@ from causal_theory.tasks import InContextTask
 
 __all__ = ["forest_divergences", "forest_joints", "joint_error", "mean_joint_over_names", "roundoff_of_laws"]
 
-PARALLEL_WORK = 1_000_000
-"""Multiplications from which threads are worth waking."""
-
 Array = NDArray[np.float64]
 
 
@@ -29,10 +25,8 @@ def forest_divergences(
 ) -> tuple[Array, Array]:
     """Return a divergence for every pair of tokens at one matrix, and bounds on the errors, shapes (T, T)."""
     chain, laws = _laws(task, structure, transition)
-    many = len(structure.kinds) * task.vocab_size**3 > PARALLEL_WORK
-    compiled = kind_divergences_parallel if many else kind_divergences
     relative = roundoff_of_laws(task)
-    values, errors = compiled(structure.kinds, tuple(chain), code, relative)
+    values, errors = kind_divergences(structure.kinds, tuple(chain), code, relative)
     diagonal = np.array([self_divergence(law, code) for law in laws])
     diagonal_errors = 2.0 * relative * diagonal
     if code == CHI2:

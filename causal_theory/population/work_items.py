@@ -4,12 +4,10 @@ An item is some lanes and some rows. Which items there are depends on the size o
 in a fixed order: the result is the same, to the last bit, whoever computes them and in whatever order they are done.
 """
 
-import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 
 from causal_theory.foreign import WORKER_TIMEOUT, Caller
 from causal_theory.graphs import CausalGraph
-from causal_theory.kernels._jit import get_num_threads
+from causal_theory.kernels.threads import get_num_threads, leave_first_processor
 from causal_theory.kernels.tilted import tilted_sums
 from causal_theory.population.lanes import Lanes, row_blocks
 from causal_theory.population.splitting import split_rows
@@ -27,9 +25,6 @@ from causal_theory.population.splitting import split_rows
 __all__ = ["IN_FLIGHT", "LOCAL", "WorkItem", "Workers", "in_order", "item_sums", "make_items"]
 
 Array = NDArray[np.float64]
-PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-"""Those that this process may use, before OpenMP binds its first thread to one of them (``OMP_PROC_BIND``)."""
-
 IN_FLIGHT = 64
 """Items that are submitted to an executor and not yet added up."""
 
@@ -149,15 +144,8 @@ def in_order(
     if threads == 1:
         yield from map(function, arguments)
         return
-    with ThreadPoolExecutor(threads, initializer=_leave_first_processor) as pool:
+    with ThreadPoolExecutor(threads, initializer=leave_first_processor) as pool:
         yield from _submitted(function, arguments, Caller(pool), min(workers.in_flight, 2 * threads))
-
-
-def _leave_first_processor() -> None:
-    """Let a new thread run anywhere: it inherits what OpenMP has bound the thread to that starts it."""
-    if PROCESSORS and os.environ.get("OMP_PROC_BIND", "false").lower() != "false":
-        with suppress(OSError):
-            os.sched_setaffinity(0, PROCESSORS)
 
 
 def _submitted(

@@ -12,7 +12,8 @@ from typing_extensions import override
 from causal_theory.chains import stationary_distributions
 from causal_theory.errors import TooLargeError, TransitionError
 from causal_theory.graphs import CausalGraph
-from causal_theory.kernels.sampler import sample_dirichlet, sample_dirichlet_rows, sample_matrices, sample_rows
+from causal_theory.kernels.sampler import LEAST, sample_dirichlet, sample_dirichlet_rows, sample_matrices, sample_rows
+from causal_theory.kernels.threads import run_shared
 from causal_theory.priors.base import Prior
 from causal_theory.priors.rules import Transitions
 from causal_theory.priors.sequences import draw_sequences
@@ -128,7 +129,7 @@ class MatrixBatches(Batches):
 
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
-        sample_matrices(keys, first, *self._graph, *self._law, tokens, targets)
+        run_shared(sample_matrices, len(tokens), keys, first, *self._graph, *self._law, tokens, targets, least=LEAST)
 
 
 class DirichletBatches(Batches):
@@ -155,7 +156,19 @@ class DirichletBatches(Batches):
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
         flags = np.zeros(len(tokens), dtype=np.int64)
-        sample_dirichlet(keys, first, *self._graph, self._law, self._uniform_roots, tokens, targets, flags)
+        run_shared(
+            sample_dirichlet,
+            len(tokens),
+            keys,
+            first,
+            *self._graph,
+            self._law,
+            self._uniform_roots,
+            tokens,
+            targets,
+            flags,
+            least=LEAST,
+        )
         if flags.any():
             raise TransitionError(
                 'root_law must be "uniform" for matrices without a unique stationary law in floating point, got '
@@ -184,7 +197,9 @@ class RowBatches(Batches):
 
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
-        sample_rows(keys, first, *self._graph, self._rows, self._renamed, tokens, targets)
+        run_shared(
+            sample_rows, len(tokens), keys, first, *self._graph, self._rows, self._renamed, tokens, targets, least=LEAST
+        )
 
 
 class DirichletRowBatches(Batches):
@@ -206,7 +221,9 @@ class DirichletRowBatches(Batches):
 
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
-        sample_dirichlet_rows(keys, first, *self._graph, self._law, tokens, targets)
+        run_shared(
+            sample_dirichlet_rows, len(tokens), keys, first, *self._graph, self._law, tokens, targets, least=LEAST
+        )
 
 
 def _row_numbers(graph: CausalGraph, size: int) -> tuple[tuple[Tokens, Tokens, Tokens], list[int]]:

@@ -126,7 +126,7 @@ def test_least_lead_is_paired():
     part = check.findings().parts[-1]
     gaps = np.where(np.arange(100) < 90, 0.5, -2.0)
     assert (part.name, part.verdict) == (pairwise.LEAD, "holds")
-    assert part.total.closest.at == {"parent": 6, "over": 5}
+    assert part.total.closest.at == {"group": "S = 3, concentration 0.1", "parent": 6, "over": 5}
     assert part.total.closest.value.value == pytest.approx(gaps.mean(), rel=1e-12)
     assert part.total.closest.value.error == pytest.approx(gaps.std(ddof=1) / 10.0, rel=1e-12)
 
