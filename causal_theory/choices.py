@@ -17,18 +17,6 @@ from typing_extensions import override
 from causal_theory.errors import CausalTheoryError, InvalidArgumentError
 from causal_theory.validation import shown
 
-__all__ = [
-    "OTHER_NAMES",
-    "REQUIRED",
-    "Choice",
-    "Registry",
-    "brief",
-    "import_address",
-    "is_address",
-    "look_in",
-    "same_name",
-]
-
 REQUIRED: Final = object()
 """Stands for the default of an option that must be given."""
 

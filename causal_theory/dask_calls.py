@@ -9,8 +9,6 @@ from typing import Any
 
 from causal_theory.errors import InvalidArgumentError
 
-__all__ = ["DaskCalls", "WorkersDiedError", "dask_calls"]
-
 PATIENT_LOOKS = 5
 """Looks in a row without a worker after which a local cluster is told to start them: restarts take a few seconds."""
 

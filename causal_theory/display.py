@@ -2,8 +2,6 @@
 
 from typing import Any
 
-__all__ = ["Shown", "draw", "show"]
-
 
 def show(value: object) -> str:
     """Return what a notebook shows of an object, HTML."""

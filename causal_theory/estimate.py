@@ -10,8 +10,6 @@ from causal_theory.display import Shown
 from causal_theory.floats import default_floats
 from causal_theory.wording import with_error
 
-__all__ = ["Estimate", "Gradient", "Method"]
-
 Method = Literal["exact", "quadrature", "monte_carlo"]
 """How a number was obtained.
 

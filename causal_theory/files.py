@@ -15,8 +15,6 @@ from typing import IO
 
 from causal_theory.errors import OutputError
 
-__all__ = ["Writer", "check_target", "new_files", "refusing", "write_bytes", "write_files", "write_text"]
-
 Path = str | os.PathLike[str]
 Writer = Callable[[IO[bytes]], object]
 """Fills a file that is open for writing."""

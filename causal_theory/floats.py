@@ -7,8 +7,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-__all__ = ["default_floats"]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

@@ -17,8 +17,6 @@ import numpy as np
 from causal_theory.dask_calls import dask_calls
 from causal_theory.errors import InvalidArgumentError
 
-__all__ = ["WORKER_TIMEOUT", "Caller", "Submitter", "check_executor", "wrong_result"]
-
 WORKER_TIMEOUT = 60.0
 """Seconds that a cluster may be without workers: they are started anew within some."""
 POLL_SECONDS = 0.2

@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
-__all__ = ["gauss_discrete", "gauss_power"]
-
 Array = NDArray[np.float64]
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.pairs import pair_keys
 
-__all__ = ["PAIR_BYTES", "Chain", "PairStructure", "chain_powers", "pair_structure"]
-
 PAIR_BYTES = 40
 """Memory for every pair of positions: keys, kinds, a value and its error."""
 

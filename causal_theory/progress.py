@@ -10,8 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.text import Text
 from typing_extensions import override
 
-__all__ = ["ProgressBar", "track"]
-
 PATIENCE_SECONDS = 1.0
 
 Item = TypeVar("Item")

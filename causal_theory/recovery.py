@@ -14,8 +14,6 @@ from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.validation import check_matrix, check_threshold
 
-__all__ = ["ROOT", "EdgeCounts", "EdgeReport", "recover_graph"]
-
 ROOT = -1
 """Marks a position without a parent."""
 

@@ -15,26 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError, TooLargeError, TransitionError
 
-__all__ = [
-    "ROW_SUM_TOLERANCE",
-    "as_generator",
-    "check_choice",
-    "check_epsilon",
-    "check_integer",
-    "check_kernel",
-    "check_kernels",
-    "check_matrix",
-    "check_memory",
-    "check_number",
-    "check_positive",
-    "check_probability",
-    "check_real",
-    "check_threshold",
-    "check_transition_matrix",
-    "normalised",
-    "shown",
-]
-
 ROW_SUM_TOLERANCE = 1e-10
 """How far the sum of a probability vector may be from one. What is accepted is normalised, see `normalised`."""
 

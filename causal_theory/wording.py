@@ -3,8 +3,6 @@
 import math
 from collections.abc import Iterable
 
-__all__ = ["TIMES", "count", "number", "same_decimals", "shape_text", "with_error"]
-
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 DIGITS = 6

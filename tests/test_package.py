@@ -64,6 +64,18 @@ class TestNames:
             assert hasattr(causal_theory, name), name
         assert len(set(causal_theory.__all__)) == len(causal_theory.__all__)
 
+    def test_only_the_face_of_a_package_and_what_the_reference_shows_list_names(self):
+        """A list of names is a promise: no other module makes one."""
+        pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+        shown = set(re.findall(r"currentmodule:: (\S+)", pages))
+        folder = ROOT / "causal_theory"
+        listing = {
+            "causal_theory." + ".".join(path.relative_to(folder).with_suffix("").parts)
+            for path in folder.rglob("*.py")
+            if path.name != "__init__.py" and re.search("^__all__", path.read_text(encoding="utf-8"), re.MULTILINE)
+        }
+        assert listing == {name for name in shown if (folder / f"{name.removeprefix('causal_theory.')}.py").exists()}
+
 
 class TestImport:
     def test_warns_of_nothing(self):

@@ -7,8 +7,6 @@ import typer
 
 from causal_theory.cli.verify import verify
 
-__all__ = ["CLAIMS", "app", "main"]
-
 CLAIMS = Path(__file__).with_name("claims")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

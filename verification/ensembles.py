@@ -9,19 +9,6 @@ from causal_theory import CausalGraph
 from causal_theory.chains import chi2_matrix
 from causal_theory.graphs.by_name import graph_by_name
 
-__all__ = [
-    "FAMILIES",
-    "GAMMA",
-    "KINDS",
-    "STAR",
-    "Array",
-    "family_graph",
-    "other_graph",
-    "random_matrix",
-    "random_size",
-    "trace_one_matrix",
-]
-
 Array = NDArray[np.float64]
 
 FAMILIES = ("chain", "pairs", "binary tree", "random forest")

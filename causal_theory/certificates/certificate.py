@@ -23,17 +23,6 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.tasks import RootLaw
 from causal_theory.validation import check_choice
 
-__all__ = [
-    "Certificate",
-    "ExactMargin",
-    "GivenNumbers",
-    "Triangle",
-    "certify_edge_scores",
-    "graph_problem",
-    "margins_of",
-    "moved_by",
-]
-
 Triangle = tuple[tuple[Fraction, ...], ...]
 """The rows of a lower triangular matrix, entry by entry up to the diagonal."""
 

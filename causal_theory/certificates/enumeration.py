@@ -5,8 +5,6 @@ from fractions import Fraction
 
 from causal_theory.certificates.rationals import Matrix
 
-__all__ = ["enumerated_pairs", "enumerated_scores"]
-
 
 def _sequences(
     parents: Sequence[int], transition: Matrix, law: Sequence[Fraction]

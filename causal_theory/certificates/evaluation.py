@@ -11,8 +11,6 @@ from math import lcm, prod
 
 from causal_theory.certificates.rationals import Matrix, integer_matrix
 
-__all__ = ["evaluated_pairs", "evaluated_scores", "point_weights"]
-
 Vector = list[int]
 
 

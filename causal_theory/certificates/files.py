@@ -22,8 +22,6 @@ from causal_theory.files import write_text
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.files import unique_keys
 
-__all__ = ["certificate_from_dict", "certificate_to_dict", "read_certificate", "write_certificate"]
-
 FORMATS = ("causal_theory certificate 1", "causal_theory certificate 2")
 FIELDS = (
     "format",

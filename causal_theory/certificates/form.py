@@ -8,8 +8,6 @@ from causal_theory.certificates.certificate import Certificate, ExactMargin, Giv
 from causal_theory.certificates.rationals import MOST_BITS, bits_of, check_row_length, short_text
 from causal_theory.errors import TransitionError
 
-__all__ = ["malformed"]
-
 LONGEST_FLOAT = 113
 """Bits of the longest binary floating-point numbers."""
 

@@ -6,8 +6,6 @@ from functools import cache
 
 from causal_theory.certificates.rationals import Matrix
 
-__all__ = ["exact_information", "exact_limit_scores"]
-
 Joint = Callable[[int, int], Matrix]
 
 

@@ -7,8 +7,6 @@ sympy: python-flint's when it is installed, which multiplies long ones five time
 
 from typing import Any
 
-__all__ = ["coefficients", "integer"]
-
 
 def integer(value: int) -> Any:
     """Return an integer of the kind that sympy computes with."""

@@ -14,22 +14,6 @@ import numpy as np
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.validation import normalised
 
-__all__ = [
-    "MOST_BITS",
-    "Rounded",
-    "as_rational",
-    "as_rational_transition",
-    "bits_of",
-    "check_row_length",
-    "closed_rows",
-    "common_denominator",
-    "fraction_text",
-    "integer_matrix",
-    "plain_fraction",
-    "short_text",
-    "stationary_law",
-]
-
 PLAIN = 1000
 """Floats that are the nearest to a fraction with at most this denominator are taken for that fraction: 0.7 is 7/10."""
 

@@ -8,8 +8,6 @@ from typing import Any
 from causal_theory.certificates.polynomials import coefficients, integer
 from causal_theory.certificates.rationals import Matrix, integer_matrix
 
-__all__ = ["exact_scores"]
-
 Vector = list[Any]
 """One packed polynomial for each symbol."""
 

@@ -19,8 +19,6 @@ from causal_theory.certificates.form import malformed
 from causal_theory.certificates.rationals import Matrix, closed_rows, fraction_text, plain_fraction
 from causal_theory.errors import InvalidArgumentError, TooLargeError, TransitionError
 
-__all__ = ["Verification", "verify_certificate"]
-
 MOST_SEQUENCES = 3_000
 """Up to this many sequences are enumerated; longer ones are evaluated at points, with another order of elimination."""
 

@@ -12,8 +12,6 @@ from causal_theory.claims.records import ClaimRecord, Record
 from causal_theory.claims.runner import environment
 from causal_theory.claims.text import closest_text
 
-__all__ = ["Board", "summary_table"]
-
 QUIET_BARS = "TTY_COMPATIBLE"
 """While this is "0" in the environment, the package draws no progress bars of its own, which would mix with these."""
 

@@ -32,8 +32,6 @@ from causal_theory.claims.records import (
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.priors import AssumptionCheck, Prior
 
-__all__ = ["Check", "Listener"]
-
 Item = TypeVar("Item")
 Listener = Callable[[str, int, int], None]
 """Called with what is being done, how many items are done, and of how many."""

@@ -11,8 +11,6 @@ from causal_theory.claims.folder import load_claim
 from causal_theory.claims.records import Declaration, Findings
 from causal_theory.errors import InvalidArgumentError
 
-__all__ = ["ASSUMPTION_NAMES", "PROFILES", "Claim", "budget", "claim"]
-
 ASSUMPTION_NAMES = ("lower_bound", "non_degeneracy", "symmetry", "constant_mean")
 
 PROFILES = ("tiny", "quick", "full")

@@ -12,8 +12,6 @@ from causal_theory.claims.records import Record
 from causal_theory.errors import OutputError
 from causal_theory.sweeps.executors import usable_processors
 
-__all__ = ["check_output_folder", "describe_run"]
-
 PACKAGES = ("numpy", "scipy", "numba", "matplotlib")
 
 

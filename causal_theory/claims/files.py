@@ -13,8 +13,6 @@ from causal_theory.files import write_text
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["FILE_NAME", "read_record", "schema", "write_record"]
-
 FILE_NAME = "verification.json"
 
 

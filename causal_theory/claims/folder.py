@@ -15,8 +15,6 @@ from causal_theory.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from causal_theory.claims.claim import Claim
 
-__all__ = ["find_claims", "load_claim", "select_claims"]
-
 _LOADED: set[str] = set()
 """Names of the files that were imported by themselves."""
 

@@ -15,8 +15,6 @@ from causal_theory.claims.records import ClaimRecord, Record
 from causal_theory.claims.report import write_report
 from causal_theory.claims.runner import run_claims
 
-__all__ = ["INTERRUPTED", "NOT_PASSED", "PASSED", "run_job"]
-
 PASSED, NOT_PASSED, INTERRUPTED = 0, 1, 130
 
 WIDTH = 160

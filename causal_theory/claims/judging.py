@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from causal_theory.claims.records import Cell, Comparison, Kind, Number, Tally, make_cell
 
-__all__ = ["GRANTED", "Graded", "Requirement", "join", "judge"]
-
 GRANTED: dict[Kind, float] = {"none": 0.0, "bound": 1.0, "quadrature": 1.0, "standard error": 4.0, "spread": 0.0}
 """Error bars granted when nothing else is said. Four standard errors: by chance one comparison in 30,000 fails."""
 

@@ -8,32 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = [
-    "FAILS",
-    "FORMAT",
-    "HOLDS",
-    "KINDS",
-    "MEASURED",
-    "OUTSIDE",
-    "Assumption",
-    "Cell",
-    "ClaimRecord",
-    "Comparison",
-    "Curve",
-    "Declaration",
-    "Figure",
-    "Findings",
-    "Kind",
-    "Number",
-    "Panel",
-    "Part",
-    "Record",
-    "Table",
-    "Tally",
-    "Verdict",
-    "make_cell",
-]
-
 FORMAT: Literal[2] = 2
 
 Verdict = Literal["holds", "fails", "outside its assumptions", "measured"]

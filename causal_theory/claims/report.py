@@ -13,8 +13,6 @@ from causal_theory.claims.records import OUTSIDE, Assumption, ClaimRecord, Part,
 from causal_theory.claims.text import cell_text, closest_text, interval_text, requirement, show
 from causal_theory.files import write_text
 
-__all__ = ["rich_text", "write_report"]
-
 FILE_NAME = "report.html"
 
 MOST_ROWS = 1000

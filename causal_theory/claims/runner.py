@@ -19,8 +19,6 @@ from causal_theory.claims.claim import Claim
 from causal_theory.claims.records import ClaimRecord, Declaration, Findings
 from causal_theory.sweeps.executors import usable_processors
 
-__all__ = ["environment", "run_claim", "run_claims"]
-
 THREADS = "NUMBA_NUM_THREADS"
 POLL_SECONDS = 0.1
 

@@ -4,8 +4,6 @@ import math
 
 from causal_theory.claims.records import Cell, Number, Part
 
-__all__ = ["cell_text", "closest_text", "interval_text", "requirement", "show"]
-
 
 def show(value: float, digits: int = 3) -> str:
     """Return a number with the given number of significant digits, in scientific notation when far from one.

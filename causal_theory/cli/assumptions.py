@@ -12,13 +12,11 @@ from causal_theory.cli import options
 from causal_theory.cli.output import Json, Outputs, figure, print_json, table_csv
 from causal_theory.cli.splice import spliced
 from causal_theory.priors import Prior, check_assumptions
-from causal_theory.priors.assumptions import AssumptionReport
+from causal_theory.priors.verdicts import AssumptionReport
 from causal_theory.specs import PriorSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["EXAMPLES", "command"]
 
 EXAMPLES = (
     "causal-theory assumptions --symbols 10 --concentration 0.1",

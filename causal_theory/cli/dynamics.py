@@ -14,8 +14,6 @@ from causal_theory.dynamics import Stage1, Stage2, train_population
 from causal_theory.specs import TaskSpec
 from causal_theory.validation import check_epsilon, check_positive
 
-__all__ = ["EXAMPLES", "command"]
-
 EXAMPLES = (
     "causal-theory dynamics --plot dynamics.png",
     'causal-theory dynamics --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" --json',

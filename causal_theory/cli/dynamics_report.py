@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from causal_theory.cli.output import Writer, list_table, table_csv
+from causal_theory.cli.output import list_table, table_csv
 from causal_theory.dynamics import PopulationRun, Stage1, Stage1Run, Stage2, Stage2Run
 from causal_theory.estimate import Estimate
+from causal_theory.files import Writer
 from causal_theory.population.baselines import counts_rule_loss, loss_floor, unigram_loss
 from causal_theory.population.excess import excess_loss
 from causal_theory.population.parent_attention import parent_attention_loss
@@ -18,8 +19,6 @@ from causal_theory.tasks import InContextTask
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["DynamicsReport", "stage1_summary", "stage2_summary"]
 
 Array = NDArray[np.float64]
 

@@ -19,8 +19,6 @@ from causal_theory.files import check_target
 from causal_theory.graphs.families import FAMILIES
 from causal_theory.tasks import RootLaw
 
-__all__ = ["EXAMPLES", "FOUND", "command"]
-
 EXAMPLES = (
     "causal-theory falsify --lower-bound 0.1 --out cert.json",
     "causal-theory falsify --family chain --family star --lengths 10 20 --symbols 3 4 --constant-mean "

@@ -17,8 +17,6 @@ from causal_theory.tasks import InContextTask
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["EXAMPLES", "command"]
-
 EXAMPLES = (
     'causal-theory information --length 8 --prior point --transition "[[0.9,0.1],[0.2,0.8]]"',
     "causal-theory information --graph pairs --symbols 3 --measure kl --json",

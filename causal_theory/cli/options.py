@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from causal_theory.graphs import CausalGraph
 from causal_theory.tasks import InContextTask
 
-__all__ = ["Draws", "Epsilon", "Seed", "describe", "generator", "parent_table"]
-
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
 Draws = Annotated[int, typer.Option(help="Matrices drawn from a prior that has no exact average.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of a random graph, then of all draws.")]

@@ -20,22 +20,6 @@ from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
 
-__all__ = [
-    "OUTPUT",
-    "Csv",
-    "Json",
-    "Npz",
-    "Outputs",
-    "Plot",
-    "Writer",
-    "figure",
-    "list_table",
-    "matrix_csv",
-    "matrix_table",
-    "print_json",
-    "table_csv",
-]
-
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
 

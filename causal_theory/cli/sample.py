@@ -14,8 +14,6 @@ from causal_theory.specs import TaskSpec
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["EXAMPLES", "command"]
-
 EXAMPLES = (
     "causal-theory sample --graph pairs --length 12 --symbols 3 --size 5",
     "causal-theory sample --graph random-forest --concentration 0.1 --size 1000 --npz data.npz --plot graph.svg",

@@ -22,8 +22,6 @@ from causal_theory.tasks import InContextTask
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["EXAMPLES", "command"]
-
 EXAMPLES = (
     'causal-theory scores --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" --plot scores.png',
     "causal-theory scores --graph random-forest --symbols 3 --concentration 0.1 --seed 4 --json",

@@ -11,8 +11,6 @@ import typer
 from causal_theory.choices import REQUIRED
 from causal_theory.specs.base import Option, Spec, option_type, options_of
 
-__all__ = ["spliced"]
-
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 

@@ -10,8 +10,6 @@ from typing import IO, Any
 
 from causal_theory.errors import OutputError
 
-__all__ = ["guarded_output"]
-
 READER_GONE = 128 + getattr(signal, "SIGPIPE", 13)
 """Exit status when a pipe was closed: that of programs which the signal ends."""
 

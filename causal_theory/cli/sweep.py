@@ -24,8 +24,6 @@ from causal_theory.sweeps.studies import PROVIDED
 from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
 
-__all__ = ["EXAMPLES", "command", "show_failures"]
-
 EXAMPLES = (
     "causal-theory sweep --list",
     "causal-theory sweep --config sweep.toml --plot sweep.png",

@@ -13,8 +13,6 @@ from causal_theory.sweeps import Study, find_study
 from causal_theory.sweeps.ranges import expand_values
 from causal_theory.validation import LARGEST_SEED
 
-__all__ = ["SweepConfig", "read_sweep_config"]
-
 SINGLE = {"study": text, "store": text, "seed": integer(0, LARGEST_SEED), "repeats": integer(1)}
 SECTIONS = ("grid", "settings", "figure")
 STORE_SUFFIX = ".sqlite"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.cli.output import Outputs, Writer, figure
+from causal_theory.cli.output import Outputs, figure
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.files import Writer
 from causal_theory.specs.base import Option, Spec
 from causal_theory.specs.readers import finite, options, text
 from causal_theory.sweeps import SweepTable
@@ -16,8 +17,6 @@ from causal_theory.sweeps.studies.labels import LABELS, VALUES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["REPEAT", "FigureChoice", "complete_choice", "draw_sweep"]
 
 FIGURE = "Figure"
 SIZE = (5.6, 4.6)

@@ -14,8 +14,6 @@ from causal_theory.cli.sweep_figure import FigureChoice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.sweeps import Store, SweepTable, read_store
 
-__all__ = ["EXAMPLES", "command"]
-
 EXAMPLES = (
     "causal-theory sweep-status sweep.sqlite",
     "causal-theory sweep-status sweep.sqlite --csv sweep.csv --parquet sweep.parquet",

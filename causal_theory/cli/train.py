@@ -21,8 +21,6 @@ from causal_theory.training.checkpoint import check_folder
 from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
 
-__all__ = ["EXAMPLES", "command"]
-
 EXAMPLES = (
     "causal-theory train --length 12 --symbols 8 --concentration 0.1 --steps 400 --batch-size 512 --optimizer adamw "
     "--learning-rate 0.01 --plot train.png",

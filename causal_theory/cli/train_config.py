@@ -17,8 +17,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.training import Preset, TrainingSettings, find_preset
 from causal_theory.validation import LARGEST_SEED
 
-__all__ = ["Choices", "Plan", "make_plan", "read_config"]
-
 SINGLE = {"preset": text, "seed": integer(0, LARGEST_SEED)}
 SECTIONS: Mapping[str, type[Spec]] = {"task": TaskSpec, "model": ModelSpec, "training": TrainingSettings}
 REQUIRED = ("steps", "batch_size", "learning_rate")

@@ -12,8 +12,6 @@ from causal_theory.training import TrainingRun
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["TrainFigure"]
-
 Panel = Callable[["Axes"], None]
 
 SIZE = (4.5, 3.8)

@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Writer, list_table, table_csv
+from causal_theory.cli.output import list_table, table_csv
 from causal_theory.cli.train_config import Plan
 from causal_theory.cli.train_figure import TrainFigure
+from causal_theory.files import Writer
 from causal_theory.training import TrainingRun
 from causal_theory.training.baselines import short_baseline_name
 from causal_theory.training.outcome import LOW, TrainingOutcome, compare_with_scores, pool, summarise
-
-__all__ = ["TrainReport"]
 
 Array = NDArray[np.float64]
 

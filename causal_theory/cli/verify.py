@@ -9,8 +9,6 @@ import typer
 
 from causal_theory.errors import InvalidArgumentError, OutputError
 
-__all__ = ["BAD_USAGE", "EXAMPLES", "command", "verify"]
-
 BAD_USAGE = 2
 
 EXAMPLES = (

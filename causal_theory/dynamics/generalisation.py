@@ -16,8 +16,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator
 
-__all__ = ["Generalisation", "generalisation"]
-
 
 @dataclass(frozen=True, eq=False)
 class Generalisation(Shown):

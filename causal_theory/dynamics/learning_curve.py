@@ -20,8 +20,6 @@ from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_epsilon, check_integer
 
-__all__ = ["BestMultiple", "LearningCurve", "best_multiple", "best_multiple_of", "learning_curve"]
-
 Array = NDArray[np.float64]
 LARGEST = 40.0
 """Largest multiple of I that is tried: beyond it the softmax is one-hot to roundoff."""

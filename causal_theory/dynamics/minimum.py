@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import sqrt
 
-__all__ = ["Point", "smallest_on"]
-
 THIRD = 0.1925
 """Bound on the difference of the third cumulants of two laws on [0, 1], each within 1 / (6 sqrt 3) of zero."""
 

@@ -21,8 +21,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_epsilon
 from causal_theory.wording import count
 
-__all__ = ["Stage2", "Stage2Run", "run_stage2"]
-
 Array = NDArray[np.float64]
 Path = Literal["full", "one_parameter"]
 Status = Literal["stopped", "diverged"]

@@ -10,8 +10,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_epsilon
 
-__all__ = ["PopulationRun", "train_population"]
-
 
 @dataclass(frozen=True, eq=False)
 class PopulationRun(Shown):

@@ -24,8 +24,6 @@ from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import SeedLike, check_epsilon, check_integer
 
-__all__ = ["CriticalLength", "GraphFamily", "critical_length", "graph_maker", "smallest_margin"]
-
 Array = NDArray[np.float64]
 GraphFamily = str | Callable[[int], CausalGraph]
 

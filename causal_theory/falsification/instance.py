@@ -14,8 +14,6 @@ from causal_theory.priors import OrbitPrior
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import check_choice, check_epsilon, check_transition_matrix
 
-__all__ = ["Instance"]
-
 Number = float | Fraction
 
 

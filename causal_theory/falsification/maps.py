@@ -22,8 +22,6 @@ from causal_theory.recovery import ERROR_BARS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_positive
 
-__all__ = ["concentration_map", "symbols_map", "trace_map"]
-
 Array = NDArray[np.float64]
 Instance = Callable[[int, int], tuple[CausalGraph, Matrix, Fraction]]
 """Maps the places of a cell along x and y to a graph, a transition matrix and epsilon."""

@@ -21,8 +21,6 @@ from causal_theory.chains import chi2_matrix, stationary_distribution
 from causal_theory.errors import TransitionError
 from causal_theory.falsification.space import SearchSpace
 
-__all__ = ["coordinates", "matrix_at"]
-
 Array = NDArray[np.float64]
 
 SPREAD = 3

@@ -23,8 +23,6 @@ from causal_theory.errors import TransitionError
 from causal_theory.falsification.space import SearchSpace
 from causal_theory.floats import default_floats
 
-__all__ = ["ExactCheck", "exact_checks", "fractions_near"]
-
 Array = NDArray[np.float64]
 
 DENOMINATORS = (*range(1, 41), *(times * 10**power for power in (1, 2, 3, 4, 5, 6) for times in (5, 10, 20)))

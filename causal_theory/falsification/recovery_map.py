@@ -10,8 +10,6 @@ from causal_theory.display import Shown
 from causal_theory.floats import default_floats
 from causal_theory.recovery import ERROR_BARS
 
-__all__ = ["RecoveryMap", "without_unit"]
-
 Array = NDArray[np.float64]
 
 

@@ -9,8 +9,6 @@ from causal_theory.falsification.instance import Instance, number_text
 from causal_theory.falsification.rational import ExactCheck
 from causal_theory.falsification.statements import Statement
 
-__all__ = ["Counterexample", "SearchResult"]
-
 LONG = 24
 """Fractions with more characters are shown as decimals too."""
 

@@ -13,8 +13,6 @@ from causal_theory.floats import default_floats
 from causal_theory.progress import track
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
-__all__ = ["find_counterexample"]
-
 CHOICES_PER_ROUND = 60
 """How many choices Hypothesis draws in a round."""
 

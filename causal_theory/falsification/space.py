@@ -14,8 +14,6 @@ from causal_theory.graphs.families import FAMILIES, MINIMUM_LENGTH
 from causal_theory.tasks import RootLaw
 from causal_theory.validation import check_choice, check_epsilon, check_integer
 
-__all__ = ["SEARCHED", "Choice", "SearchSpace"]
-
 FOREST_SEEDS = 16
 """How many random graphs of each length are searched; number k is the one that the seed k draws."""
 

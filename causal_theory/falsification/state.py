@@ -19,8 +19,6 @@ from causal_theory.falsification.space import Choice, SearchSpace
 from causal_theory.falsification.statements import Statement
 from causal_theory.graphs import CausalGraph
 
-__all__ = ["BudgetSpent", "MarginError", "Search"]
-
 Array = NDArray[np.float64]
 
 FIRST_EVALUATIONS = 60
@@ -196,6 +194,7 @@ class Trial:
     feasible: bool = False
 
     def __call__(self, point: Array) -> float:
+        """Return the margin there."""
         if self.left == 0:
             raise Enough
         self.left -= 1

@@ -16,8 +16,6 @@ from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import edge_scores
 from causal_theory.validation import check_choice, check_positive
 
-__all__ = ["STATEMENTS", "Statement", "as_statement"]
-
 Array = NDArray[np.float64]
 INFINITE = float("inf")
 

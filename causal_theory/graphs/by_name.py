@@ -11,8 +11,6 @@ from causal_theory.graphs.families import FAMILIES
 from causal_theory.graphs.graph import CausalGraph
 from causal_theory.validation import SeedLike
 
-__all__ = ["graph_by_name", "make_graph"]
-
 
 def graph_by_name(name: str, length: int, *, rng: SeedLike = None, **options: Any) -> CausalGraph:
     """Return a graph of a named family.

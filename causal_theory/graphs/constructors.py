@@ -9,8 +9,6 @@ from causal_theory.errors import GraphError
 from causal_theory.graphs import families
 from causal_theory.validation import SeedLike
 
-__all__ = ["GraphConstructors", "context_entry"]
-
 
 def context_entry(entry: Any) -> Any:
     """Turn the shorthand -1 into no parent, and a single integer into one parent."""

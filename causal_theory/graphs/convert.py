@@ -12,8 +12,6 @@ from causal_theory.errors import GraphError, InvalidArgumentError
 if TYPE_CHECKING:
     from causal_theory.graphs.graph import CausalGraph
 
-__all__ = ["networkx_from_graph", "parents_from_adjacency", "parents_from_networkx", "targets_from_networkx"]
-
 PARENT_ORDER = "parent_order"
 """Attribute of an edge: the place of its parent among the parents of its child, from 0."""
 

@@ -11,8 +11,6 @@ import numpy as np
 from causal_theory.choices import Choice, Registry
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory, check_probability
 
-__all__ = ["FAMILIES", "MINIMUM_LENGTH", "Family"]
-
 Parents = list[tuple[int, ...]]
 
 MINIMUM_LENGTH = 2

@@ -28,8 +28,6 @@ from causal_theory.files import write_text
 from causal_theory.graphs.constructors import context_entry
 from causal_theory.graphs.graph import CausalGraph
 
-__all__ = ["read_graph", "unique_keys", "write_graph"]
-
 LONGEST = 1_000_000
 """Longest graph that is read from a file, so that a wrong number does not fill the memory."""
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from causal_theory.errors import GraphError
 from causal_theory.validation import check_probability
 
-__all__ = ["ForestProperties", "read_only"]
-
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return the array, which cannot be written to any more."""

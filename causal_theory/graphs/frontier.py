@@ -10,8 +10,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-__all__ = ["Frontier", "FrontierStep", "find_frontier"]
-
 
 @dataclass(frozen=True)
 class FrontierStep:

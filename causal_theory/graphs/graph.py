@@ -14,8 +14,6 @@ from causal_theory.graphs import convert, families
 from causal_theory.graphs.constructors import GraphConstructors
 from causal_theory.graphs.forest import ForestProperties, read_only
 
-__all__ = ["CausalGraph"]
-
 
 def _as_position(value: object, where: str) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):

@@ -5,8 +5,6 @@ from typing import Literal
 
 from causal_theory.graphs.graph import CausalGraph
 
-__all__ = ["GraphLayout", "Kind", "lay_out"]
-
 Kind = Literal["root", "child", "query"]
 Edge = tuple[int, int]
 

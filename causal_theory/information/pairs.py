@@ -12,8 +12,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_memory
 
-__all__ = ["MEASURES", "Measure", "pairwise_information", "pairwise_joint"]
-
 Measure = Literal["chi2", "kl", "tv", "hellinger"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 """The divergences of a joint law from the product of its marginals."""

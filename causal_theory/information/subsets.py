@@ -23,15 +23,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.subsets import laws_with_subsets
 from causal_theory.validation import SeedLike, check_choice, check_integer
 
-__all__ = [
-    "SUBSET_MEASURES",
-    "SubsetInformations",
-    "SubsetMeasure",
-    "best_subset",
-    "subset_information",
-    "subset_informations",
-]
-
 SubsetMeasure = Literal[Measure, "modified_chi2"]
 SUBSET_MEASURES: tuple[SubsetMeasure, ...] = get_args(SubsetMeasure)
 """The divergences of pairs, and the modified chi-square."""

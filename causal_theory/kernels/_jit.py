@@ -51,5 +51,3 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
     )
-
-__all__ = ["jit", "jit_inline", "jit_strict"]

@@ -38,8 +38,6 @@ try:
 except (ImportError, AttributeError):  # a later numba
     _KNOWN = False
 
-__all__ = ["KernelCache", "keep_on_disk"]
-
 SAID = "CAUSAL_THEORY_NO_CACHE_SAID"
 """Set in the environment once a process has said that it cannot keep kernels: those that it starts need not repeat."""
 

@@ -14,8 +14,6 @@ import numba
 import numpy as np
 from numba import config
 
-__all__ = ["environment_digest", "signature_digest", "source_digest"]
-
 _SETTINGS = (
     "OPT",
     "LOOP_VECTORIZE",

@@ -16,8 +16,6 @@ from queue import SimpleQueue
 
 from numba import config
 
-__all__ = ["get_num_threads", "leave_first_processor", "run_shared", "thread_limit"]
-
 _PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 """Those that this process may use, before the OpenMP of another library binds the first thread to one of them."""
 

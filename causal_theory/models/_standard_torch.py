@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StandardLayer", "StandardParts", "blocks", "embed", "first_attention", "logits", "losses", "require_torch"]
-
 Array = NDArray[np.float64]
 BLOCK = 1024
 """Sequences that are held in memory together; fixed, so that sums do not depend on the memory of a machine."""

@@ -20,8 +20,6 @@ from causal_theory.wording import count
 if TYPE_CHECKING:
     from causal_theory.models.reduced import ReducedTransformer
 
-__all__ = ["TrainableModel", "check_model"]
-
 Array = NDArray[np.float64]
 
 

@@ -3,12 +3,11 @@
 import numpy as np
 
 from causal_theory.choices import Choice, Registry
+from causal_theory.models._standard_torch import require_torch
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.disentangled import DisentangledTransformer
 from causal_theory.models.reduced import ReducedTransformer
-from causal_theory.models.standard import StandardTransformer, require_torch
-
-__all__ = ["MODELS"]
+from causal_theory.models.standard import StandardTransformer
 
 HEADS = (1, 1)
 

@@ -23,8 +23,6 @@ from causal_theory.models.reduced import causal_softmax
 from causal_theory.models.views import MatrixView, layer_view
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_memory, check_positive
 
-__all__ = ["DisentangledTransformer"]
-
 Array = NDArray[np.float64]
 MAX_PARAMETERS = 50_000_000
 

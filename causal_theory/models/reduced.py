@@ -26,8 +26,6 @@ from causal_theory.models.base import TrainableModel
 from causal_theory.models.views import MatrixView, second_matrix_view
 from causal_theory.validation import check_epsilon, check_matrix, check_real
 
-__all__ = ["ReducedTransformer", "causal_softmax", "check_attention_matrix", "key_scores"]
-
 SEQUENCES_PER_SUM = 256
 """Sequences per partial sum: fixed, so that results do not depend on the number of threads."""
 

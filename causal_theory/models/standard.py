@@ -30,8 +30,6 @@ from causal_theory.models.base import TrainableModel
 from causal_theory.models.views import MatrixView
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer, check_matrix, check_positive
 
-__all__ = ["Precision", "Residual", "StandardLayer", "StandardTransformer", "require_torch"]
-
 Array = NDArray[np.float64]
 Precision = Literal["float64", "float32"]
 Residual = Literal["joint", "each"]

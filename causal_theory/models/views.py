@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axis", "MatrixView", "layer_view", "second_matrix_view"]
-
 LOGIT = "logit (dimensionless)"
 
 NAMED_BLOCKS = 3

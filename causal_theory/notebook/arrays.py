@@ -7,8 +7,6 @@ from causal_theory.notebook.html import Cell, facts, figure, table
 from causal_theory.notebook.svg import block_size, heat_map, sparkline
 from causal_theory.wording import TIMES, number, same_decimals, shape_text
 
-__all__ = ["array_block", "heat_table"]
-
 Array = NDArray[np.float64]
 
 LARGEST_TABLE = 10

@@ -19,8 +19,6 @@ from causal_theory.notebook.svg import sparkline
 from causal_theory.population.prediction_error import PredictionError
 from causal_theory.wording import count, number, same_decimals
 
-__all__: list[str] = []
-
 
 @parts_of.register
 def _(settings: Stage1) -> list[str]:

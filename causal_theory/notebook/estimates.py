@@ -8,8 +8,6 @@ from causal_theory.notebook.html import facts
 from causal_theory.notebook.shown import parts_of
 from causal_theory.wording import number
 
-__all__: list[str] = []
-
 MEANINGS: dict[str, str] = {
     "exact": "a bound on roundoff",
     "quadrature": "truncation and roundoff",

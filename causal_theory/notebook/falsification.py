@@ -10,8 +10,6 @@ from causal_theory.notebook.shown import parts_of
 from causal_theory.notebook.svg import sparkline
 from causal_theory.wording import same_decimals, with_error
 
-__all__: list[str] = []
-
 
 @parts_of.register
 def _(found: Counterexample) -> list[str]:

@@ -12,8 +12,6 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import lay_out
 from causal_theory.notebook.svg import NEGATIVE, POSITIVE, decimal, svg
 
-__all__ = ["Drawing", "draw_graph", "drawing"]
-
 Edge = tuple[int, int]
 
 LONGEST = 120

@@ -11,8 +11,6 @@ from causal_theory.wording import number
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Cell", "block", "details", "facts", "figure", "paragraph", "settings_table", "table"]
-
 LINE = "1px solid rgba(128,128,128,.4)"
 POSITIVE = "59,143,208"
 NEGATIVE = "217,112,43"

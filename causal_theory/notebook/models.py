@@ -7,8 +7,6 @@ from causal_theory.notebook.arrays import array_block
 from causal_theory.notebook.html import facts
 from causal_theory.notebook.shown import parts_of
 
-__all__: list[str] = []
-
 
 @parts_of.register
 def _(model: TrainableModel) -> list[str]:

@@ -8,8 +8,6 @@ from causal_theory.notebook.shown import parts_of
 from causal_theory.priors import AssumptionCheck, AssumptionReport, Prior
 from causal_theory.priors.matrix import MatrixPrior
 
-__all__: list[str] = []
-
 
 @parts_of.register
 def _(prior: Prior) -> list[str]:

@@ -9,8 +9,6 @@ from causal_theory.notebook.shown import parts_of
 from causal_theory.recovery import ROOT, EdgeReport
 from causal_theory.wording import count, number, with_error
 
-__all__: list[str] = []
-
 SHOWN_SETS = 8
 """Sets of positions that are listed, largest information first."""
 

@@ -6,8 +6,6 @@ from functools import singledispatch
 from causal_theory.floats import default_floats
 from causal_theory.notebook.html import block, paragraph
 
-__all__ = ["markup", "parts_of"]
-
 
 @singledispatch
 def parts_of(value: object) -> Sequence[str]:

@@ -7,8 +7,6 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NEGATIVE", "POSITIVE", "WIDE", "block_size", "decimal", "heat_map", "sparkline", "svg"]
-
 POSITIVE = "#3b8fd0"
 NEGATIVE = "#d9702b"
 """Blue and orange that stand out from white and from black, and from each other without red or green receptors."""

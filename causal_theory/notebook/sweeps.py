@@ -6,8 +6,6 @@ from causal_theory.sweeps import SweepResult, SweepTable
 from causal_theory.sweeps.export import is_scalar
 from causal_theory.wording import number
 
-__all__: list[str] = []
-
 
 @parts_of.register
 def _(result: SweepResult) -> list[str]:

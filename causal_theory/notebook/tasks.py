@@ -10,8 +10,6 @@ from causal_theory.notebook.shown import markup, parts_of
 from causal_theory.tasks import InContextTask, Sample
 from causal_theory.wording import count
 
-__all__: list[str] = []
-
 SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 """Sequences, tokens and symbols that are shown of a sample."""
 

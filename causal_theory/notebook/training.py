@@ -10,8 +10,6 @@ from causal_theory.training import GradientAgreement, Preset, TrainingRun, Train
 from causal_theory.training.baselines import baseline_name
 from causal_theory.wording import number
 
-__all__: list[str] = []
-
 SHOWN_ENTRIES = 5
 """Entries of a gradient that are named, largest difference first."""
 

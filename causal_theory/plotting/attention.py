@@ -19,8 +19,6 @@ from causal_theory.training.run import best_attention
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_attention", "plot_attention_by_position"]
-
 ROUNDOFF = 1e-6
 """Attention may leave [0, 1] and sum to one up to this: averages in single precision are welcome."""
 

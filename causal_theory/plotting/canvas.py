@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes_or_new", "detached_axes", "legend_below", "legend_beside", "require_matplotlib", "whole_numbers"]
-
 ALONE: Literal["compressed"] = "compressed"
 """Layout of a single axes: the usual one cuts labels off where a square matrix does not fill its place."""
 

@@ -10,8 +10,6 @@ from causal_theory.plotting.canvas import whole_numbers
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["cell_borders", "is_geometric", "set_cell_axis", "threshold_segments"]
-
 FEW = 4
 """So few values have a tick each, whatever the room."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-__all__ = ["COLOURS", "DASHES", "MARKERS", "SEQUENTIAL", "colour_scale", "diverging"]
-
 SEQUENTIAL = "cividis"
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00")

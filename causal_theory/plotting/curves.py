@@ -12,8 +12,6 @@ from causal_theory.validation import check_real
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_levels", "draw_levels", "mark_divergence", "mark_size", "marks", "note"]
-
 MARKED_POINTS = 9
 LEVEL_COLOURS = (*COLOURS[1:], COLOURS[0])
 LEADER = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 0.0, "relpos": (0.0, 0.5)}

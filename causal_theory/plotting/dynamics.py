@@ -16,8 +16,6 @@ from causal_theory.validation import check_epsilon
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_attention_by_step", "plot_losses", "plot_root_rows"]
-
 SIZE = (6.4, 3.8)
 SINGLE_ROWS = 5
 """Up to this many rows each gets a line of its own; more are shown as a band, their median and the extreme row."""

@@ -13,8 +13,6 @@ from causal_theory.plotting.heatmaps import plot_matrix
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["natural_size", "plot_graph"]
-
 MAX_DRAWN = 40
 """Positions up to which nodes and arcs are drawn; longer graphs are shown as adjacency matrices."""
 

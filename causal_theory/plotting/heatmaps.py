@@ -17,8 +17,6 @@ from causal_theory.validation import check_choice, check_matrix, check_real
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["check_square", "draw_heatmap", "plot_information", "plot_matrix", "plot_scores"]
-
 SMALL_CELL = 5.0
 """Points below which the outline of a cell would hide the cell."""
 

@@ -15,8 +15,6 @@ from causal_theory.validation import check_real
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_margins"]
-
 
 @default_floats
 def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" = None) -> "Axes":

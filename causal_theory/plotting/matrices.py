@@ -18,8 +18,6 @@ from causal_theory.validation import check_integer, check_matrix
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_layer", "plot_second_matrix", "plot_view"]
-
 
 @default_floats
 def plot_view(view: MatrixView, *, ax: "Axes | None" = None) -> "Axes":

@@ -17,8 +17,6 @@ from causal_theory.validation import check_real
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_phase_diagram"]
-
 ERROR_BARS = 2.0
 """A value this many errors from the boundary, or nearer, is on neither side."""
 

@@ -15,8 +15,6 @@ from causal_theory.recovery import ERROR_BARS, ROOT, EdgeReport
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_recovery"]
-
 PARENTS_SHARE = 0.44
 """Part of the height that shows the parents; the margins have the rest."""
 

@@ -19,8 +19,6 @@ from causal_theory.validation import check_real
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Columns", "plot_sweep"]
-
 Array = NDArray[np.float64]
 
 MOST_LINES = 6

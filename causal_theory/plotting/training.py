@@ -17,8 +17,6 @@ from causal_theory.training.baselines import short_baseline_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_training"]
-
 ERROR_BARS = 2.0
 """Half the width of the error band, in standard errors."""
 

@@ -15,8 +15,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 from causal_theory.token_laws.tables import Sweep, TransferTables, law_rows, row_layout, transfer_tables
 
-__all__ = ["divergences_of_pairs", "joints_of_pairs"]
-
 Array = NDArray[np.float64]
 
 MAX_STATES = 2**16

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.files import check_target, new_files, refusing
 
-__all__ = ["array_paths", "new_arrays"]
-
 Array = NDArray[np.float64]
 
 

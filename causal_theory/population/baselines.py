@@ -14,8 +14,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_integer, check_positive
 
-__all__ = ["counts_rule_loss", "loss_floor", "unigram_loss"]
-
 SMALLEST_SMOOTHING, LARGEST_SMOOTHING = 1e-300, 1e300
 """Times up to the reciprocal of the one, and sums over symbols of the other, are doubles."""
 

@@ -56,8 +56,6 @@ from causal_theory.population.work_items import LOCAL, Workers
 from causal_theory.priors.rules import Plan, Transitions
 from causal_theory.tasks import InContextTask
 
-__all__ = ["AnyGraph", "Forest", "QueryForest", "choose_engine", "with_heads"]
-
 Array = NDArray[np.float64]
 
 

@@ -11,20 +11,6 @@ from causal_theory.population.names import mean_over_relabelings
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 
-__all__ = [
-    "MAX_SEQUENCES",
-    "check_sequences",
-    "enumerated_gradient",
-    "enumerated_loss",
-    "enumerated_scores",
-    "is_steep",
-    "joined_gradient",
-    "loss_error",
-    "mean_gradient_over_names",
-    "roundoff",
-    "split_gradient",
-]
-
 MAX_SEQUENCES = 2_000_000_000
 """Default limit of the enumeration: about a minute on two cores."""
 

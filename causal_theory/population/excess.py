@@ -11,8 +11,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike
 
-__all__ = ["excess_loss"]
-
 
 @default_floats
 def excess_loss(

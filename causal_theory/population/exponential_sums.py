@@ -14,8 +14,6 @@ from scipy.special import bdtrc
 
 from causal_theory.gauss import gauss_discrete
 
-__all__ = ["exponential_sum"]
-
 STEP = 0.261
 """Step of the trapezoidal rule in ``v``: its relative error is just below 1e-15, for every ``x``."""
 

@@ -16,8 +16,6 @@ from causal_theory.population.levels import (
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
 from causal_theory.tasks import InContextTask
 
-__all__ = ["forest_along", "forest_levels_of", "forest_loss", "forest_slopes", "forest_windows"]
-
 Array = NDArray[np.float64]
 
 

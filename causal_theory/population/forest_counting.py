@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from causal_theory.population.log_moments import Terms, Weights, log_moments
 from causal_theory.tasks import InContextTask
 
-__all__ = ["Counting", "counting_along_edges", "counting_of_tokens", "entropy_floor", "forest_counting"]
-
 Array = NDArray[np.float64]
 
 

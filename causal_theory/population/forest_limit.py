@@ -11,8 +11,6 @@ from causal_theory.population.lost_symbols import same_support
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SMALLEST
 
-__all__ = ["limit_at"]
-
 Array = NDArray[np.float64]
 
 

@@ -15,8 +15,6 @@ from causal_theory.pair_structure import Chain, PairStructure, chain_powers
 from causal_theory.population.lost_symbols import lost_by_depth
 from causal_theory.tasks import InContextTask
 
-__all__ = ["forest_divergences", "forest_joints", "joint_error", "mean_joint_over_names", "roundoff_of_laws"]
-
 Array = NDArray[np.float64]
 
 

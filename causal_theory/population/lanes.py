@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from causal_theory.population.quadrature import reciprocal_rule
 
-__all__ = ["Lanes", "keep_heavy_lanes", "reciprocal_lanes", "row_blocks"]
-
 WIDTHS = (40, 32, 24, 16)
 LOOP_OVERHEAD = 10
 """Lanes that could be treated in the time it takes to set up a vectorised loop over them."""

@@ -15,17 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "NEGLIGIBLE",
-    "Integers",
-    "Windows",
-    "along_levels",
-    "column_means",
-    "exact_integers",
-    "find_windows",
-    "gap_that_separates",
-]
-
 Array = NDArray[np.float64]
 Integers = NDArray[Any]
 """Of Python integers, which have as many digits as they need."""

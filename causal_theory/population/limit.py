@@ -11,8 +11,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_epsilon, check_memory
 
-__all__ = ["limit_edge_scores"]
-
 
 @default_floats
 def limit_edge_scores(

@@ -9,8 +9,6 @@ from causal_theory.errors import TooLargeError
 from causal_theory.kernels.exponential import laplace_transforms
 from causal_theory.population.logarithm import EXHAUSTED, LogarithmRule, logarithm_rule
 
-__all__ = ["LogMoments", "Terms", "Weights", "check_passes", "log_moments", "scaled"]
-
 Array = NDArray[np.float64]
 WIDTH = 32
 """Lanes to a block."""

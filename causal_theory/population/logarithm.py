@@ -13,8 +13,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LogarithmRule", "logarithm_rule"]
-
 Array = NDArray[np.float64]
 
 TARGET = 3e-15

@@ -15,8 +15,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix
 
-__all__ = ["LossMethod", "population_gradient", "population_loss"]
-
 LossMethod = Literal["auto", "enumerate", "monte_carlo"]
 AUTO_SEQUENCES = 2**22
 """``method="auto"`` enumerates up to this many sequences: a fraction of a second."""

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from causal_theory.pair_structure import Chain
 from causal_theory.tasks import InContextTask
 
-__all__ = ["lost_by_depth", "lost_symbols", "same_support"]
-
 Array = NDArray[np.float64]
 
 

@@ -13,8 +13,6 @@ from causal_theory.progress import track
 from causal_theory.tasks import InContextTask, Sample
 from causal_theory.validation import SeedLike, as_generator
 
-__all__ = ["DEFAULT_SAMPLES", "mean_loss", "sample_batches", "sampled_gradient", "sampled_loss"]
-
 DEFAULT_SAMPLES = 100_000
 """Sequences for a Monte Carlo expectation."""
 

@@ -3,8 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["heads_ignore_labels", "ignores_labels", "mean_over_relabelings"]
-
 Array = NDArray[np.float64]
 
 

@@ -19,14 +19,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_choice, check_epsilon, check_integer, check_matrix, check_real
 
-__all__ = [
-    "ExactOrSampled",
-    "check_second_matrix",
-    "parent_attention_gradient",
-    "parent_attention_loss",
-    "parent_attention_loss_and_gradient",
-]
-
 ExactOrSampled = Literal["exact", "monte_carlo"]
 
 Array = NDArray[np.float64]

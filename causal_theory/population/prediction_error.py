@@ -14,8 +14,6 @@ from causal_theory.population.monte_carlo import sample_batches
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, check_integer, check_matrix, check_probability
 
-__all__ = ["PredictionError", "prediction_error"]
-
 Array = NDArray[np.float64]
 DEFAULT_SAMPLES = 20_000
 

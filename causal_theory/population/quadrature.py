@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from causal_theory.gauss import gauss_power
 from causal_theory.population.exponential_sums import exponential_sum
 
-__all__ = ["ReciprocalRule", "reciprocal_rule"]
-
 FEWEST_EXPONENTIALS = 17
 """No sum of exponentials is shorter: up to twice this degree the Gauss-Radau rule is exact with fewer nodes."""
 

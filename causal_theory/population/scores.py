@@ -27,8 +27,6 @@ from causal_theory.validation import (
     check_positive,
 )
 
-__all__ = ["edge_scores", "edge_scores_on", "first_order_gradient"]
-
 ScoreMethod = Literal["transform", "enumerate"]
 
 ONE, SEVERAL = 16, 48

@@ -18,8 +18,6 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.pair_sums import reachability
 from causal_theory.kernels.row_blocks import restrict_jobs, restrict_walks
 
-__all__ = ["Splitting", "split_forest", "split_rows"]
-
 Indices = NDArray[np.int64]
 
 

@@ -13,8 +13,6 @@ from causal_theory.population.work_items import LOCAL, Workers, WorkItem, in_ord
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 
-__all__ = ["PIECE_PER_SYMBOL", "transform_scores"]
-
 PRUNE_FROM = 64
 """Length from which it pays to find the nodes at which ``z^n`` vanishes."""
 

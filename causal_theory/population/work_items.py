@@ -22,8 +22,6 @@ from causal_theory.kernels.tilted import tilted_sums
 from causal_theory.population.lanes import Lanes, row_blocks
 from causal_theory.population.splitting import split_rows
 
-__all__ = ["IN_FLIGHT", "LOCAL", "WorkItem", "Workers", "in_order", "item_sums", "make_items"]
-
 Array = NDArray[np.float64]
 IN_FLIGHT = 64
 """Items that are submitted to an executor and not yet added up."""

@@ -12,10 +12,8 @@ For some gamma > 0:
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.priors.base import Prior
-from causal_theory.priors.verdicts import AssumptionCheck, AssumptionReport
+from causal_theory.priors.verdicts import AssumptionReport
 from causal_theory.validation import SeedLike, check_integer
-
-__all__ = ["AssumptionCheck", "AssumptionReport", "check_assumptions"]
 
 
 @default_floats

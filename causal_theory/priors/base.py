@@ -32,8 +32,6 @@ from causal_theory.validation import SeedLike, as_generator, check_integer, chec
 if TYPE_CHECKING:
     from causal_theory.priors.batches import Batches
 
-__all__ = ["Prior"]
-
 
 class Prior(Shown, ABC):
     """A law of the transition matrix ``pi``. Priors are immutable and compare by identity.

@@ -18,17 +18,6 @@ from causal_theory.priors.base import Prior
 from causal_theory.priors.rules import Transitions
 from causal_theory.priors.sequences import draw_sequences
 
-__all__ = [
-    "Batches",
-    "DirichletBatches",
-    "DirichletRowBatches",
-    "MatrixBatches",
-    "RowBatches",
-    "SampledBatches",
-    "is_single_parent",
-    "root_laws",
-]
-
 Array = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 Tokens = NDArray[np.int64]

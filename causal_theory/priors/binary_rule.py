@@ -27,8 +27,6 @@ from scipy.special import gamma
 
 from causal_theory.gauss import gauss_power
 
-__all__ = ["binary_dirichlet_rule", "radius_error"]
-
 Array = NDArray[np.float64]
 
 ZERO = 1e-40

@@ -6,8 +6,6 @@ from causal_theory.priors.dirichlet import DirichletPrior
 from causal_theory.priors.orbit import OrbitPrior
 from causal_theory.priors.point import PointPrior
 
-__all__ = ["PRIORS"]
-
 PRIORS = Registry(
     "prior",
     "module:Class",

@@ -34,8 +34,6 @@ from causal_theory.validation import (
     check_probability,
 )
 
-__all__ = ["DirichletPrior"]
-
 LOW_QUANTILE = 0.01
 
 

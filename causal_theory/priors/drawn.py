@@ -18,8 +18,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Rule
 from causal_theory.provenance import fingerprint
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
-__all__ = ["DrawnPrior"]
-
 
 class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
     """A few draws from a prior, which are equally likely under it; all their relabelings if that is symmetric.

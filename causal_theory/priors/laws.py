@@ -11,8 +11,6 @@ from causal_theory.validation import SeedLike, check_kernels
 if TYPE_CHECKING:
     from causal_theory.priors.base import Prior
 
-__all__ = ["distance", "draw_laws", "plain", "renamed"]
-
 
 def distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
     """Return the largest distance between what was given and what is used."""

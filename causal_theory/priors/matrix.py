@@ -26,8 +26,6 @@ from causal_theory.priors.verdicts import (
 from causal_theory.provenance import fingerprint
 from causal_theory.validation import SeedLike, check_integer, check_kernel
 
-__all__ = ["MatrixPrior"]
-
 SHOWN = 4
 """Matrices with at most this many symbols are printed in full."""
 

@@ -18,8 +18,6 @@ from causal_theory.priors.rules import DEFAULT_DRAWS, Relabelings, Rule
 from causal_theory.priors.verdicts import SYMMETRY, AssumptionCheck
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_memory
 
-__all__ = ["OrbitPrior"]
-
 
 class OrbitPrior(MatrixPrior, draws_laws=True, kind="orbit"):
     """Uniform over the S! relabelings of one transition matrix, or of one transition tensor for each number of parents.

@@ -13,8 +13,6 @@ from causal_theory.priors.matrix import MatrixPrior
 from causal_theory.priors.rules import DEFAULT_DRAWS, OneMatrix, Rule
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
-__all__ = ["PointPrior"]
-
 
 class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
     """The transition matrix, or the transition tensor for each number of parents, is always the same.

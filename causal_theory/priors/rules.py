@@ -14,18 +14,6 @@ from typing_extensions import override
 from causal_theory.errors import TaskError, TooLargeError
 from causal_theory.estimate import Estimate, Method
 
-__all__ = [
-    "DEFAULT_DRAWS",
-    "Draws",
-    "OneMatrix",
-    "Plan",
-    "RefinedQuadrature",
-    "Relabelings",
-    "Rule",
-    "Transitions",
-    "WeightedSum",
-]
-
 Array = NDArray[np.float64]
 
 Transitions = Mapping[int, Array]

@@ -10,8 +10,6 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.priors.base import Prior
 from causal_theory.priors.laws import draw_laws
 
-__all__ = ["RootLaw", "draw_sequences"]
-
 RootLaw = Literal["stationary", "uniform"]
 """The law of a root: the stationary law of the drawn transition matrix, or uniform."""
 

@@ -11,22 +11,6 @@ from causal_theory.chains import chi2_matrix, closed_classes, stationary_distrib
 from causal_theory.display import Shown
 from causal_theory.errors import TransitionError
 
-__all__ = [
-    "CONSTANT_MEAN",
-    "LOWER_BOUND",
-    "NON_DEGENERACY",
-    "SYMMETRY",
-    "AssumptionCheck",
-    "AssumptionReport",
-    "drawn_lower_bound",
-    "drawn_non_degeneracy",
-    "matrix_lower_bound",
-    "matrix_mean",
-    "matrix_non_degeneracy",
-    "matrix_symmetry",
-    "norms_of_draws",
-]
-
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-12

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 
-__all__ = ["check_same_run", "fingerprint", "is_same_code"]
-
 SHOWN_NUMBERS = 3
 SHOWN_DIGITS = 8
 LONGEST = 100

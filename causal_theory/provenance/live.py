@@ -13,8 +13,6 @@ from typing import Any
 from causal_theory.provenance.loaded import Source, codes_in
 from causal_theory.provenance.source import Binding, read_facts
 
-__all__ = ["compare_with_live", "is_same_function", "plain_function", "stale_binding"]
-
 WRAPPED = ("__wrapped__", "py_func", "func")
 """Where decorators, compilers and cached properties keep the function."""
 MOST_WRAPPERS = 100

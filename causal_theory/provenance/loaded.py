@@ -14,8 +14,6 @@ from types import CodeType, FunctionType, ModuleType
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.provenance.source import SourceFacts, find_file, read_facts
 
-__all__ = ["MAIN", "Source", "SourceRegistry", "codes_in", "digest_of", "edited", "load_of"]
-
 MAIN = ("__main__", "__mp_main__")
 """The script that was started, here and in processes that were started by it."""
 REMEDY = "reload the module or restart"

@@ -13,8 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard
 
-__all__ = ["PACKAGE", "Binding", "SourceFacts", "find_file", "is_own", "may_be_own", "module_file", "read_facts"]
-
 PACKAGE = Path(__file__).resolve().parents[1]
 INSTALLED = ("site-packages", "dist-packages")
 IMPORTERS = ("import_module", "__import__")

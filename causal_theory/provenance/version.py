@@ -26,8 +26,6 @@ from causal_theory.provenance.live import compare_with_live, is_same_function, p
 from causal_theory.provenance.loaded import MAIN, Source, SourceRegistry, digest_of, edited
 from causal_theory.provenance.source import PACKAGE, find_file, is_own, may_be_own, module_file
 
-__all__ = ["CodeVersion", "check_unedited", "code_version", "note_loaded_modules"]
-
 Stamp = tuple[int, int, int, int]
 ROOT = __name__.partition(".")[0]
 

@@ -11,8 +11,6 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.specs.readers import Reader, choice
 from causal_theory.specs.readers import options as read_options
 
-__all__ = ["Option", "Spec", "option_type", "options_of", "own_options"]
-
 
 @dataclass(frozen=True)
 class Option:

@@ -9,8 +9,6 @@ import numpy as np
 from causal_theory.errors import InvalidArgumentError, TransitionError
 from causal_theory.validation import check_real, shown
 
-__all__ = ["is_json", "matrix", "read_matrix"]
-
 SHOWN = 60
 """Characters of a malformed text that its message quotes."""
 

@@ -13,8 +13,6 @@ from causal_theory.specs.readers import positive, read_heads
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator
 
-__all__ = ["ModelSpec"]
-
 MODEL = "Model"
 COMMON = ("length", "vocab_size", "rng")
 """What every model is given."""

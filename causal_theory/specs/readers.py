@@ -23,21 +23,6 @@ from causal_theory.validation import (
     shown,
 )
 
-__all__ = [
-    "Reader",
-    "choice",
-    "finite",
-    "integer",
-    "number",
-    "options",
-    "path",
-    "positive",
-    "probability",
-    "read_heads",
-    "share",
-    "text",
-]
-
 Reader = Callable[[str, Any], Any]
 
 

@@ -19,8 +19,6 @@ from causal_theory.specs.readers import integer, path, positive, probability
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import SeedLike, as_generator
 
-__all__ = ["GraphSpec", "PriorSpec", "TaskSpec"]
-
 GRAPH, PRIOR = "Graph", "Prior"
 LENGTH = 20
 

@@ -11,8 +11,6 @@ from causal_theory.specs.base import Spec, option_type, options_of
 from causal_theory.specs.matrices import is_json
 from causal_theory.specs.readers import Reader
 
-__all__ = ["check_keys", "read_keys", "read_section", "read_table", "read_toml"]
-
 
 def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """Return what a file is called in messages, and what it holds.

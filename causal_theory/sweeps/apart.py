@@ -15,8 +15,6 @@ from causal_theory.provenance import CodeVersion
 from causal_theory.sweeps.evaluation import Parcel, Report, evaluate, host, version_of
 from causal_theory.sweeps.outcome import Outcome, failure
 
-__all__ = ["death", "evaluate_apart"]
-
 CHILD = "from causal_theory.sweeps.apart import _answer; _answer()"
 
 

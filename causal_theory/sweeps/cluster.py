@@ -6,8 +6,6 @@ from typing import Any
 
 from causal_theory.errors import InvalidArgumentError
 
-__all__ = ["cluster_executor"]
-
 PATIENCE = "5s"
 """A scheduler that is there answers at once."""
 

@@ -22,8 +22,6 @@ from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.training.interrupts import DeferredInterrupt
 
-__all__ = ["WINDOW", "Driver"]
-
 PARCEL_SECONDS = 0.25
 """Work in a parcel: much more than it takes to send, and little to lose when a process dies."""
 MOST_PARCEL_SECONDS = 1.0

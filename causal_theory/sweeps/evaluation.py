@@ -19,8 +19,6 @@ from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.training.interrupts import Terminated
 
-__all__ = ["Parcel", "Report", "evaluate", "host", "one_blas_thread", "version_of"]
-
 
 @dataclass(frozen=True)
 class Parcel:

@@ -14,10 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.foreign import Submitter
 from causal_theory.validation import check_integer
-
-__all__ = ["ProcessPool", "SerialExecutor", "Submitter", "WorkerDiedError", "usable_processors"]
 
 Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from causal_theory.errors import OutputError
 from causal_theory.files import write_bytes
 
-__all__ = ["is_scalar", "write_csv", "write_parquet"]
-
 Columns = Mapping[str, NDArray[Any]]
 
 

@@ -12,8 +12,6 @@ from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit
 from causal_theory.validation import check_integer
 
-__all__ = ["MOST_UNITS", "Grid", "expand_grid"]
-
 MOST_UNITS = 100_000
 """Units that a grid may have without an explicit limit: a mistyped range easily has more."""
 

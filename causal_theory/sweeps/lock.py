@@ -6,8 +6,6 @@ from filelock import FileLock, Timeout
 
 from causal_theory.errors import StoreError
 
-__all__ = ["lock_store"]
-
 
 def lock_store(path: Path) -> FileLock:
     """Return the lock of a store, acquired; it lies beside the store, with ``.lock`` after its name.

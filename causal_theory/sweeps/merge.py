@@ -7,8 +7,6 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.sweeps.store import Store
 from causal_theory.sweeps.store_writer import WritableStore
 
-__all__ = ["merge_stores"]
-
 
 def merge_stores(sources: Iterable[str | Path], into: str | Path) -> int:
     """Copy the units of several stores into one, each unit once.

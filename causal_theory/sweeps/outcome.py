@@ -12,8 +12,6 @@ import numpy as np
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.sweeps.study import RESERVED
 
-__all__ = ["MOST_ARRAY_BYTES", "Outcome", "failure", "success", "traceback_text"]
-
 MOST_ARRAY_BYTES = 2**20
 """Bytes that the arrays of one unit may have together: a store is for results, not for data."""
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from causal_theory.errors import StoreError
 
-__all__ = ["Presence"]
-
 
 @dataclass
 class _File:

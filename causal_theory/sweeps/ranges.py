@@ -10,8 +10,6 @@ from causal_theory.sweeps.grid import MOST_UNITS
 from causal_theory.sweeps.study import Parameter
 from causal_theory.validation import check_choice, check_integer, check_positive
 
-__all__ = ["expand_values"]
-
 RANGE = ("from", "to", "count", "scale")
 SCALES = ("linear", "log")
 DIGITS = 12

@@ -23,8 +23,6 @@ from causal_theory.sweeps.table import SweepTable, read_store
 from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import LARGEST_SEED, check_integer, check_positive
 
-__all__ = ["SweepInterrupted", "SweepResult", "sweep"]
-
 
 class SweepInterrupted(KeyboardInterrupt):
     """Ctrl-C during a sweep; the message says what is stored and how to go on."""

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from causal_theory.errors import StoreError
 
-__all__ = ["connect_reader", "connect_writer", "content_errors", "store_errors"]
-
 APPLICATION_ID = 0x43545357  # "CTSW"
 FORMAT = 1
 PATIENCE_SECONDS = 30.0

@@ -17,8 +17,6 @@ from causal_theory.sweeps.presence import Presence
 from causal_theory.sweeps.schema import connect_reader, content_errors, store_errors
 from causal_theory.sweeps.study import Scalar
 
-__all__ = ["UNIT_COLUMNS", "Store", "StoredUnit", "StudyStatus"]
-
 UNIT_COLUMNS = (
     "key, study, settings, repeat, entropy, status, result, error, package, code, numpy, numba, python, seconds, "
     "host, finished"

@@ -19,8 +19,6 @@ from causal_theory.sweeps.store import UNIT_COLUMNS, Store
 from causal_theory.sweeps.study import Study
 from causal_theory.sweeps.unit import Unit, canonical_json
 
-__all__ = ["WritableStore"]
-
 CONTRADICTION = """
 SELECT key FROM part.units AS other JOIN main.units AS own USING (key)
 WHERE other.status = 'done' AND own.status = 'done' AND other.code = own.code AND (

@@ -15,8 +15,6 @@ import numpy as np
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.validation import LARGEST_INTEGER, shown
 
-__all__ = ["Parameter", "Scalar", "Study", "StudyFunction", "find_study"]
-
 Scalar = int | float | str | bool
 StudyFunction = Callable[..., Mapping[str, Any]]
 

@@ -17,8 +17,6 @@ from causal_theory.sweeps.study import Scalar
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["FailedUnit", "SweepTable", "read_store"]
-
 EXACT_INTEGERS = 2**53
 
 

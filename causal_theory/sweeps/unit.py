@@ -10,8 +10,6 @@ import numpy as np
 from causal_theory.choices import is_address
 from causal_theory.sweeps.study import Scalar
 
-__all__ = ["Unit", "canonical_json"]
-
 KEY_WORDS = 8
 
 

@@ -8,8 +8,6 @@ import sympy as sp
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.validation import check_integer
 
-__all__ = ["first_order_residual", "softmax_jacobian_residual"]
-
 
 def _softmax(logits: Any) -> Any:
     weights = [sp.exp(logit) for logit in logits]

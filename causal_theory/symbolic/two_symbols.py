@@ -9,9 +9,6 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-__all__ = ["TwoSymbols", "parent_wins"]
-
-
 A, B = sp.symbols("a b", positive=True)
 K = sp.Symbol("k", integer=True, nonnegative=True)
 EPSILON = sp.Symbol("epsilon", nonnegative=True)

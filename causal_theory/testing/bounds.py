@@ -6,16 +6,6 @@ from hypothesis import strategies as st
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.validation import check_integer
 
-__all__ = [
-    "MOST_DRAWN",
-    "MOST_ENTRIES",
-    "check_entries",
-    "check_lengths",
-    "check_range",
-    "check_sizes",
-    "seeded",
-]
-
 MOST_DRAWN = 256
 """Most parents, or entries, that Hypothesis decides one by one: it gives up on examples of some thousands."""
 

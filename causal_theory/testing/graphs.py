@@ -9,8 +9,6 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.testing.bounds import MOST_DRAWN, MOST_ENTRIES, check_lengths, seeded
 from causal_theory.validation import check_integer
 
-__all__ = ["causal_graphs", "forests"]
-
 
 @st.composite
 def _forest(draw: st.DrawFn, smallest: int, largest: int) -> CausalGraph:

@@ -11,8 +11,6 @@ from causal_theory.chains import closed_classes
 from causal_theory.testing.bounds import MOST_DRAWN, MOST_ENTRIES, check_entries, check_range, check_sizes, seeded
 from causal_theory.validation import check_integer, check_positive
 
-__all__ = ["attention_matrices", "draw_kernel", "kernels", "transition_matrices", "transition_matrix"]
-
 WEIGHT_BITS = 30
 """Ordinary entries are multiples of ``2**-WEIGHT_BITS``."""
 

@@ -13,8 +13,6 @@ from causal_theory.testing.graphs import causal_graphs, forests
 from causal_theory.testing.matrices import draw_kernel, transition_matrix
 from causal_theory.validation import check_choice
 
-__all__ = ["PRIOR_KINDS", "kernel_tasks", "tasks"]
-
 PRIOR_KINDS = ("point", "orbit", "dirichlet")
 """Names of the priors that `tasks` can draw."""
 

@@ -11,8 +11,6 @@ from causal_theory.errors import TooLargeError
 from causal_theory.floats import default_floats
 from causal_theory.graphs.frontier import find_frontier
 
-__all__ = ["ELIMINATION_REMEDY", "MAX_ENTRIES", "eliminated_law"]
-
 Array = NDArray[np.float64]
 
 MAX_ENTRIES = 2**25

@@ -12,8 +12,6 @@ from causal_theory.graphs.frontier import Frontier, find_frontier
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.elimination import eliminated_law
 
-__all__ = ["joint_law", "parents_with_target", "transferred_law"]
-
 Array = NDArray[np.float64]
 
 TRANSFER_ENTRIES = 2**20

@@ -11,8 +11,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.joint import joint_law, parents_with_target
 from causal_theory.token_laws.tables import law_rows, row_layout, transfer_tables
 
-__all__ = ["laws_with_subsets"]
-
 Array = NDArray[np.float64]
 
 MAX_STATES = 2**10

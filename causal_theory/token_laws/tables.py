@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from causal_theory.graphs.frontier import Frontier
 from causal_theory.tasks import InContextTask
 
-__all__ = ["RowLayout", "Sweep", "TransferTables", "law_rows", "row_layout", "transfer_tables"]
-
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 

@@ -16,8 +16,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.training.sampler import BatchSampler, draw_keys
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer
 
-__all__ = ["GradientAgreement", "gradient_agreement"]
-
 Array = NDArray[np.float64]
 BATCHES = 256
 """Batches whose means give the standard errors: enough for a t law that is all but normal."""

@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from causal_theory.graphs import CausalGraph
 from causal_theory.population.several_parents.baselines import counted_tokens
 
-__all__ = ["baseline_name", "sample_baselines", "short_baseline_name"]
-
 Array = NDArray[np.float64]
 
 ONE_PARENT = "counts_parent_"

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from causal_theory.errors import FileFormatError
 from causal_theory.files import check_target, write_bytes
 
-__all__ = ["Arrays", "check_folder", "read_checkpoint", "write_checkpoint"]
-
 FORMAT = "causal_theory training 2"
 OLD_FORMAT = "causal_theory training 1"
 Arrays = dict[str, NDArray[np.generic]]

@@ -9,8 +9,6 @@ from typing import Any
 
 from typing_extensions import override
 
-__all__ = ["DeferredInterrupt", "Terminated"]
-
 
 class Terminated(SystemExit):
     """SIGTERM, as batch systems send it before they kill; the exit status is 143, as shells have it.

@@ -9,8 +9,6 @@ from typing_extensions import override
 
 from causal_theory.training.settings import OptimizerName, TrainingSettings
 
-__all__ = ["OPTIMIZERS", "AdamW", "Optimizer", "Sgd", "make_optimizer"]
-
 Array = NDArray[np.float64]
 
 

@@ -15,8 +15,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.training.run import TrainingRun, best_attention
 from causal_theory.validation import SeedLike
 
-__all__ = ["LOW", "TrainingOutcome", "compare_with_scores", "pool", "rank_correlation", "summarise"]
-
 Array = NDArray[np.float64]
 
 LOW = 0.25

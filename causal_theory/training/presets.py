@@ -12,8 +12,6 @@ from causal_theory.training.settings import TrainingSettings
 from causal_theory.validation import SeedLike, as_generator
 from causal_theory.wording import count
 
-__all__ = ["PRESETS", "Preset", "find_preset"]
-
 
 @dataclass(frozen=True)
 class Preset(Shown):

@@ -13,9 +13,6 @@ from causal_theory.provenance import check_unedited, code_version, fingerprint
 from causal_theory.tasks import InContextTask
 from causal_theory.training.settings import TrainingSettings
 
-__all__ = ["describe_run", "describe_task", "describe_version", "describe_versions", "is_same_stream"]
-
-
 LIBRARIES = ("numpy", "numba", "python")
 """What a version names first besides the code: another one may change the last bits of a run, and is told."""
 

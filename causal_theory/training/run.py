@@ -14,8 +14,6 @@ from causal_theory.models import TrainableModel
 from causal_theory.training.settings import TrainingSettings
 from causal_theory.wording import count
 
-__all__ = ["TrainingRun", "TrainingStatus", "best_attention", "match_heads", "parent_attention", "slot_attention"]
-
 Array = NDArray[np.float64]
 TrainingStatus = Literal["finished", "diverged"]
 

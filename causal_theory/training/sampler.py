@@ -7,8 +7,6 @@ from causal_theory.errors import TooLargeError
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import check_integer
 
-__all__ = ["BatchSampler", "draw_keys"]
-
 Array = NDArray[np.float64]
 MAX_BYTES = 4 * 2**30
 """Largest batch: tokens, targets and losses together."""

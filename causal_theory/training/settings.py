@@ -12,8 +12,6 @@ from causal_theory.floats import default_floats
 from causal_theory.specs.base import Option, Spec, options_of
 from causal_theory.specs.readers import integer, number, share
 
-__all__ = ["OptimizerName", "Recipe", "ScheduleName", "TrainingSettings"]
-
 OptimizerName = Literal["sgd", "adamw"]
 ScheduleName = Literal["constant", "cosine"]
 Recipe = Literal["joint", "two_stage"]

@@ -9,8 +9,6 @@ from causal_theory.models import TrainableModel
 from causal_theory.training.optimizers import Optimizer, make_optimizer
 from causal_theory.training.settings import TrainingSettings
 
-__all__ = ["TrainingState"]
-
 Array = NDArray[np.float64]
 
 

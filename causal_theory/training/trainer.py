@@ -25,8 +25,6 @@ from causal_theory.training.settings import OptimizerName, Recipe, ScheduleName,
 from causal_theory.training.state import TrainingState
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
-__all__ = ["train_sgd", "train_with_settings"]
-
 Array = NDArray[np.float64]
 
 STAGES = 2

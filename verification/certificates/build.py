@@ -4,8 +4,6 @@ from causal_theory import certify_edge_scores
 from verification.certificates.instances import INSTANCES
 from verification.certificates.library import Entry, write_library
 
-__all__ = ["build"]
-
 
 def build() -> tuple[Entry, ...]:
     """Certify all instances and write them; the file depends on nothing but ``instances.py``."""

@@ -7,8 +7,6 @@ from fractions import Fraction
 from causal_theory import CausalGraph
 from causal_theory.certificates.rationals import Matrix, stationary_law
 
-__all__ = ["CONDITIONS", "GAMMA", "SHORTEST", "Condition", "check_conditions"]
-
 GAMMA = Fraction(1, 10)
 """The constant of the lower bound and of non-degeneracy, the same as in the other claims."""
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from causal_theory import CausalGraph
 from causal_theory.graphs.by_name import graph_by_name
 
-__all__ = ["INSTANCES", "Instance"]
-
 Rows = tuple[tuple[str, ...], ...]
 
 

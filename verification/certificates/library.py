@@ -13,8 +13,6 @@ from causal_theory.errors import FileFormatError
 from causal_theory.files import write_text
 from verification.certificates.conditions import CONDITIONS, Condition, check_conditions
 
-__all__ = ["LIBRARY", "Entry", "read_library", "write_library"]
-
 LIBRARY = Path(__file__).with_name("library.json")
 
 

@@ -11,8 +11,6 @@ from causal_theory.priors import Prior
 from causal_theory.recovery import ERROR_BARS
 from verification.ensembles import Array
 
-__all__ = ["EPSILON", "ExactRecovery", "SampledRecovery", "recover_exactly", "recover_from_draws", "worst_of"]
-
 EPSILON = 0.01
 
 

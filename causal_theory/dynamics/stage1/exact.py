@@ -8,8 +8,6 @@ from causal_theory.population.loss import population_gradient
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
 
-__all__ = ["run_exact"]
-
 
 def run_exact(task: InContextTask, settings: Stage1, epsilon: float, draws: int, seed: int) -> Stage1Run:
     """Descend until every child row attends to its parent, or the steps are used up."""

@@ -10,8 +10,6 @@ from causal_theory.dynamics.stage1.settings import Stage1
 from causal_theory.kernels.descent import advance, balanced_pairs
 from causal_theory.tasks import InContextTask
 
-__all__ = ["run_first_order"]
-
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 RECORDS_PER_CALL = 32

@@ -20,8 +20,6 @@ from causal_theory.tasks import InContextTask
 from causal_theory.validation import check_positive
 from causal_theory.wording import number
 
-__all__ = ["FlowTimes", "convergence_times", "run_flow"]
-
 Array = NDArray[np.float64]
 MOST_STEPS = 4000
 """Adaptive steps to a row. Each moves a logit by 0.04: together by 160, which no mark needs."""

@@ -12,8 +12,6 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.models import causal_softmax
 from causal_theory.wording import count
 
-__all__ = ["Recorder", "Stage1Run", "Stage1Status", "goal_of", "marks_of", "progress_of"]
-
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Stage1Status = Literal["converged", "stopped", "diverged"]

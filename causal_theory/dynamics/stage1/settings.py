@@ -14,8 +14,6 @@ from causal_theory.specs.readers import integer, number
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike
 
-__all__ = ["Stage1", "Stage1Method", "choose_rate", "plain_rate"]
-
 Stage1Method = Literal["first_order", "flow", "exact"]
 
 PANEL = "Stage 1"

@@ -10,8 +10,6 @@ from causal_theory.population.several_parents.moments import RowTerms, Sweep, ro
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 
-__all__ = ["counted_tokens", "counting_loss", "entropy_at", "token_counting_loss"]
-
 Array = NDArray[np.float64]
 
 

@@ -18,15 +18,6 @@ from causal_theory.population.levels import (
 from causal_theory.population.several_parents.moments import RowMoments, RowTerms, Sweep, row_moments
 from causal_theory.token_laws.tables import RowLayout
 
-__all__ = [
-    "construction_along",
-    "construction_loss",
-    "construction_slopes",
-    "logit_rows",
-    "pattern_levels",
-    "row_windows",
-]
-
 Array = NDArray[np.float64]
 
 

@@ -21,8 +21,6 @@ from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.tables import RowLayout, TransferTables, law_rows, row_layout, transfer_tables
 
-__all__ = ["RowMoments", "RowTerms", "Sweep", "prepare_sweep", "row_moments"]
-
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 

@@ -11,8 +11,6 @@ from causal_theory.population.several_parents.baselines import counted_tokens
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike
 
-__all__ = ["sampled_construction", "sampled_counting", "sampled_floor", "sampled_token_counting"]
-
 Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
 

@@ -9,8 +9,6 @@ from causal_theory.sweeps.studies.drawn import TASK, draw_prior, epsilon_at
 from causal_theory.sweeps.studies.parameters import Result, parameters
 from causal_theory.validation import check_integer
 
-__all__ = ["critical_length"]
-
 PARAMETERS = {
     **{name: TASK[name] for name in ("concentration", "graph", "vocab_size", "floor", "prior", "epsilon")},
     "shortest": 3,

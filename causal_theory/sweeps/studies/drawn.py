@@ -14,8 +14,6 @@ from causal_theory.sweeps.studies.parameters import REQUIRED
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import check_epsilon
 
-__all__ = ["TASK", "draw_prior", "draw_task", "epsilon_at"]
-
 TASK: Mapping[str, Any] = {
     "length": REQUIRED,
     "concentration": 1.0,

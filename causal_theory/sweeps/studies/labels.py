@@ -1,7 +1,5 @@
 """Say what figures show of the provided studies: a result of each, and what parameters and results are called."""
 
-__all__ = ["LABELS", "VALUES"]
-
 VALUES = {
     "edge_recovery": "recovered",
     "margins": "smallest",

@@ -11,8 +11,6 @@ from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
 from causal_theory.sweeps.studies.parameters import Result, parameters
 from causal_theory.validation import check_integer, check_positive
 
-__all__ = ["learning_curve"]
-
 
 @parameters({**TASK, "largest": 20.0, "points": 21})
 def learning_curve(

@@ -8,8 +8,6 @@ from causal_theory.specs import TaskSpec
 from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
 from causal_theory.sweeps.studies.parameters import Result, parameters
 
-__all__ = ["margins"]
-
 
 @parameters(TASK)
 def margins(

@@ -11,8 +11,6 @@ from causal_theory.choices import OTHER_NAMES
 from causal_theory.specs import Spec
 from causal_theory.specs.base import option_type, options_of
 
-__all__ = ["REQUIRED", "Result", "parameters"]
-
 Result = dict[str, float | int | bool | str | np.ndarray]
 
 REQUIRED = inspect.Parameter.empty

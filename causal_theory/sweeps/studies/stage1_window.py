@@ -10,8 +10,6 @@ from causal_theory.specs import TaskSpec
 from causal_theory.sweeps.studies.drawn import TASK, draw_task, epsilon_at
 from causal_theory.sweeps.studies.parameters import Result, parameters
 
-__all__ = ["stage1_window"]
-
 
 @parameters({**TASK, "learning_rate": 1000.0, "beta0": 0.01, "leave": 0.1})
 def stage1_window(

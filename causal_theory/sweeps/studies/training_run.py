@@ -14,8 +14,6 @@ from causal_theory.training.run import best_attention
 from causal_theory.training.settings import TrainingSettings
 from causal_theory.training.trainer import train_with_settings
 
-__all__ = ["training_run"]
-
 PARAMETERS = {
     "length": REQUIRED,
     "steps": REQUIRED,
