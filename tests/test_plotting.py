@@ -29,7 +29,7 @@ from causal_theory.plotting import (
 )
 
 from .helpers import assert_close
-from .images.made_up import first_stage, second_stage
+from .images.made_up import first_stage, second_stage, training_run
 
 mpl.use("agg")
 from matplotlib import pyplot
@@ -279,6 +279,12 @@ class TestRows:
         assert "diverged at step 33" in legend_of(ax)
         assert [33, 33] in [list(line.get_xdata()) for line in ax.get_lines()]
 
+    @pytest.mark.parametrize("plot", [plot_attention_by_step, plot_root_rows])
+    def test_other_runs_are_refused(self, plot):
+        for run in (training_run(), second_stage([1.0])):
+            with pytest.raises(InvalidArgumentError, match=f"run must be a Stage1Run, got {type(run).__name__}"):
+                plot(run)
+
     def test_curves_of_a_real_run(self, task):
         run = run_stage1(task, Stage1(steps=200), epsilon=0.1)
         ax = plot_attention_by_step(run)
@@ -298,6 +304,10 @@ class TestLosses:
         assert np.array_equal(curves_of(ax)["trained model"], run.losses)
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("step of stage 2", "loss (nats)")
         assert legend_of(ax) == ["trained model"]
+
+    def test_other_runs_are_refused(self):
+        with pytest.raises(InvalidArgumentError, match="run must be a Stage2Run, got TrainingRun"):
+            plot_losses(training_run())
 
     def test_every_baseline_is_a_labelled_line(self):
         baselines = {"floor": 0.6, "counts": np.float64(0.75), "unigram": 1.05}

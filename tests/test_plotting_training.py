@@ -22,6 +22,11 @@ from tests.test_plotting import image_of, legend_of, lines_of
 from .helpers import assert_close
 from .images.made_up import UNIFORM, training_run
 
+UNMEASURED = training_run(
+    snapshot_steps=np.zeros(0, dtype=np.int64), test_losses=np.zeros(0), test_errors=np.zeros(0),
+    attention=np.zeros((0, 1, 5, 5)), status="diverged", diverged_at=0,
+)  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def _close_figures():
@@ -105,6 +110,8 @@ class TestTraining:
     def test_bad_input(self):
         with pytest.raises(InvalidArgumentError, match="run must be a TrainingRun, got list"):
             plot_training([training_run()])
+        with pytest.raises(InvalidArgumentError, match="finite held-out loss, got one that diverged at step 0"):
+            plot_training(UNMEASURED)
 
 
 class TestAttention:
@@ -253,6 +260,7 @@ class TestParentAttention:
                 [training_run(), training_run(model=DisentangledTransformer(6, 3))],
                 r"all of one length, got the lengths \[5, 6\]",
             ),
+            (UNMEASURED, "run must have a finite held-out loss, got one that diverged at step 0"),
         ],
     )
     def test_bad_input(self, runs, message):

@@ -101,7 +101,7 @@ def plot_attention_by_position(run: TrainingRun | Sequence[TrainingRun], *, ax: 
     Raises
     ------
     InvalidArgumentError
-        If there is no run, something else than a run, or runs differ in length.
+        If there is no run, something else than a run, a run without a finite held-out loss, or runs differ in length.
     ImportError
         If matplotlib is not installed.
 
@@ -181,6 +181,8 @@ def _check_runs(run: TrainingRun | Sequence[TrainingRun]) -> list[TrainingRun]:
     for one in runs:
         if not isinstance(one, TrainingRun):
             raise InvalidArgumentError(f"run must be a TrainingRun or a sequence of them, got {type(one).__name__}")
+        if not len(one.attention):
+            raise InvalidArgumentError(f"run must have a finite held-out loss, got one that {one.ending}")
     lengths = sorted({one.model.length for one in runs})
     if len(lengths) != 1:
         raise InvalidArgumentError(f"run must hold at least one run, all of one length, got the lengths {lengths}")

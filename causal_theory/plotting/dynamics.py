@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.dynamics import Stage1Run, Stage2Run
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_below, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
@@ -44,6 +45,8 @@ def plot_attention_by_step(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes
 
     Raises
     ------
+    InvalidArgumentError
+        If ``run`` is no run of stage 1.
     ImportError
         If matplotlib is not installed.
 
@@ -57,6 +60,7 @@ def plot_attention_by_step(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes
     >>> plot_attention_by_step(run_stage1(task, Stage1(steps=500), epsilon=0.2)).get_ylabel()
     'attention on the parent (weight, 0 to 1)'
     """
+    _check_run(run, Stage1Run)
     ax = axes_or_new(ax, SIZE)
     attention = run.attention_on_parents
     length = attention.shape[1]
@@ -95,6 +99,8 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
 
     Raises
     ------
+    InvalidArgumentError
+        If ``run`` is no run of stage 1.
     ImportError
         If matplotlib is not installed.
 
@@ -108,6 +114,7 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     >>> plot_root_rows(run_stage1(task, Stage1(steps=500), epsilon=0.2)).get_xlabel()
     'step of stage 1'
     """
+    _check_run(run, Stage1Run)
     ax = axes_or_new(ax, SIZE)
     deviation = run.root_deviation
     query = deviation.shape[1] - 1
@@ -161,7 +168,7 @@ def plot_losses(
     Raises
     ------
     InvalidArgumentError
-        If a baseline is not a finite number, or ``epsilon`` is not positive.
+        If ``run`` is no run of stage 2, a baseline is not a finite number, or ``epsilon`` is not positive.
     ImportError
         If matplotlib is not installed.
 
@@ -176,6 +183,7 @@ def plot_losses(
     >>> plot_losses(run, baselines={"entropy floor": float(loss_floor(task))}).get_ylabel()
     'loss (nats)'
     """
+    _check_run(run, Stage2Run)
     levels = check_levels(baselines or {})
     shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_epsilon(epsilon))
     ax = axes_or_new(ax, SIZE)
@@ -189,6 +197,11 @@ def plot_losses(
     ax.set_ylabel("loss (nats)")
     _finish(ax, "step of stage 2", run.diverged_at, beside=False)
     return ax
+
+
+def _check_run(run: object, kind: type) -> None:
+    if not isinstance(run, kind):
+        raise InvalidArgumentError(f"run must be a {kind.__name__}, got {type(run).__name__}")
 
 
 def _draw_rows(

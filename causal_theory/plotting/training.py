@@ -55,7 +55,7 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     Raises
     ------
     InvalidArgumentError
-        If ``run`` is no training run.
+        If ``run`` is no training run, or has no finite held-out loss.
     ImportError
         If matplotlib is not installed.
 
@@ -71,6 +71,8 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     """
     if not isinstance(run, TrainingRun):
         raise InvalidArgumentError(f"run must be a TrainingRun, got {type(run).__name__}")
+    if not len(run.test_losses):
+        raise InvalidArgumentError(f"run must have a finite held-out loss, got one that {run.ending}")
     ax = axes_or_new(ax, (6.4, 3.8))
     middles = (np.concatenate([[0], run.steps[:-1]]) + run.steps - 1) / 2.0 if len(run.steps) else np.zeros(0)
     ax.plot(middles, run.losses, color="#555555", linewidth=0.9, label="training batches")
