@@ -23,12 +23,16 @@ GAMMA = 0.1
 
 def family_graph(name: str, length: int, rng: np.random.Generator) -> CausalGraph:
     """Return a graph of a named family, at least three tokens long; random forests have at least one edge."""
+    if length < 3:
+        raise ValueError(f"length must be at least 3, got {length}")
     graph = graph_by_name(name.replace(" ", "-"), length, rng=rng)
     return graph if graph.edges else family_graph(name, length, rng)
 
 
 def other_graph(graph: CausalGraph, rng: np.random.Generator) -> CausalGraph:
     """Return a random forest of the same length without a common edge, for controls."""
+    if graph.edges and graph.length < 4:
+        raise ValueError(f"length must be at least 4, got {graph.length}")
     other = family_graph("random forest", graph.length, rng)
     return other_graph(graph, rng) if set(other.edges) & set(graph.edges) else other
 

@@ -18,7 +18,7 @@ from causal_theory.claims.runner import run_claims
 from tests.helpers import assert_close
 from verification.claims import data_processing
 from verification.claims._recovery import recover_from_draws
-from verification.ensembles import GAMMA, KINDS, family_graph, random_matrix, trace_one_matrix
+from verification.ensembles import GAMMA, KINDS, family_graph, other_graph, random_matrix, trace_one_matrix
 
 FOLDER = Path(__file__).parents[2] / "verification" / "claims"
 CLAIMS = find_claims(FOLDER)
@@ -128,6 +128,13 @@ def test_random_matrices_are_stochastic(kind):
 
 def test_random_forests_have_an_edge():
     assert all(family_graph("random forest", 3, np.random.default_rng(seed)).edges for seed in range(50))
+
+
+def test_graphs_too_short_for_what_is_asked_are_refused():
+    with pytest.raises(ValueError, match="length must be at least 3, got 2"):
+        family_graph("random forest", 2, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="length must be at least 4, got 3"):
+        other_graph(CausalGraph.chain(3), np.random.default_rng(0))
 
 
 def test_triples_are_all_tokens_between():
