@@ -229,6 +229,9 @@ class TestDrawnPrior:
         assert len(allowed) == 12
         assert stats.chisquare(list(allowed.values())).pvalue > FALSE_ALARM
 
+    def test_smoothing_is_that_of_the_prior(self):
+        assert DrawnPrior(self.PRIOR, 2, rng=3).smoothing == self.PRIOR.smoothing == 0.5
+
     def test_mean_is_the_average_over_all_relabelings(self):
         prior = DrawnPrior(self.PRIOR, 3, rng=5)
         assert_close(prior.mean, np.mean([OrbitPrior(draw).mean for draw in prior.matrices], axis=0), rtol=1e-14)

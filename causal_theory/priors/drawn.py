@@ -88,6 +88,11 @@ class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
         return tuple(self._stacks)
 
     @property
+    @override
+    def smoothing(self) -> float:
+        return self._prior.smoothing
+
+    @property
     def matrices(self) -> NDArray[np.float64]:
         """The draws of one parent, read-only, shape (draws, S, S)."""
         self.require_transitions((1,))
