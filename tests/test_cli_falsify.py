@@ -36,7 +36,7 @@ def test_found():
 
 
 def test_none_found():
-    result = run("falsify", "--claim", "information_fades", "--budget", 50)
+    result = run("falsify", "--statement", "information_fades", "--budget", 50)
     assert result.exit_code == 0
     assert "no counterexample found, which proves nothing" in result.output
     assert "50 of 50" in result.output
@@ -59,7 +59,7 @@ def test_json():
 
 def test_json_without_a_counterexample():
     content = json.loads(
-        run("falsify", "--claim", "information_fades", "--lengths", 5, 6, "--budget", 20, "--json").stdout
+        run("falsify", "--statement", "information_fades", "--lengths", 5, 6, "--budget", 20, "--json").stdout
     )
     assert (content["found"], content["counterexample"]) == (False, None)
     assert len(content["closest"]["transition"]) >= 2
@@ -76,13 +76,13 @@ def test_certificate(tmp_path):
 
 
 def test_no_certificate_without_a_counterexample(tmp_path):
-    assert run("falsify", "--claim", "information_fades", "--budget", 20, "--out", tmp_path / "c.json").exit_code == 0
+    assert run("falsify", "--statement", "information_fades", "--budget", 20, "--out", tmp_path / "c.json").exit_code == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_option_reaches_the_search():
     result = run(
-        *("falsify", "--claim", "limit_scores_are_edges", "--family", "star", "--family", "pairs"),
+        *("falsify", "--statement", "limit_scores_are_edges", "--family", "star", "--family", "pairs"),
         *("--lengths", 8, 9, "--symbols", 3, 4, "--epsilon", "0.02", "--epsilon-times-length", "1/2"),
         *("--lower-bound", 0.05, "--non-degeneracy", 0.3, "--mixing", 0.9, "--constant-mean"),
         *("--budget", 150, "--seed", 1, "--json"),
@@ -144,5 +144,5 @@ def test_exit_status_of_the_program():
     bad = program("falsify", "--budget", "0")
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr.count("\n") == 1
-    assert program("falsify", "--claim", "no_such_claim").returncode == 2
+    assert program("falsify", "--statement", "no_such_statement").returncode == 2
     assert program(*QUICK).returncode == 1

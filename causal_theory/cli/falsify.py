@@ -33,7 +33,7 @@ SEARCH, KEEP = "Where to look", "Assumptions to keep"
 
 
 def command(
-    claim: Annotated[str, typer.Option(metavar="NAME", help=f"What to falsify: {', '.join(STATEMENTS)}.")] = FIRST,
+    statement: Annotated[str, typer.Option(metavar="NAME", help=f"What to falsify: {', '.join(STATEMENTS)}.")] = FIRST,
     family: Annotated[
         list[str] | None,
         typer.Option(
@@ -79,7 +79,7 @@ def command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Search for the smallest instance on which a claim fails, and prove it in rational arithmetic.
+    """Search for the smallest instance on which a statement fails, and prove it in rational arithmetic.
 
     The law of the matrix is the orbit of one matrix under relabeling, so that symmetry holds. Exit status: 0 when none
     was found within the budget, 1 when a counterexample was found, 2 for bad usage.
@@ -97,7 +97,7 @@ def command(
         constant_mean=constant_mean,
         mixing=mixing,
     )
-    result = find_counterexample(claim, space, budget, options.generator(seed))
+    result = find_counterexample(statement, space, budget, options.generator(seed))
     if out is not None and result.counterexample is not None:
         write_certificate(result.counterexample.certificate, out)
     if json:
@@ -122,7 +122,7 @@ def _show(result: SearchResult, space: SearchSpace, out: Path | None) -> None:
     console = Console()
     found = result.counterexample
     lines = {
-        "claim": result.statement.sentence,
+        "statement": result.statement.sentence,
         "assumptions kept": ", ".join(("symmetry", *space.kept)),
         "evaluations": f"{result.evaluations} of {result.budget}, {result.rejected} outside the assumptions",
         "smallest margin seen": f"{result.smallest_margin:.6g}",
@@ -160,8 +160,8 @@ def _lines(found: Counterexample) -> dict[str, str]:
 def _describe(result: SearchResult, space: SearchSpace, seed: int) -> dict[str, Any]:
     found = result.counterexample
     return {
-        "claim": result.statement.name,
-        "statement": result.statement.sentence,
+        "statement": result.statement.name,
+        "sentence": result.statement.sentence,
         "kept": ["symmetry", *space.kept],
         "seed": seed,
         "budget": result.budget,

@@ -286,7 +286,7 @@ COMMAND_LINES = {
     "train": (*OWN_TASK, *TRAINED, "--test-size", 32),
     "sample": (*OWN_TASK, "--size", 4),
     "assumptions": (*PRIOR, "--draws", 20),
-    "falsify": ("--claim", "information_fades", "--family", PLAIN["graph"], "--budget", 3),
+    "falsify": ("--statement", "information_fades", "--family", PLAIN["graph"], "--budget", 3),
 }
 FORGOTTEN = [address.partition(":")[0] for address in PLAIN.values()]
 
