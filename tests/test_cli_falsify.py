@@ -76,7 +76,9 @@ def test_certificate(tmp_path):
 
 
 def test_no_certificate_without_a_counterexample(tmp_path):
-    assert run("falsify", "--statement", "information_fades", "--budget", 20, "--out", tmp_path / "c.json").exit_code == 0
+    assert (
+        run("falsify", "--statement", "information_fades", "--budget", 20, "--out", tmp_path / "c.json").exit_code == 0
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,9 @@
 """The command line ``causal-theory``: one file per command."""
 
 import sys
+import traceback
 from contextlib import suppress
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -73,19 +75,40 @@ for _name, _module in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; mistakes of the user end in one line on standard error and exit status 2."""
+    """Run the command line; mistakes of the user and errors in their classes end in one line and exit status 2."""
     try:
         with guarded_output():
             app()
     except CausalTheoryError as error:
         _fail(str(error))
-    except OverflowError as error:
-        _fail(f"a number is too large to compute with: {error}")
-    except MemoryError as error:
-        _fail(f"not enough memory: {error}")
+    except Exception as error:
+        own = _own_method(error)
+        if own is not None:
+            said = "".join(traceback.format_exception_only(error))
+            _fail(f"{own} raised {said.strip()}; the same call in Python shows where")
+        if isinstance(error, OverflowError):
+            _fail(f"a number is too large to compute with: {error}")
+        if isinstance(error, MemoryError):
+            _fail(f"not enough memory: {error}")
+        raise
 
 
-def _fail(message: str) -> None:
+def _own_method(error: Exception) -> str | None:
+    """Return the method that raised an error, if it is one of a user's class derived from one of the package."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        kind = type(frame.f_locals.get(code.co_varnames[0])) if code.co_argcount else object
+        homes = [frame.f_globals.get("__name__", ""), kind.__module__]
+        if not any(map(_is_ours, homes)) and any(_is_ours(base.__module__) for base in kind.__mro__):
+            return f"{code.co_name} of {kind.__module__}:{kind.__qualname__}"
+    return None
+
+
+def _is_ours(module: str) -> bool:
+    return module.partition(".")[0] == __package__.partition(".")[0]
+
+
+def _fail(message: str) -> NoReturn:
     line = " ".join(message.split())
     with suppress(OSError):  # standard error may be full or closed as well
         Console(stderr=True, soft_wrap=True, highlight=False, emoji=False).print(f"[red]error[/red]: {escape(line)}")

@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
 import pytest
 
 import causal_theory as ct
@@ -70,6 +71,17 @@ class MeanMethod(Fair):
         return np.full((3, 3), 1 / 3)
 
 
+class RaisingSample(Fair):
+    def sample(self, size, rng=None):
+        return np.linalg.inv(np.zeros((3, 3)))
+
+
+class RaisingMean(Fair):
+    @property
+    def mean(self):
+        raise OverflowError("no number")
+
+
 def array(length):
     return np.arange(-1, length - 2)
 
@@ -130,6 +142,14 @@ class Integers(Model):
     parameters = np.zeros(3, dtype=np.int64)
 
 
+class RaisingGradient(Model):
+    def gradient_at(self, parameters, tokens, targets):
+        return self.inner()
+
+    def inner(self):
+        {}["key"]
+
+
 class OtherAttention(Model):
     def first_attention(self, tokens):
         return np.zeros((1, 2, 2))
@@ -156,6 +176,7 @@ PRIORS = {
     "mine:Leaving": MADE + "Leaving': SystemExit: 3",
     "mine:OtherShape": "draws of OtherShape for 1 parents must have shape (3, 3, 3), got shape (3, 2, 2)",
     "mine:NoLaw": "draws of NoLaw for 1 parents must have rows that sum to 1 within 1e-10, got 1.5",
+    "mine:RaisingSample": "sample of mine:RaisingSample raised numpy.linalg.LinAlgError: Singular matrix; the",
     "mine:TextSize": "vocab_size of TextSize must be an integer of at least 2, got '3'",
     "mine:OneSymbol": "vocab_size of OneSymbol must be an integer of at least 2, got 1",
     "mine:np": "prior must be module:Class, got 'mine:np', which is <module 'numpy'",
@@ -183,6 +204,7 @@ MODELS = {
     "mine:OtherSymbols": "model must have length 5 and vocab_size 3 like the task, got 5 and 4",
     "mine:OtherGradient": "model must give a gradient of the shape (3,) of its parameters, got (2,)",
     "mine:OneLoss": "model must give losses of the shape (8,), got list from OneLoss",
+    "mine:RaisingGradient": "gradient_at of mine:RaisingGradient raised KeyError: 'key'; the same call in Python shows",
     "mine:ListOfParameters": "parameters of model must be a flat array of float64, got list from ListOfParameters",
     "mine:SquareParameters": "must be a flat array of float64, got float64 of shape (3, 3) from SquareParameters",
     "mine:Integers": "must be a flat array of float64, got int64 of shape (3,) from Integers",
@@ -205,9 +227,9 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("mine", None)
 
 
-def complaint(capsys, monkeypatch, *arguments):
+def complaint(capsys, monkeypatch, *arguments, length=("--length", "5")):
     """What the program says, in one line, before it ends with status 2."""
-    monkeypatch.setattr(sys, "argv", ["causal-theory", *arguments, "--length", "5"])
+    monkeypatch.setattr(sys, "argv", ["causal-theory", *arguments, *length])
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr()
@@ -238,6 +260,16 @@ def test_mean(name, message):
     prior = ct.specs.PriorSpec(prior=f"mine:{name}").build_prior()
     with pytest.raises(InvalidArgumentError, match=message):
         ct.check_assumptions(prior, draws=3)
+
+
+def test_mean_on_the_command_line(capsys, monkeypatch):
+    said = complaint(capsys, monkeypatch, "assumptions", "--prior", "mine:RaisingMean", length=())
+    assert "mean of mine:RaisingMean raised OverflowError: no number; the same call in Python" in said
+
+
+def test_in_python_the_error_stays_what_it_is():
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        ct.edge_scores(ct.TaskSpec(prior="mine:RaisingSample", length=5).build(), epsilon=0.1)
 
 
 def test_parents_as_an_array():
