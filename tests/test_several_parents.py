@@ -30,7 +30,7 @@ from causal_theory.information.pairs import CODES
 from causal_theory.population import any_graph_pairs as any_graph_module
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.population.several_parents.construction import construction_loss, row_windows
-from causal_theory.population.several_parents.moments import prepare_sweep
+from causal_theory.population.several_parents.moments import prepare_transfers
 from causal_theory.testing import kernel_tasks, tasks
 from causal_theory.token_laws import joint as joint_module
 from causal_theory.token_laws import joint_law
@@ -349,5 +349,5 @@ def test_states_of_probability_zero():
     expected = kernel_oracle.construction_loss(task.graph, {2: kernel.tolist()}, 2, np.zeros((2, 2, 2)).tolist(), 0.1)
     assert_close(loss.value, expected, rtol=0.0, atol=1e-12)
     assert np.isfinite(gradient.value).all()
-    sweep = prepare_sweep(task, "x")
-    assert construction_loss(sweep, row_windows(np.zeros((2, 2, 2)), sweep, 0.1), 0.1, {2: kernel})[1] < 1e-10
+    transfers = prepare_transfers(task, "x")
+    assert construction_loss(transfers, row_windows(np.zeros((2, 2, 2)), transfers, 0.1), 0.1, {2: kernel})[1] < 1e-10

@@ -23,7 +23,7 @@ from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.population.several_parents.baselines import counting_loss, entropy_at, token_counting_loss
 from causal_theory.population.several_parents.construction import construction_slopes, row_windows
-from causal_theory.population.several_parents.moments import prepare_sweep
+from causal_theory.population.several_parents.moments import prepare_transfers
 from causal_theory.testing import kernel_tasks, tasks
 from tests.test_several_parents import dirichlet_kernel, some_matrices, trigram
 
@@ -79,14 +79,14 @@ class TestConstruction:
     @given(tasks(max_length=8), st.floats(0.01, 1.0), st.integers(0, 1000))
     def test_one_parent_equals_the_forest_engine(self, task, epsilon, seed):
         A2 = some_matrices(task, seed)
-        sweep, tensors = prepare_sweep(task, "test"), task.prior.transitions
+        transfers, tensors = prepare_transfers(task, "test"), task.prior.transitions
         loss, gradient = parent_attention_loss_and_gradient(task, A2[0], epsilon=epsilon)
-        joined, _ = construction_slopes(sweep, row_windows(A2, sweep, epsilon), epsilon, tensors)
+        joined, _ = construction_slopes(transfers, row_windows(A2, transfers, epsilon), epsilon, tensors)
         assert_close(joined, np.append(gradient.value, loss.value), rtol=0.0, atol=1e-12)
         if task.graph.edges:
-            counted, _ = counting_loss(sweep, 0.7, (0,), tensors)
+            counted, _ = counting_loss(transfers, 0.7, (0,), tensors)
             assert_close(counted, counts_rule_loss(task, smoothing=0.7).value, rtol=0.0, atol=1e-12)
-        tokens, _ = token_counting_loss(sweep, 0.7, tensors)
+        tokens, _ = token_counting_loss(transfers, 0.7, tensors)
         assert_close(tokens, unigram_loss(task, smoothing=0.7).value, rtol=0.0, atol=1e-12)
         assert_close(entropy_at(task, tensors)[0], loss_floor(task).value, rtol=0.0, atol=1e-12)
 
@@ -94,11 +94,11 @@ class TestConstruction:
     def test_long_chain_equals_the_forest_engine(self, length):
         task = InContextTask(CausalGraph.chain(length), PointPrior(dirichlet_kernel(4, 1)))
         A2 = some_matrices(task, 1)
-        sweep, tensors = prepare_sweep(task, "test"), task.prior.transitions
-        joined, _ = construction_slopes(sweep, row_windows(A2, sweep, 1 / length), 1 / length, tensors)
+        transfers, tensors = prepare_transfers(task, "test"), task.prior.transitions
+        joined, _ = construction_slopes(transfers, row_windows(A2, transfers, 1 / length), 1 / length, tensors)
         loss, gradient = parent_attention_loss_and_gradient(task, A2[0], epsilon=1 / length)
         assert_close(joined, np.append(gradient.value, loss.value), rtol=0.0, atol=1e-12)
-        counted, _ = counting_loss(sweep, 0.01, (0,), tensors)
+        counted, _ = counting_loss(transfers, 0.01, (0,), tensors)
         assert_close(counted, counts_rule_loss(task, smoothing=0.01).value, rtol=0.0, atol=1e-12)
 
     def test_one_matrix_may_come_with_its_axis(self):

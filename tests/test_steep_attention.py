@@ -24,7 +24,7 @@ from causal_theory import (
 from causal_theory.dynamics import Stage2, run_stage2
 from causal_theory.errors import TooLargeError
 from causal_theory.population import log_moments as log_moments_module
-from causal_theory.population.several_parents.moments import prepare_sweep
+from causal_theory.population.several_parents.moments import prepare_transfers
 from causal_theory.population.several_parents.sampled import _construction
 
 from . import kernel_oracle, oracles
@@ -214,17 +214,17 @@ class TestOffsets:
 
 class TestLongSequences:
     def test_two_engines_agree(self):
-        """Messages along edges, and a sweep along the frontier, at lengths that nobody enumerates."""
+        """Messages along edges, and a pass along the frontier, at lengths that nobody enumerates."""
         from causal_theory.population.several_parents.construction import construction_slopes, row_windows
 
         task = InContextTask(CausalGraph.chain(60), PointPrior(KERNEL), "uniform")
         A2 = 300.0 * np.random.default_rng(5).normal(size=(3, 3))
-        sweep = prepare_sweep(task, "test")
-        windows = row_windows(A2[np.newaxis], sweep, 1e-3)
-        swept, errors = construction_slopes(sweep, windows, 1e-3, {1: KERNEL})
+        transfers = prepare_transfers(task, "test")
+        windows = row_windows(A2[np.newaxis], transfers, 1e-3)
+        found, errors = construction_slopes(transfers, windows, 1e-3, {1: KERNEL})
         loss, gradient = (f(task, A2, epsilon=1e-3) for f in (parent_attention_loss, parent_attention_gradient))
-        assert abs(float(loss) - swept[-1]) <= float(loss.error) + errors[-1] < 1e-9
-        assert_close(swept[:-1].reshape(3, 3), gradient.value, rtol=0.0, atol=1e-12)
+        assert abs(float(loss) - found[-1]) <= float(loss.error) + errors[-1] < 1e-9
+        assert_close(found[:-1].reshape(3, 3), gradient.value, rtol=0.0, atol=1e-12)
 
     def test_columns_of_the_gradient_sum_to_zero(self):
         task = InContextTask(CausalGraph.random_forest(40, 0.3, 4), PointPrior(KERNEL))

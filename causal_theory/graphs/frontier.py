@@ -40,7 +40,7 @@ class FrontierStep:
 
 @dataclass(frozen=True)
 class Frontier:
-    """A sweep over the positions of a graph.
+    """A pass over the positions of a graph.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Frontier:
 
 
 def find_frontier(parents: Sequence[Sequence[int]], kept: Collection[int], *, ancestors_only: bool = False) -> Frontier:
-    """Return the sweep that ends with the tokens at ``kept``.
+    """Return the pass that ends with the tokens at ``kept``.
 
     Parameters
     ----------

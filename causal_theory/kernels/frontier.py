@@ -1,7 +1,7 @@
 """Sums over all sequences of a graph by transfers between the states of its frontier, many quantities side by side.
 
 A **state** is a combination of tokens on the frontier. Token c follows row ``rows[x]`` of ``laws`` from state x and
-leads to state ``following[x, c]``; steps of one kind share these tables, which the tuple ``sweep`` holds:
+leads to state ``following[x, c]``; steps of one kind share these tables, which the tuple ``tables`` holds:
 ``(kinds, offsets, sizes, rows, following)``. The innermost index runs over quadrature nodes or symbols (lanes).
 
 Nothing is rescaled: what underflows on the way is part of an expectation that is smaller still, and of no account.
@@ -34,9 +34,9 @@ def _gains(times, omega, shift, marked, shared, own):
 
 
 @jit
-def _step(before, after, size, size_after, offset, sweep, laws, symbol, gains):
+def _step(before, after, size, size_after, offset, tables, laws, symbol, gains):
     """One transfer of all lanes."""
-    rows, following = sweep[3], sweep[4]
+    rows, following = tables[3], tables[4]
     shared, own = gains
     lanes = before.shape[1]
     for x in range(size_after):
@@ -53,9 +53,9 @@ def _step(before, after, size, size_after, offset, sweep, laws, symbol, gains):
 
 
 @jit
-def _step_back(after, before, size, offset, sweep, laws, symbol, gains, marked):
+def _step_back(after, before, size, offset, tables, laws, symbol, gains, marked):
     """Take one step of the adjoint; ``marked`` becomes the part of it in which the token equals the symbol."""
-    rows, following = sweep[3], sweep[4]
+    rows, following = tables[3], tables[4]
     shared, own = gains
     lanes = before.shape[1]
     for x in range(size):
@@ -77,9 +77,9 @@ def _step_back(after, before, size, offset, sweep, laws, symbol, gains, marked):
 
 
 @jit
-def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, masses, slopes):
+def _block(tables, laws, omega, terminal, times, symbol, shift, with_slopes, masses, slopes):
     """Compute the transforms of one block of lanes, and their derivatives by the logarithms of the weights."""
-    kinds, offsets, sizes, rows, _ = sweep
+    kinds, offsets, sizes, rows, _ = tables
     steps, width = kinds.shape[0], times.shape[0]
     largest = max(sizes.max(), terminal.shape[0])
     depth = steps + 1 if with_slopes else 2
@@ -91,7 +91,7 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
         kind = kinds[i]
         size_after = sizes[kinds[i + 1]] if i + 1 < steps else terminal.shape[0]
         before, after = states[i % depth], states[(i + 1) % depth]
-        _step(before, after, sizes[kind], size_after, offsets[kind], sweep, laws, symbol, gains)
+        _step(before, after, sizes[kind], size_after, offsets[kind], tables, laws, symbol, gains)
     final = states[steps % depth]
     for lane in range(width):
         mass = 0.0
@@ -107,7 +107,7 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
     for i in range(steps - 1, -1, -1):
         kind = kinds[i]
         size = sizes[kind]
-        _step_back(back, previous, size, offsets[kind], sweep, laws, symbol, gains, marked)
+        _step_back(back, previous, size, offsets[kind], tables, laws, symbol, gains, marked)
         forward = states[i]
         for x in range(size):
             r = rows[offsets[kind] + x]
@@ -120,14 +120,14 @@ def _block(sweep, laws, omega, terminal, times, symbol, shift, with_slopes, mass
 
 
 def frontier_transforms(
-    sweep: Tables, laws: Array, omega: Array, terminals: Array, lanes: Tables, with_slopes: bool
+    tables: Tables, laws: Array, omega: Array, terminals: Array, lanes: Tables, with_slopes: bool
 ) -> tuple[Array, Array]:
     """``E[v exp(-t X)]`` and ``E[v exp(-t X) dX / d log omega_r]`` with ``X = sum_i omega[row_i] ([s_i = b] + e)``.
 
     Parameters
     ----------
-    sweep : tuple
-        Tables of the sweep.
+    tables : tuple
+        Tables of the pass.
     laws : (R, S)
         Laws of a token, by row.
     omega : (Q, R)
@@ -148,16 +148,16 @@ def frontier_transforms(
     blocks, width = lanes[0].shape
     masses = np.empty((blocks, width))
     slopes = np.empty((blocks, laws.shape[0], width) if with_slopes else (blocks, 1, 1))
-    run_shared(_transform_blocks, blocks, sweep, laws, omega, terminals, lanes, with_slopes, masses, slopes)
+    run_shared(_transform_blocks, blocks, tables, laws, omega, terminals, lanes, with_slopes, masses, slopes)
     return masses, slopes
 
 
 @jit
-def _transform_blocks(start, stop, sweep, laws, omega, terminals, lanes, with_slopes, masses, slopes):
+def _transform_blocks(start, stop, tables, laws, omega, terminals, lanes, with_slopes, masses, slopes):
     times, symbols, groups, shifts, ends = lanes
     for block in range(start, stop):
         _block(
-            sweep,
+            tables,
             laws,
             omega[groups[block]],
             terminals[ends[block]],
@@ -171,9 +171,9 @@ def _transform_blocks(start, stop, sweep, laws, omega, terminals, lanes, with_sl
 
 
 @jit
-def state_laws(sweep, laws, last):
+def state_laws(tables, laws, last):
     """Law of the state before every step and at the end, shape (n + 1, largest number of states)."""
-    kinds, offsets, sizes, rows, following = sweep
+    kinds, offsets, sizes, rows, following = tables
     steps, size = kinds.shape[0], laws.shape[1]
     out = np.zeros((steps + 1, max(sizes.max(), last)))
     out[0, 0] = 1.0
@@ -187,12 +187,12 @@ def state_laws(sweep, laws, last):
 
 
 @jit
-def _follow(sweep, laws, states, marginals, j, joints, deviations):
+def _follow(tables, laws, states, marginals, j, joints, deviations):
     """Joint laws of the token at j with all later ones, and their deviations from independence, lanes = symbols at j.
 
     The deviations are centred after every step: their sum over states is zero, and roundoff must not build up in it.
     """
-    kinds, offsets, sizes, rows, following = sweep
+    kinds, offsets, sizes, rows, following = tables
     steps, symbols = kinds.shape[0], laws.shape[1]
     largest = states.shape[1]
     plain, off = np.zeros((largest, symbols)), np.zeros((largest, symbols))
@@ -228,13 +228,13 @@ def _follow(sweep, laws, states, marginals, j, joints, deviations):
                 off[x, lane] -= excess * states[i + 1, x]
 
 
-def pair_joints(sweep: Tables, laws: Array, states: Array, marginals: Array) -> Array:
+def pair_joints(tables: Tables, laws: Array, states: Array, marginals: Array) -> Array:
     """Joint laws of all pairs of positions, (n, n, S, S): ``[i, j, a, b]`` belongs to ``s_i = a, s_j = b``.
 
     Parameters
     ----------
-    sweep : tuple
-        Tables of a sweep over all positions.
+    tables : tuple
+        Tables of a pass over all positions.
     laws : (R, S)
         Laws of a token, by row.
     states : (n + 1, X)
@@ -242,19 +242,19 @@ def pair_joints(sweep: Tables, laws: Array, states: Array, marginals: Array) -> 
     marginals : (n, S)
         Laws of the tokens.
     """
-    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    steps, symbols = tables[0].shape[0], laws.shape[1]
     out = np.zeros((steps, steps, symbols, symbols))
-    run_shared(_joints_with, steps, sweep, laws, states, marginals, out)
+    run_shared(_joints_with, steps, tables, laws, states, marginals, out)
     return out
 
 
 @jit
-def _joints_with(start, stop, sweep, laws, states, marginals, out):
+def _joints_with(start, stop, tables, laws, states, marginals, out):
     """Joint laws of the tokens at ``start .. stop`` with themselves and all later ones."""
-    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    steps, symbols = tables[0].shape[0], laws.shape[1]
     for j in range(start, stop):
         joints, deviations = np.zeros((steps, symbols, symbols)), np.zeros((steps, symbols, symbols))
-        _follow(sweep, laws, states, marginals, j, joints, deviations)
+        _follow(tables, laws, states, marginals, j, joints, deviations)
         for a in range(symbols):
             out[j, j, a, a] = marginals[j, a]
         for i in range(j + 1, steps):
@@ -265,25 +265,25 @@ def _joints_with(start, stop, sweep, laws, states, marginals, out):
 
 
 def pair_divergences(
-    sweep: Tables, laws: Array, states: Array, marginals: Array, measure: int, relative: float
+    tables: Tables, laws: Array, states: Array, marginals: Array, measure: int, relative: float
 ) -> Array:
     """Divergences of all pairs of positions and bounds on their errors, (2, n, n), zero on the diagonal.
 
     ``relative`` bounds the relative roundoff of a probability; the other arguments are those of `pair_joints`.
     """
-    steps = sweep[0].shape[0]
+    steps = tables[0].shape[0]
     out = np.zeros((2, steps, steps))
-    run_shared(_divergences_from, steps, sweep, laws, states, marginals, measure, relative, out)
+    run_shared(_divergences_from, steps, tables, laws, states, marginals, measure, relative, out)
     return out
 
 
 @jit
-def _divergences_from(start, stop, sweep, laws, states, marginals, measure, relative, out):
+def _divergences_from(start, stop, tables, laws, states, marginals, measure, relative, out):
     """Divergences of the tokens at ``start .. stop`` with all later ones."""
-    steps, symbols = sweep[0].shape[0], laws.shape[1]
+    steps, symbols = tables[0].shape[0], laws.shape[1]
     for j in range(start, stop):
         joints, deviations = np.zeros((steps, symbols, symbols)), np.zeros((steps, symbols, symbols))
-        _follow(sweep, laws, states, marginals, j, joints, deviations)
+        _follow(tables, laws, states, marginals, j, joints, deviations)
         for i in range(j + 1, steps):
             value, bound = joint_divergence(deviations[i], joints[i], marginals[i], marginals[j], measure, relative)
             out[0, i, j] = value

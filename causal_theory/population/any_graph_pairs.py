@@ -13,7 +13,7 @@ from causal_theory.kernels.pairs import CHI2, self_divergence
 from causal_theory.population.lost_symbols import lost_symbols
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
-from causal_theory.token_laws.tables import Sweep, TransferTables, law_rows, row_layout, transfer_tables
+from causal_theory.token_laws.tables import TableArrays, TransferTables, law_rows, row_layout, transfer_tables
 
 Array = NDArray[np.float64]
 
@@ -24,8 +24,8 @@ MAX_STATES = 2**16
 def joints_of_pairs(task: InContextTask, transitions: Mapping[int, Array]) -> Array:
     """Return the joint law of every pair of tokens under given transition tensors, shape (T, T, S, S)."""
     if _is_narrow(task):
-        sweep, laws, states, marginals = _transfers(task, transitions)
-        joints: Array = pair_joints(sweep, laws, states, marginals)
+        arrays, laws, states, marginals = _transfers(task, transitions)
+        joints: Array = pair_joints(arrays, laws, states, marginals)
         return joints
     length, size = task.length, task.vocab_size
     joint = np.empty((length, length, size, size))
@@ -42,8 +42,8 @@ def divergences_of_pairs(
 ) -> tuple[Array, Array]:
     """Return a divergence for every pair of tokens under given tensors, and bounds on the errors, shapes (T, T)."""
     if _is_narrow(task):
-        sweep, laws, states, marginals = _transfers(task, transitions)
-        values, errors = pair_divergences(sweep, laws, states, marginals, code, relative)
+        arrays, laws, states, marginals = _transfers(task, transitions)
+        values, errors = pair_divergences(arrays, laws, states, marginals, code, relative)
     else:
         joint = joints_of_pairs(task, transitions)
         marginals = np.einsum("iiaa->ia", joint).copy()
@@ -70,21 +70,21 @@ def _laws_of_tokens(task: InContextTask, transitions: Mapping[int, Array]) -> Ar
 
 
 @lru_cache(maxsize=32)
-def _sweep_of(graph: CausalGraph) -> Frontier:
+def _frontier_of(graph: CausalGraph) -> Frontier:
     return find_frontier(graph.parents, ())
 
 
 def _is_narrow(task: InContextTask) -> bool:
-    return bool(task.vocab_size ** _sweep_of(task.graph).width <= MAX_STATES)
+    return bool(task.vocab_size ** _frontier_of(task.graph).width <= MAX_STATES)
 
 
-def _transfers(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[Sweep, Array, Array, Array]:
-    """Return the sweep as the kernels take it, the laws of its rows, of its states, and of the tokens."""
+def _transfers(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[TableArrays, Array, Array, Array]:
+    """Return the pass as the kernels take it, the laws of its rows, of its states, and of the tokens."""
     layout = row_layout(task.vocab_size, sorted({len(entry) for entry in task.graph.parents if entry}))
-    tables = transfer_tables(_sweep_of(task.graph), layout, task.length)
+    tables = transfer_tables(_frontier_of(task.graph), layout, task.length)
     laws = law_rows(task, layout, transitions)
-    states: Array = state_laws(tables.sweep, laws, tables.last)
-    return tables.sweep, laws, states, _marginals(tables, laws, states)
+    states: Array = state_laws(tables.arrays, laws, tables.last)
+    return tables.arrays, laws, states, _marginals(tables, laws, states)
 
 
 def _marginals(tables: TransferTables, laws: Array, states: Array) -> Array:

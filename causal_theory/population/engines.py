@@ -50,7 +50,7 @@ from causal_theory.population.several_parents.construction import (
     pattern_levels,
     row_windows,
 )
-from causal_theory.population.several_parents.moments import Sweep, prepare_sweep
+from causal_theory.population.several_parents.moments import Transfers, prepare_transfers
 from causal_theory.population.transform import transform_scores
 from causal_theory.population.work_items import LOCAL, Workers
 from causal_theory.priors.rules import Plan, Transitions
@@ -104,8 +104,8 @@ class AnyGraph:
         self.task, self._caller = task, caller
 
     @cached_property
-    def _sweep(self) -> Sweep:
-        return prepare_sweep(self.task, self._caller)
+    def _transfers(self) -> Transfers:
+        return prepare_transfers(self.task, self._caller)
 
     def _plan(self, function: Any, *arguments: Any, **names: Any) -> Plan:
         """Return the plan of a function of the transition tensors, its last argument."""
@@ -153,20 +153,23 @@ class AnyGraph:
 
     def construction(self, A2: Array, epsilon: float) -> Plan:
         """Plan the loss of the model that attends to the parents, with second matrices (k, S, S)."""
-        windows = row_windows(A2, self._sweep, epsilon)
+        windows = row_windows(A2, self._transfers, epsilon)
         invariant = heads_ignore_labels(A2)
-        return self._plan(construction_loss, self._sweep, windows, epsilon, label_invariant=invariant)
+        return self._plan(construction_loss, self._transfers, windows, epsilon, label_invariant=invariant)
 
     def construction_slopes(self, A2: Array, epsilon: float) -> Plan:
         """Plan the derivative of that loss by the matrices and, last, the loss, (k S^2 + 1,)."""
-        windows = row_windows(A2, self._sweep, epsilon)
-        return self._plan(construction_slopes, self._sweep, windows, epsilon, over_names=_mean_slopes_of(A2))
+        windows = row_windows(A2, self._transfers, epsilon)
+        return self._plan(construction_slopes, self._transfers, windows, epsilon, over_names=_mean_slopes_of(A2))
 
     def along(self, pattern: Array, multiple: float, epsilon: float) -> Plan:
         """Plan loss, slope and share below the top at a multiple of a pattern (k, S, S); see `along_levels`."""
-        windows, levels = row_windows(multiple * pattern, self._sweep, epsilon), pattern_levels(pattern, self._sweep)
+        windows, levels = (
+            row_windows(multiple * pattern, self._transfers, epsilon),
+            pattern_levels(pattern, self._transfers),
+        )
         invariant = heads_ignore_labels(pattern)
-        return self._plan(construction_along, self._sweep, windows, epsilon, levels, label_invariant=invariant)
+        return self._plan(construction_along, self._transfers, windows, epsilon, levels, label_invariant=invariant)
 
     def floor(self) -> Plan:
         """Plan the entropy floor."""
@@ -181,11 +184,11 @@ class AnyGraph:
 
     def counting(self, smoothing: float, slots: tuple[int, ...]) -> Plan:
         """Plan the loss of counting what followed the query's tokens at some parent slots."""
-        return self._plan(counting_loss, self._sweep, smoothing, slots, label_invariant=True)
+        return self._plan(counting_loss, self._transfers, smoothing, slots, label_invariant=True)
 
     def token_counting(self, smoothing: float) -> Plan:
         """Plan the loss of counting tokens."""
-        return self._plan(token_counting_loss, self._sweep, smoothing, label_invariant=True)
+        return self._plan(token_counting_loss, self._transfers, smoothing, label_invariant=True)
 
 
 class Forest(AnyGraph):

@@ -91,7 +91,7 @@ def parent_attention_loss(
     -----
     ``f_b + eps`` is a ratio of two sums over edges, and ``log x - log y`` is an integral of ``exp(-t y) - exp(-t x)``,
     which factorises over edges: one message pass for each query symbol, target symbol and quadrature node. With several
-    parents it factorises over positions: one sweep over ``S^k`` states for each query, symbol and node, so that an
+    parents it factorises over positions: one pass over ``S^k`` states for each query, symbol and node, so that an
     order-k chain costs ``O(T S^(2k + 2))`` times the number of nodes.
 
     Examples

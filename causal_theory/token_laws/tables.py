@@ -1,4 +1,4 @@
-"""A sweep over a graph as arrays: which row of which tensor a token follows, and where the sweep goes with it.
+"""A pass over a graph as arrays: which row of which tensor a token follows, and where the pass goes with it.
 
 All laws that a token can follow are the rows of one matrix: row 0 the law of a root of the context, row 1 that of a
 last position without parents (uniform: the query), then the rows of the transition tensor of every number of parents.
@@ -16,7 +16,7 @@ from causal_theory.tasks import InContextTask
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-Sweep = tuple[Indices, Indices, Indices, Indices, Indices]
+TableArrays = tuple[Indices, Indices, Indices, Indices, Indices]
 """What the kernels take: the first five arrays of `TransferTables`."""
 
 ROOT, QUERY, FIRST_KERNEL_ROW = 0, 1, 2
@@ -79,7 +79,7 @@ def law_rows(task: InContextTask, layout: RowLayout, transitions: Mapping[int, A
 
 @dataclass(frozen=True, eq=False)
 class TransferTables:
-    """A sweep in the form that the kernels take.
+    """A pass along the frontier in the form that the kernels take.
 
     Attributes
     ----------
@@ -106,13 +106,13 @@ class TransferTables:
     largest: int
 
     @property
-    def sweep(self) -> Sweep:
+    def arrays(self) -> TableArrays:
         """The arrays, in the order in which the kernels take them."""
         return self.kinds, self.offsets, self.sizes, self.rows, self.following
 
 
 def transfer_tables(frontier: Frontier, layout: RowLayout, length: int) -> TransferTables:
-    """Return the tables of a sweep; states count tokens of the frontier, the first position most significant."""
+    """Return the tables of a pass; states count tokens of the frontier, the first position most significant."""
     size = layout.vocab_size
     numbers: dict[object, int] = {}
     kinds, offsets, sizes = [], [], []

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
-from causal_theory.population.several_parents.moments import RowTerms, Sweep, row_moments
+from causal_theory.population.several_parents.moments import RowTerms, Transfers, row_moments
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
 
@@ -40,34 +40,36 @@ def entropy_at(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[A
 
 
 def counting_loss(
-    sweep: Sweep, smoothing: float, slots: tuple[int, ...], transitions: Mapping[int, Array]
+    transfers: Transfers, smoothing: float, slots: tuple[int, ...], transitions: Mapping[int, Array]
 ) -> tuple[Array, Array]:
     """Return the loss of counting what followed the query's tokens at some parent slots.
 
     Positions with as many parents as the target count when their parents at ``slots`` carry the tokens that the
     target's parents carry there.
     """
-    size, degree = sweep.task.vocab_size, sweep.queries.shape[1]
-    tokens = sweep.layout.parent_tokens(degree)[:, list(slots)]
-    groups, group_of = np.unique(sweep.queries[:, list(slots)], axis=0, return_inverse=True)
-    omega = np.zeros((len(groups), sweep.layout.count))
-    omega[:, sweep.layout.rows(degree)] = (tokens[np.newaxis] == groups[:, np.newaxis]).all(axis=2)
-    positions = sum(len(entry) == degree for entry in sweep.task.graph.parents)
-    return _counting(sweep, transitions, smoothing, omega, group_of.ravel(), float(positions), size)
+    size, degree = transfers.task.vocab_size, transfers.queries.shape[1]
+    tokens = transfers.layout.parent_tokens(degree)[:, list(slots)]
+    groups, group_of = np.unique(transfers.queries[:, list(slots)], axis=0, return_inverse=True)
+    omega = np.zeros((len(groups), transfers.layout.count))
+    omega[:, transfers.layout.rows(degree)] = (tokens[np.newaxis] == groups[:, np.newaxis]).all(axis=2)
+    positions = sum(len(entry) == degree for entry in transfers.task.graph.parents)
+    return _counting(transfers, transitions, smoothing, omega, group_of.ravel(), float(positions), size)
 
 
-def token_counting_loss(sweep: Sweep, smoothing: float, transitions: Mapping[int, Array]) -> tuple[Array, Array]:
+def token_counting_loss(
+    transfers: Transfers, smoothing: float, transitions: Mapping[int, Array]
+) -> tuple[Array, Array]:
     """Return the loss of counting all tokens but a last one without parents."""
-    omega = np.ones((1, sweep.layout.count))
+    omega = np.ones((1, transfers.layout.count))
     # Row 1 is the law of a last position without parents, which is not counted.
     omega[0, 1] = 0.0
-    group_of = np.zeros(len(sweep.queries), dtype=np.int64)
-    positions = float(sweep.task.length)
-    return _counting(sweep, transitions, smoothing, omega, group_of, positions, sweep.task.vocab_size)
+    group_of = np.zeros(len(transfers.queries), dtype=np.int64)
+    positions = float(transfers.task.length)
+    return _counting(transfers, transitions, smoothing, omega, group_of, positions, transfers.task.vocab_size)
 
 
 def _counting(
-    sweep: Sweep,
+    transfers: Transfers,
     transitions: Mapping[int, Array],
     c: float,
     omega: Array,
@@ -77,7 +79,7 @@ def _counting(
 ) -> tuple[Array, Array]:
     """Return the expected loss of ``(N_b + c) / (N + S c)``; what is counted depends on the group of the query."""
     count = len(omega)
-    targets = sweep.targets(transitions)
+    targets = transfers.targets(transitions)
     group = np.repeat(np.arange(count), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), count)
     plain = symbol < 0
@@ -90,12 +92,12 @@ def _counting(
         shifts=plain.astype(np.float64),
         constants=constant,
         signs=np.where(plain, 1.0, -1.0),
-        values=sweep.at_end(share),
+        values=transfers.at_end(share),
         lowest=constant,
         log_lowest=np.log(constant),
         highest=positions + size * c,
     )
     with np.errstate(divide="ignore"):
         logs = np.log(omega)
-    found = row_moments(sweep, sweep.laws(transitions), logs, terms, slopes=False)
+    found = row_moments(transfers, transfers.laws(transitions), logs, terms, slopes=False)
     return np.array(found.value), np.array(found.error)

@@ -35,7 +35,7 @@ WIDTHS = (32, 24, 16)
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Transfers:
     """A task prepared for transfers: what does not depend on the transition tensors.
 
     Attributes
@@ -45,7 +45,7 @@ class Sweep:
     layout : RowLayout
         Where the rows of the transition tensors stand.
     tables : TransferTables
-        The sweep, ending with the tokens of the target's parents.
+        The pass, ending with the tokens of the target's parents.
     queries : ndarray of int64, shape (S^k, k)
         Tokens of the target's parents, in the order of ``target_parents``.
     ends : ndarray of int64, shape (S^k,)
@@ -81,14 +81,14 @@ def _frontier_of(graph: CausalGraph) -> Frontier:
     return find_frontier(graph.parents, graph.target_parents)
 
 
-def prepare_sweep(task: InContextTask, caller: str) -> Sweep:
-    """Return the sweep of a task, or refuse a graph whose frontier is too wide.
+def prepare_transfers(task: InContextTask, caller: str) -> Transfers:
+    """Prepare a task for transfers, or refuse a graph whose frontier is too wide.
 
     Examples
     --------
     >>> from causal_theory import CausalGraph, DirichletPrior, InContextTask
-    >>> sweep = prepare_sweep(InContextTask(CausalGraph.ngram(100, 2), DirichletPrior(3, 1.0)), "example")
-    >>> sweep.tables.largest, sweep.queries.shape
+    >>> transfers = prepare_transfers(InContextTask(CausalGraph.ngram(100, 2), DirichletPrior(3, 1.0)), "example")
+    >>> transfers.tables.largest, transfers.queries.shape
     (9, (9, 2))
     """
     graph, size = task.graph, task.vocab_size
@@ -112,7 +112,7 @@ def prepare_sweep(task: InContextTask, caller: str) -> Sweep:
             counts[layout.rows(len(entry))] += 1.0
         else:
             counts[int(i == graph.length - 1)] += 1.0
-    return Sweep(task, layout, tables, queries, np.asarray(ends, dtype=np.int64), counts)
+    return Transfers(task, layout, tables, queries, np.asarray(ends, dtype=np.int64), counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,15 +171,15 @@ class RowMoments:
 
 
 @np.errstate(over="ignore", under="ignore")
-def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slopes: bool) -> RowMoments:
-    """Evaluate all terms on one quadrature rule, one sweep for every term and block of nodes that matter.
+def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms, *, slopes: bool) -> RowMoments:
+    """Evaluate all terms on one quadrature rule, one pass for every term and block of nodes that matter.
 
     ``logs`` are the logarithms of the weights, by group and row.
     """
     rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
     check_passes(rule, len(terms.signs))
     used = (np.add.outer(terms.log_lowest, rule.log_nodes) <= np.log(EXHAUSTED)).sum(axis=1)
-    _check_memory(sweep, slopes)
+    _check_memory(transfers, slopes)
     width = min(WIDTHS, key=lambda lanes: int((-(-used // lanes)).sum()) * (lanes + 4))
     term = np.repeat(np.arange(len(used)), -(-used // width))
     first = np.concatenate([np.arange(0, count, width) for count in used.tolist()])
@@ -193,7 +193,7 @@ def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slop
     relative = np.exp(rule.scales[node] - rule.scales[first][:, np.newaxis])
     times = np.where(kept, rule.nodes[node] * relative, 1.0)
     lanes = (times, terms.symbols[term], group, terms.shifts[term], term)
-    masses, raw = frontier_transforms(sweep.tables.sweep, laws, omega, terms.values, lanes, slopes)
+    masses, raw = frontier_transforms(transfers.tables.arrays, laws, omega, terms.values, lanes, slopes)
     outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
     outside *= np.where(kept, rule.weights[node], 0.0)
     passed = outside * masses
@@ -208,17 +208,17 @@ def row_moments(sweep: Sweep, laws: Array, logs: Array, terms: RowTerms, *, slop
     # Every group has the whole probability twice: once with each sign.
     spread = 2.0
     unit = float(np.finfo(float).eps)
-    depth = 8.0 * (sweep.task.length + laws.shape[1] * sweep.tables.largest)
+    depth = 8.0 * (transfers.task.length + laws.shape[1] * transfers.tables.largest)
     error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
     slope_error = 2.0 * spread * (rule.reciprocal_error + unit * depth)
     return RowMoments(-float(passed.sum()), error, by_omega, shares, slope_error)
 
 
-def _check_memory(sweep: Sweep, slopes: bool) -> None:
-    depth = sweep.task.length + 1 if slopes else 2
-    needed = 8 * WIDTHS[0] * sweep.tables.largest * depth
+def _check_memory(transfers: Transfers, slopes: bool) -> None:
+    depth = transfers.task.length + 1 if slopes else 2
+    needed = 8 * WIDTHS[0] * transfers.tables.largest * depth
     if needed > MAX_BYTES:
         raise TooLargeError(
             f"the gradient must need at most {MAX_BYTES / 2**30:g} GiB for each thread, got {needed / 2**30:.3g} GiB "
-            f"for {sweep.tables.largest} states and T = {sweep.task.length}; use a shorter task"
+            f"for {transfers.tables.largest} states and T = {transfers.task.length}; use a shorter task"
         )
