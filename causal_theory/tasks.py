@@ -65,8 +65,8 @@ class InContextTask(Shown):
     all else. The target is the soft label ``y = pi[query]``.
 
     With several parents there is a transition tensor for each number of parents in place of ``pi``: a child with the
-    parents ``p_1, ..., p_k`` is drawn from ``kernel_k[s_p1, ..., s_pk]``, roots are uniform, and the target is ``y =
-    kernel_k[tokens at target_parents]``.
+    parents ``p_1, ..., p_k`` is drawn from ``pi_k[s_p1, ..., s_pk]``, roots are uniform, and the target is ``y =
+    pi_k[tokens at target_parents]``.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class InContextTask(Shown):
         check_choice("root_law", self.root_law, ("stationary", "uniform"))
         if self.root_law == "stationary" and not self.is_single_parent:
             raise TaskError(
-                'root_law must be "uniform" for a graph with several parents, whose kernels have no stationary law, '
+                'root_law must be "uniform" for a graph with several parents, whose tensors have no stationary law, '
                 f'got "stationary" for {self.graph!r}'
             )
         matrix = self.prior.representative

@@ -185,30 +185,30 @@ def check_transition_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
     return normalised(matrix)
 
 
-def check_kernel(name: str, value: ArrayLike, parents: int) -> NDArray[np.float64]:
+def check_transition_tensor(name: str, value: ArrayLike, parents: int) -> NDArray[np.float64]:
     """Return ``value`` as a contiguous array (S,) * (parents + 1) of laws along its last axis; S >= 2."""
     if parents == 1:
         return check_transition_matrix(name, value)
-    kernel = _own_array(name, value)
-    if kernel.ndim != parents + 1 or len(set(kernel.shape)) != 1 or kernel.shape[0] < 2:
+    tensor = _own_array(name, value)
+    if tensor.ndim != parents + 1 or len(set(tensor.shape)) != 1 or tensor.shape[0] < 2:
         raise TransitionError(
             f"{name} must have {parents + 1} axes of one length S >= 2, one for each of {parents} parents and the last "
-            f"for the child, got shape {kernel.shape}"
+            f"for the child, got shape {tensor.shape}"
         )
-    _check_laws(name, kernel)
-    return normalised(kernel)
+    _check_laws(name, tensor)
+    return normalised(tensor)
 
 
-def check_kernels(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return a stack of kernels of a given shape, whose rows along the last axis are laws; it may be a view."""
+def check_transition_tensors(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return a stack of tensors of a given shape whose rows along the last axis are laws; it may be a view."""
     try:
-        kernels = np.ascontiguousarray(check_real(name, value), dtype=np.float64)
+        tensors = np.ascontiguousarray(check_real(name, value), dtype=np.float64)
     except InvalidArgumentError as error:
         raise TransitionError(str(error)) from error
-    if kernels.shape != shape:
-        raise TransitionError(f"{name} must have shape {shape}, got shape {kernels.shape}")
-    _check_laws(name, kernels)
-    return normalised(kernels)
+    if tensors.shape != shape:
+        raise TransitionError(f"{name} must have shape {shape}, got shape {tensors.shape}")
+    _check_laws(name, tensors)
+    return normalised(tensors)
 
 
 def normalised(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -314,13 +314,13 @@ def _own_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
         raise TransitionError(str(error)) from error
 
 
-def _check_laws(name: str, kernel: NDArray[np.float64]) -> None:
+def _check_laws(name: str, rows: NDArray[np.float64]) -> None:
     """Raise unless every row along the last axis is a law."""
-    bad = ~(np.isfinite(kernel) & (kernel >= 0.0))
+    bad = ~(np.isfinite(rows) & (rows >= 0.0))
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
-        raise TransitionError(f"{name} must have finite entries of at least 0, got {float(kernel[where])!r} at {where}")
-    sums = kernel.sum(axis=-1)
+        raise TransitionError(f"{name} must have finite entries of at least 0, got {float(rows[where])!r} at {where}")
+    sums = rows.sum(axis=-1)
     off = np.abs(sums - 1.0)
     if off.max() > ROW_SUM_TOLERANCE:
         row = tuple(int(k) for k in np.unravel_index(int(off.argmax()), off.shape))

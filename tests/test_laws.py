@@ -29,7 +29,7 @@ from causal_theory.cli import app
 from causal_theory.errors import TransitionError
 from causal_theory.falsification import Instance
 from causal_theory.priors import Prior
-from causal_theory.validation import check_kernel, normalised
+from causal_theory.validation import check_transition_tensor, normalised
 from tests import oracles
 
 MEASURES = ["chi2", "kl", "tv", "hellinger"]
@@ -86,7 +86,7 @@ class TestNormalised:
         assert law[1].tolist() != [0.3333, 0.66669999999]
 
     def test_kernels(self):
-        kernel = check_kernel("kernel", np.full((3, 3, 3), 0.33333333333), 2)
+        kernel = check_transition_tensor("transition", np.full((3, 3, 3), 0.33333333333), 2)
         assert {math.fsum(row) for row in kernel.reshape(-1, 3)} == {1.0}
 
 

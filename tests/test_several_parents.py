@@ -31,7 +31,7 @@ from causal_theory.population import any_graph_pairs as any_graph_module
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.population.several_parents.construction import construction_loss, row_windows
 from causal_theory.population.several_parents.moments import prepare_transfers
-from causal_theory.testing import kernel_tasks, tasks
+from causal_theory.testing import tasks, tensor_tasks
 from causal_theory.token_laws import joint as joint_module
 from causal_theory.token_laws import joint_law
 from causal_theory.token_laws import subsets as subsets_module
@@ -148,7 +148,7 @@ class TestFrontier:
 
 
 class TestLaws:
-    @given(kernel_tasks(max_length=5), st.data())
+    @given(tensor_tasks(max_length=5), st.data())
     def test_joint_law(self, task, data):
         positions = data.draw(st.lists(st.integers(0, task.length), unique=True, min_size=1, max_size=3))
         law = joint_law(task, task.prior.transitions, positions)
@@ -157,7 +157,7 @@ class TestLaws:
         for key, chance in expected.items():
             assert_close(law[key], float(chance), rtol=1e-13)
 
-    @given(kernel_tasks(max_length=7, max_size=2, max_parents=3), st.data())
+    @given(tensor_tasks(max_length=7, max_size=2, max_parents=3), st.data())
     def test_elimination_and_transfer_agree(self, task, data):
         positions = data.draw(st.lists(st.integers(0, task.length), unique=True, min_size=1, max_size=3))
         parents = joint_module.parents_with_target(task.graph)
@@ -191,7 +191,7 @@ class TestLaws:
         with pytest.raises(TooLargeError, match=r"frontier, got 5\^\d+ \(width \d+\); use method='monte_carlo'"):
             parent_attention_loss(task, np.zeros((3, 5, 5)), epsilon=0.1)
 
-    @given(kernel_tasks(max_length=5))
+    @given(tensor_tasks(max_length=5))
     def test_pairs(self, task):
         joint = pairwise_joint(task).value
         exact = kernel_oracle.exact_kernels(task.prior.transitions)
@@ -201,7 +201,7 @@ class TestLaws:
                 expected = law[a, b] if i != j else law[a,] if a == b else 0
                 assert_close(joint[i, j, a, b], float(expected), rtol=1e-13)
 
-    @given(kernel_tasks(max_length=5), st.sampled_from(MEASURES))
+    @given(tensor_tasks(max_length=5), st.sampled_from(MEASURES))
     def test_pairwise_informations(self, task, measure):
         found = pairwise_information(task, measure)
         exact = kernel_oracle.exact_kernels(task.prior.transitions)
@@ -211,7 +211,7 @@ class TestLaws:
             assert abs(found.value[i, j] - expected) <= found.error[i, j] + 1e-15
             assert found.value[i, j] == found.value[j, i]
 
-    @given(kernel_tasks(max_length=5), st.sampled_from(MEASURES))
+    @given(tensor_tasks(max_length=5), st.sampled_from(MEASURES))
     def test_wide_route_gives_the_same(self, task, measure):
         narrow = pairwise_information(task, measure)
         with pytest.MonkeyPatch.context() as patch:
@@ -238,7 +238,7 @@ class TestLaws:
 
 class TestSubsets:
     @settings(max_examples=30)
-    @given(kernel_tasks(max_length=4), st.sampled_from(SUBSET_MEASURES), st.data())
+    @given(tensor_tasks(max_length=4), st.sampled_from(SUBSET_MEASURES), st.data())
     def test_against_enumeration(self, task, measure, data):
         position = data.draw(st.integers(1, task.length))
         subset = data.draw(st.lists(st.integers(0, position - 1), unique=True, min_size=1, max_size=3))
@@ -264,14 +264,14 @@ class TestSubsets:
         monkeypatch.setattr(subsets_module, "MAX_STATES", 0)
         assert_close(subset_informations(task, 6, 2).informations.value, shared, rtol=1e-12)
 
-    @given(kernel_tasks(max_length=5), st.sampled_from(MEASURES), st.data())
+    @given(tensor_tasks(max_length=5), st.sampled_from(MEASURES), st.data())
     def test_growing_sets_and_data_processing(self, task, measure, data):
         position = data.draw(st.integers(2, task.length)) if task.length > 1 else 1
         order = data.draw(st.permutations(range(position)))
         values = [float(subset_information(task, position, order[: m + 1], measure=measure)) for m in range(position)]
         assert all(b >= a - 1e-12 for a, b in itertools.pairwise(values))
 
-    @given(kernel_tasks(max_length=5), st.sampled_from(MEASURES))
+    @given(tensor_tasks(max_length=5), st.sampled_from(MEASURES))
     def test_sets_of_one_are_pairs(self, task, measure):
         pairs = pairwise_information(task, measure)
         for i in range(1, task.length):

@@ -24,7 +24,7 @@ from causal_theory.population.parent_attention import parent_attention_loss_and_
 from causal_theory.population.several_parents.baselines import counting_loss, entropy_at, token_counting_loss
 from causal_theory.population.several_parents.construction import construction_slopes, row_windows
 from causal_theory.population.several_parents.moments import prepare_transfers
-from causal_theory.testing import kernel_tasks, tasks
+from causal_theory.testing import tasks, tensor_tasks
 from tests.test_several_parents import dirichlet_kernel, some_matrices, trigram
 
 from . import kernel_oracle
@@ -33,7 +33,7 @@ from .helpers import assert_close
 
 class TestConstruction:
     @settings(max_examples=25)
-    @given(kernel_tasks(max_length=5), st.floats(0.001, 1.0), st.integers(0, 1000))
+    @given(tensor_tasks(max_length=5), st.floats(0.001, 1.0), st.integers(0, 1000))
     def test_against_enumeration(self, task, epsilon, seed):
         assume(max(task.graph.in_degrees) == len(task.graph.target_parents))
         A2 = some_matrices(task, seed)
@@ -44,7 +44,7 @@ class TestConstruction:
         assert abs(float(found) - expected) <= float(found.error)
 
     @settings(max_examples=20)
-    @given(kernel_tasks(max_length=5), st.floats(0.05, 2.0), st.data())
+    @given(tensor_tasks(max_length=5), st.floats(0.05, 2.0), st.data())
     def test_baselines_against_enumeration(self, task, smoothing, data):
         kernels = kernel_oracle.exact_kernels(task.prior.transitions)
         arguments = (task.graph, kernels, task.vocab_size)
@@ -60,7 +60,7 @@ class TestConstruction:
         assert_close(loss_floor(task).value, kernel_oracle.floor(*arguments), rtol=0.0, atol=1e-13)
 
     @settings(max_examples=20)
-    @given(kernel_tasks(max_length=6, max_parents=3, max_size=2), st.floats(0.02, 1.0), st.integers(0, 1000))
+    @given(tensor_tasks(max_length=6, max_parents=3, max_size=2), st.floats(0.02, 1.0), st.integers(0, 1000))
     def test_gradient(self, task, epsilon, seed):
         assume(max(task.graph.in_degrees) == len(task.graph.target_parents))
         A2 = some_matrices(task, seed)

@@ -14,12 +14,12 @@ from causal_theory.testing import (
     attention_matrices,
     causal_graphs,
     forests,
-    kernel_tasks,
-    kernels,
     tasks,
+    tensor_tasks,
     transition_matrices,
+    transition_tensors,
 )
-from causal_theory.validation import check_kernel
+from causal_theory.validation import check_transition_tensor
 
 
 def run(strategy, check, examples=20):
@@ -99,10 +99,10 @@ def test_gentle_matrices_of_any_size():
 def test_kernels(parents, size):
     def check(kernel):
         assert kernel.shape == (size,) * (parents + 1)
-        check_kernel("kernel", kernel, parents)
+        check_transition_tensor("transition", kernel, parents)
         check_laws(kernel)
 
-    run(kernels(parents, size), check, 100 if size**parents < 1_000 else 2)
+    run(transition_tensors(parents, size), check, 100 if size**parents < 1_000 else 2)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,12 @@ def test_kernels(parents, size):
         {"max_length": 500, "max_size": 160, "max_parents": 2},
     ],
 )
-def test_kernel_tasks(options):
+def test_tensor_tasks(options):
     def check(task):
         assert task.length <= options["max_length"]
         assert task.vocab_size <= options["max_size"]
 
-    run(kernel_tasks(**options), check)
+    run(tensor_tasks(**options), check)
 
 
 @pytest.mark.parametrize(("length", "size"), [(2, 2), (600, 2), (2, 64), (20_000, 300)])
@@ -191,13 +191,16 @@ def test_small_objects_shrink():
         (lambda: transition_matrices(min_size=4, max_size=3), "max_size must be an integer of at least 4, got 3"),
         (lambda: transition_matrices(max_size=2049), "max_size must be an integer of at most 2048, got 2049"),
         (lambda: transition_matrices(max_size=10**30), "max_size must be an integer of at most 2048"),
-        (lambda: kernels(0, 2), "parents must be an integer of at least 1, got 0"),
-        (lambda: kernels(1, 1), "size must be an integer of at least 2, got 1"),
-        (lambda: kernels(22, 2), r"size \*\* \(parents \+ 1\), .* at most 4194304, got size = 2 and parents = 22"),
-        (lambda: kernels(10**9, 10**9), "got size = 1000000000 and parents = 1000000000"),
-        (lambda: kernel_tasks(max_size=1), "max_size must be an integer of at least 2, got 1"),
+        (lambda: transition_tensors(0, 2), "parents must be an integer of at least 1, got 0"),
+        (lambda: transition_tensors(1, 1), "size must be an integer of at least 2, got 1"),
         (
-            lambda: kernel_tasks(max_length=30, max_parents=30),
+            lambda: transition_tensors(22, 2),
+            r"size \*\* \(parents \+ 1\), .* at most 4194304, got size = 2 and parents = 22",
+        ),
+        (lambda: transition_tensors(10**9, 10**9), "got size = 1000000000 and parents = 1000000000"),
+        (lambda: tensor_tasks(max_size=1), "max_size must be an integer of at least 2, got 1"),
+        (
+            lambda: tensor_tasks(max_length=30, max_parents=30),
             r"max_size \*\* \(max_parents \+ 1\), .* max_parents = 30",
         ),
         (lambda: tasks(max_length=1), "max_length must be an integer of at least 2, got 1"),

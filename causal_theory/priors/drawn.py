@@ -30,7 +30,7 @@ class DrawnPrior(Prior, draws_laws=True, kind="drawn"):
     Parameters
     ----------
     prior : Prior
-        What to draw from. There are draws for the numbers of parents that it has kernels for, or for one parent when it
+        What to draw from. There are draws for the numbers of parents that it has tensors for, or for one parent when it
         has them for all.
     draws : int
         Number of draws, at least 2.

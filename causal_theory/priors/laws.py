@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from causal_theory.validation import SeedLike, check_kernels
+from causal_theory.validation import SeedLike, check_transition_tensors
 
 if TYPE_CHECKING:
     from causal_theory.priors.base import Prior
@@ -34,7 +34,7 @@ def draw_laws(
     laws, moved = {}, prior.moved
     for k in in_degrees:
         shape = (size,) + (prior.vocab_size,) * (k + 1)
-        laws[k] = check_kernels(f"the draws of {type(prior).__name__} for {k} parents", drawn[k], shape)
+        laws[k] = check_transition_tensors(f"the draws of {type(prior).__name__} for {k} parents", drawn[k], shape)
         moved = max(moved, distance(drawn[k], laws[k]))
     vars(prior)["_moved"] = moved
     return laws

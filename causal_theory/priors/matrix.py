@@ -24,7 +24,7 @@ from causal_theory.priors.verdicts import (
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
-from causal_theory.validation import SeedLike, check_integer, check_kernel
+from causal_theory.validation import SeedLike, check_integer, check_transition_tensor
 
 SHOWN = 4
 """Matrices with at most this many symbols are printed in full."""
@@ -43,7 +43,7 @@ class MatrixPrior(Prior, draws_laws=True):
         self._moved = 0.0
         for parents in sorted(check_integer("numbers of parents in transition", key, 1) for key in given):
             name = f"transition[{parents}]" if self._given_as_mapping else "transition"
-            tensor = check_kernel(name, given[parents], parents)
+            tensor = check_transition_tensor(name, given[parents], parents)
             tensor.setflags(write=False)
             self._moved = max(self._moved, distance(given[parents], tensor))
             transitions[parents] = tensor

@@ -10,16 +10,16 @@ of these it draws the shape and a seed: such examples stay as large as they are.
 """
 
 from causal_theory.testing.graphs import causal_graphs, forests
-from causal_theory.testing.matrices import attention_matrices, kernels, transition_matrices
-from causal_theory.testing.tasks import PRIOR_KINDS, kernel_tasks, tasks
+from causal_theory.testing.matrices import attention_matrices, transition_matrices, transition_tensors
+from causal_theory.testing.tasks import PRIOR_KINDS, tasks, tensor_tasks
 
 __all__ = [
     "PRIOR_KINDS",
     "attention_matrices",
     "causal_graphs",
     "forests",
-    "kernel_tasks",
-    "kernels",
     "tasks",
+    "tensor_tasks",
     "transition_matrices",
+    "transition_tensors",
 ]

@@ -35,11 +35,11 @@ def check_sizes(low: object, high: object) -> tuple[int, int]:
 
 
 def check_entries(size_name: str, size: int, parents_name: str, parents: int) -> None:
-    """Refuse a kernel that is too large."""
+    """Refuse a transition tensor that is too large."""
     # The number of axes is bounded first, so that no power is computed that has millions of digits.
     if parents >= MOST_ENTRIES.bit_length() or size ** (parents + 1) > MOST_ENTRIES:
         raise InvalidArgumentError(
-            f"{size_name} ** ({parents_name} + 1), the entries of a kernel, must be at most {MOST_ENTRIES}, "
+            f"{size_name} ** ({parents_name} + 1), the entries of a transition tensor, must be at most {MOST_ENTRIES}, "
             f"got {size_name} = {size} and {parents_name} = {parents}"
         )
 

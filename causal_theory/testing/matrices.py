@@ -1,4 +1,4 @@
-"""Strategies that draw transition matrices, kernels of several parents and attention logits."""
+"""Strategies that draw transition matrices, transition tensors of several parents and attention logits."""
 
 from itertools import pairwise
 from typing import Any
@@ -128,15 +128,15 @@ def transition_matrices(
 
 
 @st.composite
-def draw_kernel(draw: st.DrawFn, parents: int, size: int, zeros: bool, near_deterministic: bool) -> NDArray[np.float64]:
-    """Draw a kernel of a checked number of parents."""
+def draw_tensor(draw: st.DrawFn, parents: int, size: int, zeros: bool, near_deterministic: bool) -> NDArray[np.float64]:
+    """Draw a transition tensor of a checked number of parents."""
     return draw(_laws(size**parents, size, zeros, near_deterministic)).reshape((size,) * (parents + 1))
 
 
-def kernels(
+def transition_tensors(
     parents: int, size: int, *, zeros: bool = True, near_deterministic: bool = True
 ) -> st.SearchStrategy[NDArray[np.float64]]:
-    """Draw kernels of several parents, hard ones included.
+    """Draw transition tensors of several parents, hard ones included.
 
     Parameters
     ----------
@@ -155,19 +155,19 @@ def kernels(
     Raises
     ------
     InvalidArgumentError
-        If ``parents`` is below 1, ``size`` below 2, or the kernel has more than 2**22 entries.
+        If ``parents`` is below 1, ``size`` below 2, or the tensor has more than 2**22 entries.
 
     Examples
     --------
     >>> from hypothesis import given
-    >>> @given(kernels(2, 3))
-    ... def check(kernel):
-    ...     assert kernel.shape == (3, 3, 3) and (kernel.sum(axis=-1) == 1.0).all()
+    >>> @given(transition_tensors(2, 3))
+    ... def check(tensor):
+    ...     assert tensor.shape == (3, 3, 3) and (tensor.sum(axis=-1) == 1.0).all()
     >>> check()
     """
     count, symbols = check_integer("parents", parents, 1), check_integer("size", size, 2)
     check_entries("size", symbols, "parents", count)
-    return draw_kernel(count, symbols, zeros, near_deterministic)
+    return draw_tensor(count, symbols, zeros, near_deterministic)
 
 
 @st.composite

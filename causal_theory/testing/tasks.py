@@ -10,7 +10,7 @@ from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.testing.bounds import check_entries, check_sizes
 from causal_theory.testing.graphs import causal_graphs, forests
-from causal_theory.testing.matrices import draw_kernel, transition_matrix
+from causal_theory.testing.matrices import draw_tensor, transition_matrix
 from causal_theory.validation import check_choice
 
 PRIOR_KINDS = ("point", "orbit", "dirichlet")
@@ -18,15 +18,15 @@ PRIOR_KINDS = ("point", "orbit", "dirichlet")
 
 
 @st.composite
-def _kernel_task(
+def _tensor_task(
     draw: st.DrawFn, graphs: st.SearchStrategy[CausalGraph], sizes: tuple[int, int], options: tuple[bool, bool]
 ) -> InContextTask:
     graph = draw(graphs, label="graph")
     size = draw(st.integers(*sizes), label="S")
-    return InContextTask(graph, PointPrior({k: draw(draw_kernel(k, size, *options)) for k in graph.in_degrees}))
+    return InContextTask(graph, PointPrior({k: draw(draw_tensor(k, size, *options)) for k in graph.in_degrees}))
 
 
-def kernel_tasks(
+def tensor_tasks(
     *,
     max_length: int = 5,
     max_size: int = 3,
@@ -34,7 +34,7 @@ def kernel_tasks(
     zeros: bool = True,
     near_deterministic: bool = True,
 ) -> st.SearchStrategy[InContextTask]:
-    """Draw tasks with several parents under point priors: a kernel for each number of parents in the graph.
+    """Draw tasks with several parents under point priors: a transition tensor for each number of parents in the graph.
 
     Parameters
     ----------
@@ -50,19 +50,19 @@ def kernel_tasks(
     Returns
     -------
     SearchStrategy of InContextTask
-        Graphs come from :func:`causal_graphs`, kernels from :func:`kernels`; roots are uniform.
+        Graphs come from :func:`causal_graphs`, tensors from :func:`transition_tensors`; roots are uniform.
 
     Raises
     ------
     InvalidArgumentError
-        If a bound is too small, or kernels could have more than 2**22 entries.
+        If a bound is too small, or tensors could have more than 2**22 entries.
 
     Examples
     --------
     >>> from hypothesis import given, settings
     >>> from causal_theory import pairwise_information
     >>> @settings(max_examples=10, deadline=None)
-    ... @given(kernel_tasks(max_length=4))
+    ... @given(tensor_tasks(max_length=4))
     ... def check(task):
     ...     assert (pairwise_information(task, "tv").value >= 0.0).all()
     >>> check()
@@ -70,7 +70,7 @@ def kernel_tasks(
     graphs = causal_graphs(max_length=max_length, max_parents=max_parents)
     sizes = check_sizes(2, max_size)
     check_entries("max_size", sizes[1], "max_parents", min(max_parents, max_length))
-    return _kernel_task(graphs, sizes, (zeros, near_deterministic))
+    return _tensor_task(graphs, sizes, (zeros, near_deterministic))
 
 
 @st.composite

@@ -19,7 +19,7 @@ Indices = NDArray[np.int64]
 TableArrays = tuple[Indices, Indices, Indices, Indices, Indices]
 """What the kernels take: the first five arrays of `TransferTables`."""
 
-ROOT, QUERY, FIRST_KERNEL_ROW = 0, 1, 2
+ROOT, QUERY, FIRST_TENSOR_ROW = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def row_layout(vocab_size: int, in_degrees: Sequence[int]) -> RowLayout:
     >>> row_layout(3, (1, 2))
     RowLayout(vocab_size=3, starts={1: 2, 2: 5}, count=14)
     """
-    starts, count = {}, FIRST_KERNEL_ROW
+    starts, count = {}, FIRST_TENSOR_ROW
     for degree in in_degrees:
         starts[degree] = count
         count += vocab_size**degree

@@ -87,7 +87,7 @@ def match_heads(on_slots: Array) -> NDArray[np.int64]:
 
     .. math:: \arg\max_{\sigma} \sum_s \mathrm{mean}_i \, a^{\sigma(s)}_{i p_s(i)}
 
-    The names of heads mean nothing, those of parents do: a kernel takes its parents in order.
+    The names of heads mean nothing, those of parents do: a transition tensor takes its parents in order.
 
     Parameters
     ----------

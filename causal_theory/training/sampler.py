@@ -34,7 +34,7 @@ class BatchSampler:
     TaskError
         If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
-        If a batch would take more than 4 GiB, or the kernels have more rows than can be numbered.
+        If a batch would take more than 4 GiB, or the transition tensors have more rows than can be numbered.
 
     Examples
     --------

@@ -107,9 +107,9 @@ def train_sgd(
     FileFormatError
         If the checkpoint was cut or is no checkpoint.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
-        If a batch would not fit into memory, or the kernels have too many rows.
+        If a batch would not fit into memory, or the tensors have too many rows.
 
     Examples
     --------
@@ -196,9 +196,9 @@ def train_with_settings(
     FileFormatError
         If the checkpoint was cut or is no checkpoint.
     TaskError
-        If the prior has no kernel for a number of parents in the graph.
+        If the prior has no transition tensor for a number of parents in the graph.
     TooLargeError
-        If a batch would not fit into memory, or the kernels have too many rows.
+        If a batch would not fit into memory, or the tensors have too many rows.
     """
     _check_model(task, model, settings)
     path = None if checkpoint is None else Path(checkpoint)
