@@ -1,11 +1,13 @@
-"""Hypothesis profiles, Ctrl-C, and warnings of kernels that run as plain Python.
+"""Hypothesis profiles, Ctrl-C, warnings of kernels that run as plain Python, and a folder with modules of a user's.
 
 ``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile looks at the clock: the first example of a
 test may compile a kernel, and the machine may be busy with something else.
 """
 
+import importlib
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,3 +31,40 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let interpreted kernels divide by zero as silently as compiled ones do; all other warnings stay errors."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
         config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:causal_theory\.kernels")
+
+
+class Session:
+    """A folder with modules of the user's, on the path of this interpreter."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        # Python takes a file of another time for another one, in whole seconds.
+        self.clock = getattr(self, "clock", 1_600_000_000) + 10
+        os.utime(path, (self.clock, self.clock))
+        importlib.invalidate_caches()
+        return path
+
+    def load(self, name):
+        return importlib.import_module(name)
+
+    def forget(self):
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or getattr(module, "__path__", "")).find(str(self.folder)) >= 0:
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    found = Session(folder)
+    yield found
+    found.forget()
