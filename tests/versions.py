@@ -36,6 +36,7 @@ FILES = (
     "tests/test_symbolic.py",
     "tests/test_testing.py",
     "tests/sweeps/test_cli.py",
+    "tests/sweeps/test_cli_status.py",
     "tests/sweeps/test_export.py",
     "tests/verification/test_html.py",
 )
