@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from causal_theory.claims.check import Check
+from causal_theory.claims.check import Check, Listener
 from causal_theory.claims.folder import load_claim
 from causal_theory.claims.records import Declaration, Findings
 from causal_theory.errors import InvalidArgumentError
@@ -86,7 +86,15 @@ class Claim(Declaration):
         defaults = {one.name: one.default for one in parameters}
         return {name: getattr(one, profile) if isinstance(one, _Budget) else one for name, one in defaults.items()}
 
-    def run(self, profile: str = "quick", *, seed: int = 0, control: bool = False, **budgets: Any) -> Findings:
+    def run(
+        self,
+        profile: str = "quick",
+        *,
+        seed: int = 0,
+        control: bool = False,
+        listener: Listener = Check.listener,
+        **budgets: Any,
+    ) -> Findings:
         """Run the check, or its control, and return what it found.
 
         Parameters
@@ -97,6 +105,8 @@ class Claim(Declaration):
             The same seed finds the same.
         control : bool
             Whether to make wrong what the control makes wrong.
+        listener : callable
+            Receives progress.
         **budgets
             Parameters of the function, in place of those of the profile.
 
@@ -104,13 +114,9 @@ class Claim(Declaration):
         -------
         Findings
         """
-        check = Check(self.name, control, seed, self.outside)
-        self(check, **{**self.budgets(profile), **budgets})
+        check = Check(self.name, control, seed, self.outside, listener)
+        self.function(check, **{**self.budgets(profile), **budgets})
         return check.findings()
-
-    def __call__(self, check: Check, **budgets: Any) -> None:
-        """Call the function."""
-        self.function(check, **budgets)
 
 
 def claim(

@@ -14,7 +14,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from causal_theory.claims.check import Check, Listener
+from causal_theory.claims.check import Listener
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.records import ClaimRecord, Declaration, Findings
 from causal_theory.sweeps.executors import usable_processors
@@ -34,11 +34,9 @@ def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> Clai
     seconds = [0.0, 0.0]
     error = None
     for control in (False, True):
-        check = Check(claim.name, control, seed, claim.outside, listener)
         started = time.perf_counter()
         try:
-            claim(check, **claim.budgets(profile))
-            found.append(check.findings())
+            found.append(claim.run(profile, seed=seed, control=control, listener=listener))
         except (Exception, SystemExit):
             error = traceback.format_exc()
             break
