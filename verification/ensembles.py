@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory import CausalGraph
+from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior
 from causal_theory.chains import chi2_matrix
 from causal_theory.graphs.by_name import graph_by_name
 
@@ -57,8 +57,7 @@ def trace_one_matrix(size: int, rng: np.random.Generator) -> Array:
 
 
 def _generic(size: int, rng: np.random.Generator) -> Array:
-    matrix: Array = rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size)
-    return matrix
+    return rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size)
 
 
 def _sparse(size: int, rng: np.random.Generator) -> Array:
@@ -96,9 +95,16 @@ KINDS: dict[str, Callable[[int, np.random.Generator], Array]] = {
 """Kinds of random transition matrices."""
 
 
-def random_matrix(kind: str, size: int, rng: np.random.Generator) -> Array:
-    """Return a random matrix of a named kind."""
-    return KINDS[kind](size, rng)
+PRIORS = {"orbit": "orbit priors of trace 1", "point": "point priors"}
+"""Kinds of priors of random tasks, the first of which meets all assumptions, and what reports call them."""
+
+
+def random_task(family: str, length: int, kind: str, size: int, rng: np.random.Generator) -> InContextTask:
+    """Draw a graph and a prior, of a kind in ``PRIORS``."""
+    graph = family_graph(family, length, rng)
+    if kind == "orbit":
+        return InContextTask(graph, OrbitPrior(trace_one_matrix(size, rng)))
+    return InContextTask(graph, PointPrior(_generic(size, rng)))
 
 
 def random_size(rng: np.random.Generator, lengths: tuple[int, int], sizes: tuple[int, int]) -> tuple[int, int]:

@@ -55,8 +55,7 @@ class Split:
     @property
     def means(self) -> Array:
         """Mean attention of the matched head on each parent, shape (k,)."""
-        found: Array = np.nanmean(self.run.matched_attention, axis=1)
-        return found
+        return np.asarray(np.nanmean(self.run.matched_attention, axis=1))
 
     def record(self, check: Check) -> None:
         """Judge whether each head has a parent of its own, and whether the loss shows that both are used."""

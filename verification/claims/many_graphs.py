@@ -66,9 +66,8 @@ class Graph:
 def _graph(task: InContextTask, settings: TrainingSettings, rng: np.random.Generator) -> Graph:
     run = train_with_settings(task, PRESET.model.build(task), settings, rng=rng, progress=False)
     scores = edge_scores(task, epsilon=1.0 / task.length, draws=SCORE_DRAWS, rng=rng)
-    parents = task.graph.parent_array
-    children = np.flatnonzero(parents >= 0)
-    margins, spans = EdgeReport(scores, task.graph).margin[children], children - parents[children]
+    parents, children = np.transpose(task.graph.edges)
+    margins, spans = EdgeReport(scores, task.graph).margin[children], children - parents
     uniform = float((1.0 / (children + 1.0)).mean())
     return Graph(run.attention_on_parents[0, children], margins, spans, uniform, run)
 
