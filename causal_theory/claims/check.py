@@ -30,7 +30,7 @@ from causal_theory.claims.records import (
     make_cell,
 )
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.priors import AssumptionCheck, Prior
+from causal_theory.priors import Prior
 
 Item = TypeVar("Item")
 Listener = Callable[[str, int, int], None]
@@ -343,11 +343,7 @@ def _kind_of(value: Estimate) -> Kind:
 
 def _assumptions(label: str, priors: Sequence[Prior]) -> Iterator[Assumption]:
     for checks in zip(*map(check_assumptions, priors), strict=True):
-        worst = min(checks, key=_strength)
+        # The value is a constant gamma for the first two assumptions, a change or a trace for the others.
+        worst = min(checks, key=lambda one: (bool(one.holds), -one.value if one.name == "symmetry" else one.value))
         satisfied = sum(one.holds is True for one in checks)
         yield Assumption(worst.name, label, satisfied, len(checks), float(worst.value), worst.witness)
-
-
-def _strength(one: AssumptionCheck) -> tuple[bool, float]:
-    # The value is a constant gamma for the first two assumptions, a change or a trace for the others.
-    return bool(one.holds), -one.value if one.name == "symmetry" else one.value

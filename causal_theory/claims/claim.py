@@ -26,8 +26,8 @@ class _Budget:
     full: Any
 
 
-def budget(*, tiny: T, quick: T, full: T) -> T:
-    """Return the default of a claim's parameter that depends on the profile.
+def budget(*, tiny: T | None = None, quick: T, full: T) -> T:
+    """Return the default of a claim's parameter that depends on the profile; ``tiny`` is ``quick`` unless given.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def budget(*, tiny: T, quick: T, full: T) -> T:
     >>> addition.budgets("quick"), addition.run("tiny").verdict, addition.run("tiny", control=True).verdict
     ({'repeats': 10}, 'holds', 'fails')
     """
-    return cast(T, _Budget(tiny, quick, full))
+    return cast(T, _Budget(quick if tiny is None else tiny, quick, full))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +71,7 @@ class Claim(Declaration):
 
     def __reduce__(self) -> tuple[Callable[[Path], "Claim"], tuple[Path]]:
         """Travel to another process as a file: the decorator hides the function from being found by name."""
-        return load_claim, (self.path,)
-
-    @property
-    def path(self) -> Path:
-        """The file that defines the claim."""
-        return Path(self.function.__code__.co_filename).resolve()
+        return load_claim, (Path(self.function.__code__.co_filename).resolve(),)
 
     def budgets(self, profile: str) -> dict[str, Any]:
         """Return the parameters of the function under a profile."""
