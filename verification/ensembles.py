@@ -56,14 +56,6 @@ def trace_one_matrix(size: int, rng: np.random.Generator) -> Array:
             return matrix
 
 
-def _generic(size: int, rng: np.random.Generator) -> Array:
-    return rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size)
-
-
-def _sparse(size: int, rng: np.random.Generator) -> Array:
-    return rng.dirichlet(np.full(size, 0.1), size=size)
-
-
 def _near_deterministic(size: int, rng: np.random.Generator) -> Array:
     """Each symbol has one likely successor, any; all else has a probability between 1e-13 and 1e-3."""
     tiny = 10.0 ** rng.uniform(-13.0, -3.0)
@@ -86,8 +78,8 @@ def _near_independent(size: int, rng: np.random.Generator) -> Array:
 
 
 KINDS: dict[str, Callable[[int, np.random.Generator], Array]] = {
-    "generic": _generic,
-    "sparse": _sparse,
+    "generic": lambda size, rng: rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size),
+    "sparse": lambda size, rng: rng.dirichlet(np.full(size, 0.1), size=size),
     "near-deterministic": _near_deterministic,
     "near-permutation": _near_permutation,
     "near-independent": _near_independent,
@@ -104,7 +96,7 @@ def random_task(family: str, length: int, kind: str, size: int, rng: np.random.G
     graph = family_graph(family, length, rng)
     if kind == "orbit":
         return InContextTask(graph, OrbitPrior(trace_one_matrix(size, rng)))
-    return InContextTask(graph, PointPrior(_generic(size, rng)))
+    return InContextTask(graph, PointPrior(KINDS["generic"](size, rng)))
 
 
 def random_size(rng: np.random.Generator, lengths: tuple[int, int], sizes: tuple[int, int]) -> tuple[int, int]:

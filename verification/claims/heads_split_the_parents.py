@@ -126,7 +126,7 @@ def _trained(check: Check, steps: int, *, published: bool) -> list[Split]:
 def heads_split_the_parents(
     check: Check,
     steps: int = budget(tiny=2000, quick=2500, full=2500),
-    published: bool = budget(tiny=False, quick=False, full=True),
+    published: bool = budget(quick=False, full=True),
 ) -> None:
     r"""Two heads take one parent each.
 

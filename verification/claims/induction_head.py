@@ -313,7 +313,7 @@ def _oppose(check: Check, head: Head, sequences: int) -> None:
 def induction_head(
     check: Check,
     lengths: tuple[int, ...] = budget(tiny=(20, 100), quick=(20, 50, 100), full=(20, 50, 100, 200, 400)),
-    matrices: int = budget(tiny=2, quick=2, full=8),
+    matrices: int = budget(quick=2, full=8),
     sequences: int = budget(tiny=300, quick=1000, full=4000),
 ) -> None:
     r"""On a chain the trained model is an induction head.

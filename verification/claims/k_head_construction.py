@@ -147,11 +147,9 @@ def _one_head(check: Check, lengths: Sequence[int], parents: int = 2, size: int 
 )
 def k_head_construction(
     check: Check,
-    lengths: tuple[int, ...] = budget(
-        tiny=(20, 80, 320, 1280), quick=(20, 80, 320, 1280), full=(20, 80, 320, 1280, 5120)
-    ),
+    lengths: tuple[int, ...] = budget(quick=(20, 80, 320, 1280), full=(20, 80, 320, 1280, 5120)),
     kernels: int = budget(tiny=1, quick=2, full=6),
-    three_parent_symbols: int = budget(tiny=2, quick=2, full=3),
+    three_parent_symbols: int = budget(quick=2, full=3),
 ) -> None:
     r"""One head for each parent reaches the floor.
 

@@ -64,9 +64,7 @@ def _study(
 )
 def loss_reaches_floor(
     check: Check,
-    lengths: tuple[int, ...] = budget(
-        tiny=(40, 160, 640, 2560), quick=(40, 160, 640, 2560), full=(40, 160, 640, 2560, 10_240)
-    ),
+    lengths: tuple[int, ...] = budget(quick=(40, 160, 640, 2560), full=(40, 160, 640, 2560, 10_240)),
     matrices: int = budget(tiny=1, quick=2, full=6),
 ) -> None:
     r"""The loss reaches the entropy floor.

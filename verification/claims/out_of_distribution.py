@@ -113,9 +113,7 @@ def _test_prior(kind: str, rng: np.random.Generator) -> PointPrior:
 )
 def out_of_distribution(
     check: Check,
-    lengths: tuple[int, ...] = budget(
-        tiny=(40, 160, 640, 2560), quick=(40, 160, 640, 2560), full=(40, 160, 640, 2560, 10_240)
-    ),
+    lengths: tuple[int, ...] = budget(quick=(40, 160, 640, 2560), full=(40, 160, 640, 2560, 10_240)),
     matrices: int = budget(tiny=1, quick=3, full=12),
     samples: int = budget(tiny=1000, quick=2000, full=20_000),
 ) -> None:

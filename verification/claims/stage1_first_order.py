@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from causal_theory import (
-    InContextTask,
-    Stage1,
-    edge_scores,
-    first_order_gradient,
-    population_gradient,
-)
+from causal_theory import InContextTask, Stage1, edge_scores, first_order_gradient, population_gradient
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage1
+from causal_theory.dynamics.stage1.settings import Stage1Method
 from causal_theory.models import causal_softmax
 from verification.ensembles import FAMILIES, PRIORS, STAR, Array, other_graph, random_task
 
@@ -45,8 +40,6 @@ ORDERS = {
     for quantity in ("attention", "logits")
 }
 PACKAGE = "distance of runs of Stage1 from these paths"
-
-Stage1Method = Literal["exact", "first_order"]
 
 
 @dataclass(frozen=True)
@@ -175,7 +168,7 @@ def _plot(check: Check, found: Sequence[Comparison]) -> None:
 def stage1_first_order(
     check: Check,
     length: int = budget(tiny=5, quick=7, full=8),
-    matrices: int = budget(tiny=2, quick=2, full=8),
+    matrices: int = budget(quick=2, full=8),
 ) -> None:
     r"""The whole of stage 1 follows the scores.
 

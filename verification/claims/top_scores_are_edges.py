@@ -50,34 +50,15 @@ MEANS = {
     for size in SAMPLED_SIZES
     for c in CONCENTRATIONS
 }
-STAR_EXACT, STAR_MEAN = (
-    "star, orbit priors: effective length is about 1",
-    "star, Dirichlet means: effective length is about 1",
-)
+STAR_EXACT = "star, orbit priors: effective length is about 1"
+STAR_MEAN = "star, Dirichlet means: effective length is about 1"
 SINGLE = "single Dirichlet draws that lose an edge: neither symmetric nor of constant mean"
 WEAK = f"nearly independent tokens: ||B||_F below gamma = {GAMMA}"
 
 
-@dataclass(frozen=True)
-class ExactRecovery:
-    """Recovery under a point or orbit prior: smallest margin over child rows and its error bound.
-
-    Of all child ``rows`` some prefer themselves to all earlier tokens: ``self_rows``.
-    """
-
-    margin: float
-    error: float
-    self_rows: int
-    rows: int
-
-
-def recover_exactly(graph: CausalGraph, prior: Prior) -> ExactRecovery:
+def recover_exactly(graph: CausalGraph, prior: Prior) -> EdgeReport:
     """Compare parent and rivals in the scores under a point or orbit prior."""
-    report = EdgeReport(edge_scores(InContextTask(graph, prior), epsilon=EPSILON), graph)
-    children = np.flatnonzero(report.true >= 0)
-    closest = children[int(np.argmin(report.margin[children]))]
-    own = int((report.best_key[children] == children).sum())
-    return ExactRecovery(float(report.margin[closest]), float(report.margin_error[closest]), own, len(children))
+    return EdgeReport(edge_scores(InContextTask(graph, prior), epsilon=EPSILON), graph)
 
 
 @dataclass(frozen=True)
@@ -131,14 +112,15 @@ def worst_of(found: Iterable[SampledRecovery]) -> SampledRecovery:
     return SampledRecovery(closest.margin, closest.error, smallest, round(failing / len(several)), closest.draws)
 
 
-def _judge(check: Check, part: str | None, found: list[ExactRecovery], **labels: object) -> dict[str, object]:
+def _judge(check: Check, part: str | None, found: list[EdgeReport], **labels: object) -> dict[str, object]:
     """Record exact margins under a part, if there is one, and return their summary as cells of a row."""
-    for one in found if part is not None else ():
-        check.positive(str(part), one.margin, error=one.error, bars=ERROR_BARS, **labels)
-    closest = min(found, key=lambda one: one.margin)
-    cells = {**labels, "smallest margin": Number(closest.margin, closest.error, "bound")}
+    closest = [int(np.nanargmin(one.margin)) for one in found]
+    ends = [(float(one.margin[k]), float(one.margin_error[k])) for one, k in zip(found, closest, strict=True)]
+    for margin, error in ends if part is not None else ():
+        check.positive(str(part), margin, error=error, bars=ERROR_BARS, **labels)
+    cells = {**labels, "smallest margin": Number(*min(ends, key=lambda end: end[0]), "bound")}
     # A parent wins that leads by more than the error allows.
-    lost = sum(not one.margin > ERROR_BARS * one.error for one in found)
+    lost = sum(not margin > ERROR_BARS * error for margin, error in ends)
     return {**cells, "settings that lose an edge": lost, "settings": len(found)}
 
 
@@ -249,9 +231,11 @@ def _large_trace(check: Check) -> None:
     prior = PointPrior(0.8 * np.eye(size) + 0.2 / size)
     for name in check.track(FAMILIES, "point priors"):
         one = recover_exactly(family_graph(name, LENGTH, check.rng(name)), prior)
+        children = np.flatnonzero(one.true >= 0)
+        own = int((one.best_key[children] == children).sum())
         cells = _judge(check, EXACT, [one], graph=name, S=size, T=LENGTH)
         title = f"Point prior 0.8 I + 0.2 11^T/S, trace {np.trace(prior.transition):.3g}"
-        check.row(title, {**cells, "child rows": one.rows, "won by the diagonal": one.self_rows})
+        check.row(title, {**cells, "child rows": len(children), "won by the diagonal": own})
     trace = float(np.trace(prior.transition))
     check.measure("limit score of the diagonal, (tr pi - 1)/S", (trace - 1.0) / size)
     check.assumptions("point prior of large trace", [prior])
