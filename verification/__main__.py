@@ -1,6 +1,6 @@
 """``python -m verification``."""
 
-from verification.cli import main
+from verification.cli import app
 
 if __name__ == "__main__":
-    main()
+    app(prog_name="python -m verification")

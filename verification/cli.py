@@ -28,8 +28,3 @@ def command(
     """
     again = "python -m verification --claim"
     verify(CLAIMS, claim or (), profile, out, seed=seed, jobs=jobs, list_only=list_claims, command=again)
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="python -m verification")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory import CausalGraph
+from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior
 from causal_theory.chains import chi2_matrix
 from causal_theory.graphs.by_name import graph_by_name
 
@@ -60,15 +60,6 @@ def trace_one_matrix(size: int, rng: np.random.Generator) -> Array:
             return matrix
 
 
-def _generic(size: int, rng: np.random.Generator) -> Array:
-    matrix: Array = rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size)
-    return matrix
-
-
-def _sparse(size: int, rng: np.random.Generator) -> Array:
-    return rng.dirichlet(np.full(size, 0.1), size=size)
-
-
 def _near_deterministic(size: int, rng: np.random.Generator) -> Array:
     """Each symbol has one likely successor, any; all else has a probability between 1e-13 and 1e-3."""
     tiny = 10.0 ** rng.uniform(-13.0, -3.0)
@@ -91,8 +82,8 @@ def _near_independent(size: int, rng: np.random.Generator) -> Array:
 
 
 KINDS: dict[str, Callable[[int, np.random.Generator], Array]] = {
-    "generic": _generic,
-    "sparse": _sparse,
+    "generic": lambda size, rng: rng.dirichlet(np.full(size, rng.choice([0.5, 1.0, 3.0])), size=size),
+    "sparse": lambda size, rng: rng.dirichlet(np.full(size, 0.1), size=size),
     "near-deterministic": _near_deterministic,
     "near-permutation": _near_permutation,
     "near-independent": _near_independent,
@@ -100,9 +91,16 @@ KINDS: dict[str, Callable[[int, np.random.Generator], Array]] = {
 """Kinds of random transition matrices."""
 
 
-def random_matrix(kind: str, size: int, rng: np.random.Generator) -> Array:
-    """Return a random matrix of a named kind."""
-    return KINDS[kind](size, rng)
+PRIORS = {"orbit": "orbit priors of trace 1", "point": "point priors"}
+"""Kinds of priors of random tasks, the first of which meets all assumptions, and what reports call them."""
+
+
+def random_task(family: str, length: int, kind: str, size: int, rng: np.random.Generator) -> InContextTask:
+    """Draw a graph and a prior, of a kind in ``PRIORS``."""
+    graph = family_graph(family, length, rng)
+    if kind == "orbit":
+        return InContextTask(graph, OrbitPrior(trace_one_matrix(size, rng)))
+    return InContextTask(graph, PointPrior(KINDS["generic"](size, rng)))
 
 
 def random_size(rng: np.random.Generator, lengths: tuple[int, int], sizes: tuple[int, int]) -> tuple[int, int]:

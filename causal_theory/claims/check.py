@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,15 +30,11 @@ from causal_theory.claims.records import (
     make_cell,
 )
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.priors import AssumptionCheck, Prior
+from causal_theory.priors import Prior
 
 Item = TypeVar("Item")
 Listener = Callable[[str, int, int], None]
 """Called with what is being done, how many items are done, and of how many."""
-
-
-def _ignore(_text: str, _done: int, _total: int) -> None:
-    """Show nothing."""
 
 
 @dataclass
@@ -49,14 +45,12 @@ class _Growing:
     unit: str
     kind: Kind
     bars: float
-    total: Graded | None = None
-    groups: dict[str, Graded] = field(default_factory=dict)
+    tallies: dict[str | None, Graded] = field(default_factory=dict)
+    """By group; under None that of all."""
 
     def add(self, found: Graded, by: object) -> None:
-        self.total = found if self.total is None else join(self.total, found)
-        if by is not None:
-            group = str(by)
-            self.groups[group] = join(self.groups[group], found) if group in self.groups else found
+        for group in {None, by if by is None else str(by)}:
+            self.tallies[group] = join(self.tallies[group], found) if group in self.tallies else found
 
 
 @dataclass
@@ -97,16 +91,14 @@ class Check:
     control: bool = False
     seed: int = 0
     outside: tuple[str, ...] = ()
-    listener: Listener = _ignore
+    listener: Listener = lambda _text, _done, _total: None
 
-    def __post_init__(self) -> None:
-        """Start with an empty record."""
-        self._parts: dict[str, _Growing] = {}
-        self._rows: dict[str, list[dict[str, Cell]]] = {}
-        self._units: dict[str, dict[str, str]] = {}
-        self._figures: list[Figure] = []
-        self._assumptions: list[Assumption] = []
-        self._notes: list[str] = []
+    _parts: dict[str, _Growing] = field(default_factory=dict, init=False)
+    _rows: dict[str, list[dict[str, Cell]]] = field(default_factory=dict, init=False)
+    _units: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
+    _figures: list[Figure] = field(default_factory=list, init=False)
+    _priors: dict[str, list[Prior]] = field(default_factory=dict, init=False)
+    _notes: list[str] = field(default_factory=list, init=False)
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """Return a generator of its own for each sequence of names.
@@ -130,9 +122,7 @@ class Check:
             yield item
         self.listener(text, len(items), len(items))
 
-    def equal(
-        self, part: str, value: Any, expected: Any, *, tolerance: float = 0.0, by: object = None, **options: Any
-    ) -> bool:
+    def equal(self, part: str, value: Any, expected: Any, *, tolerance: float = 0.0, **options: Any) -> bool:
         r"""Record that numbers are what they should be.
 
         A comparison holds when :math:`|x - y| \le \text{tolerance} + \text{bars} \cdot \text{error}`, where the errors
@@ -146,10 +136,8 @@ class Check:
             Both sides. Fractions and integers are compared without rounding.
         tolerance : float
             Absolute.
-        by : object
-            Group.
         **options
-            ``error``, ``kind``, ``bars`` and ``unit`` as for :meth:`within`, and labels.
+            As for :meth:`within`.
 
         Returns
         -------
@@ -160,21 +148,12 @@ class Check:
         if isinstance(expected, Estimate):
             own = value.error if isinstance(value, Estimate) else 0.0 if error is None else error
             error = own + expected.error
-            options.setdefault("kind", _weaker(_kind_of(value, options), _kind_of(expected, options)))
+            kinds = [_kind_of(one) for one in (value, expected) if isinstance(one, Estimate)]
+            options.setdefault("kind", max(kinds, key=KINDS.index))
             value, expected = np.asarray(value), expected.value
-        return self._judge(part, "equal", value, expected, expected, error=error, tolerance=tolerance, by=by, **options)
+        return self._judge(part, "equal", value, expected, expected, error=error, tolerance=tolerance, **options)
 
-    def within(
-        self,
-        part: str,
-        value: Any,
-        low: Any = None,
-        high: Any = None,
-        *,
-        error: ArrayLike | None = None,
-        by: object = None,
-        **options: Any,
-    ) -> bool:
+    def within(self, part: str, value: Any, low: Any = None, high: Any = None, **options: Any) -> bool:
         """Record that numbers lie in an interval, ends included, or outside by no more than their error.
 
         Parameters
@@ -185,11 +164,8 @@ class Check:
             What was found; NaN lies nowhere.
         low, high : number, array or None
             Ends; None for an open end.
-        error : number, array or None
-            How far the numbers may be off; an `Estimate` brings its own.
-        by : object
-            Group.
         **options
+            ``error``: how far the numbers may be off, one or an array; an `Estimate` brings its own. ``by``: group.
             ``kind``: ``"bound"`` (when there is an error), ``"quadrature"``, ``"standard error"`` or ``"spread"``;
             a spread is recorded and excuses nothing. ``bars``: error bars that are granted, 1, of standard errors 4.
             ``unit``. Everything else is a label.
@@ -199,28 +175,24 @@ class Check:
         bool
             Whether all comparisons hold.
         """
-        return self._judge(part, "within", value, low, high, error=error, by=by, **options)
+        return self._judge(part, "within", value, low, high, **options)
 
-    def positive(
-        self, part: str, value: Any, *, error: ArrayLike | None = None, by: object = None, **options: Any
-    ) -> bool:
+    def positive(self, part: str, value: Any, **options: Any) -> bool:
         """Record that numbers are above zero by more than ``bars`` times their error; options as for :meth:`within`."""
-        return self._judge(part, "positive", value, 0, None, error=error, by=by, **options)
+        return self._judge(part, "positive", value, 0, None, **options)
 
-    def exponent(
-        self, part: str, x: ArrayLike, y: ArrayLike, low: float, high: float, *, by: object = None, **options: Any
-    ) -> float:
+    def exponent(self, part: str, x: ArrayLike, y: ArrayLike, low: float, high: float, **options: Any) -> float:
         """Record that ``y`` grows like a power of ``x`` with an exponent in an interval, and return the exponent.
 
         It is the slope of the straight line of least squares through ``(log x, log y)``.
         """
         found = float(np.polyfit(np.log(x), np.log(y), 1)[0])
-        self._judge(part, "exponent", found, low, high, by=by, **options)
+        self._judge(part, "exponent", found, low, high, **options)
         return found
 
     def share(
         self, part: str, hits: int, of: int, low: float | None = None, high: float | None = None, *,
-        sampled: bool = False, by: object = None, **options: Any,
+        sampled: bool = False, **options: Any,
     ) -> float:  # fmt: skip
         """Record that a share of cases lies in an interval, and return it; without an interval it is measured.
 
@@ -233,14 +205,12 @@ class Check:
             middle = (hits + 1.0) / (of + 2.0)
             options |= {"error": float(np.sqrt(middle * (1.0 - middle) / of)), "kind": "standard error"}
         verb = "measure" if low is None and high is None else "share"
-        self._judge(part, verb, hits / of, low, high, by=by, hits=hits, of=of, **options)
+        self._judge(part, verb, hits / of, low, high, hits=hits, of=of, **options)
         return hits / of
 
-    def measure(
-        self, part: str, value: Any, *, error: ArrayLike | None = None, by: object = None, **options: Any
-    ) -> None:
+    def measure(self, part: str, value: Any, **options: Any) -> None:
         """Record numbers of which nothing is asked; options as for :meth:`within`."""
-        self._judge(part, "measure", value, None, None, error=error, by=by, **options)
+        self._judge(part, "measure", value, None, None, **options)
 
     def row(self, table: str, cells: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Add a row to a table; a table has the columns of all its rows.
@@ -260,7 +230,9 @@ class Check:
         for column, value in named.items():
             if isinstance(value, tuple):
                 value, units[column] = value  # noqa: PLW2901 - the unit belongs to the column
-            row[column] = _number_of(value) if isinstance(value, Estimate) else make_cell(value)
+            if isinstance(value, Estimate):
+                value = Number(float(value.value), float(value.error), _kind_of(value))  # noqa: PLW2901
+            row[column] = make_cell(value)
         self._rows.setdefault(table, []).append(row)
 
     def figure(
@@ -269,7 +241,7 @@ class Check:
         """Add curves on double logarithmic axes: label to ``(x, y)``; ``description`` says what is to be seen."""
         lines = []
         for label, (points, values) in curves.items():
-            across, up = (tuple(map(float, np.asarray(one))) for one in (points, values))
+            across, up = (tuple(np.asarray(one, dtype=np.float64).tolist()) for one in (points, values))
             if len(across) != len(up):
                 raise InvalidArgumentError(
                     f"curve {label!r} must have one y for each x, got {len(up)} and {len(across)}"
@@ -282,23 +254,19 @@ class Check:
     ) -> None:
         """Add matrices side by side: label to matrix; the edges of ``graph`` are marked."""
         edges = () if graph is None else tuple((int(child), int(parent)) for parent, child in graph.edges)
-        for label, shape in ((label, np.shape(values)) for label, values in panels.items()):
-            if len(shape) != 2 or shape != (shape[0] if graph is None else graph.length,) * 2:
-                raise InvalidArgumentError(f"panel {label!r} must be square, as long as the graph, got shape {shape}")
-        found = tuple(
-            Panel(label, tuple(tuple(map(float, row)) for row in np.asarray(values)), marked=edges)
-            for label, values in panels.items()
-        )
-        self._figures.append(Figure(title, "key position j", "position i", description, panels=found))
+        found = []
+        for label, values in panels.items():
+            matrix = np.asarray(values, dtype=np.float64)
+            if matrix.ndim != 2 or matrix.shape != (len(matrix) if graph is None else graph.length,) * 2:
+                raise InvalidArgumentError(
+                    f"panel {label!r} must be square, as long as the graph, got shape {matrix.shape}"
+                )
+            found.append(Panel(label, tuple(map(tuple, matrix.tolist())), marked=edges))
+        self._figures.append(Figure(title, "key position j", "position i", description, panels=tuple(found)))
 
     def assumptions(self, label: str, priors: Sequence[Prior]) -> None:
-        """Check the four assumptions on priors, count how many satisfy each, and keep the weakest witness."""
-        for checks in zip(*(check_assumptions(prior) for prior in priors), strict=True):
-            worst = min(checks, key=_strength)
-            satisfied = sum(one.holds is True for one in checks)
-            self._assumptions.append(
-                Assumption(worst.name, label, satisfied, len(checks), float(worst.value), worst.witness)
-            )
+        """Check the four assumptions on priors, count by label how many satisfy each, and keep the weakest witness."""
+        self._priors.setdefault(label, []).extend(priors)
 
     def note(self, text: str) -> None:
         """Say what a reader has to know to judge the numbers; an empty line begins another note."""
@@ -307,10 +275,10 @@ class Check:
     def findings(self) -> Findings:
         """Return what has been recorded so far."""
         return Findings(
-            tuple(self._part(name, one) for name, one in self._parts.items() if one.total is not None),
+            tuple(self._part(name, one) for name, one in self._parts.items() if one.tallies),
             tuple(self._table(title, rows) for title, rows in self._rows.items()),
             tuple(self._figures),
-            tuple(self._assumptions),
+            tuple(one for label, priors in self._priors.items() for one in _assumptions(label, priors)),
             tuple(self._notes),
         )
 
@@ -331,7 +299,7 @@ class Check:
         **labels: Any,
     ) -> bool:
         if isinstance(value, Estimate):
-            kind = kind or _kind_of(value, {})
+            kind = kind or _kind_of(value)
             value, error = value.value, value.error if error is None else error
         if not isinstance(part, str):
             raise InvalidArgumentError(f"part must be a sentence, got {part!r}")
@@ -351,38 +319,31 @@ class Check:
             return True
         if by is not None:
             labels = {"group": str(by), **labels}
-        growing.kind, growing.bars = _weaker(growing.kind, kind), max(growing.bars, granted)
+        growing.kind, growing.bars = max(growing.kind, kind, key=KINDS.index), max(growing.bars, granted)
         found = judge(value, Requirement(verb, low, high, error, kind, granted, tolerance, unit), labels)
         growing.add(found, by)
         return found.tally.failures == 0
 
     def _part(self, name: str, one: _Growing) -> Part:
-        assert one.total is not None
-        judged = FAILS if one.total.tally.failures else HOLDS
+        groups = {label: graded.tally for label, graded in one.tallies.items() if label is not None}
+        total = one.tallies[None].tally
+        judged = FAILS if total.failures else HOLDS
         verdict = OUTSIDE if name in self.outside else MEASURED if one.verb == "measure" else judged
-        groups = {label: group.tally for label, group in one.groups.items()}
-        return Part(name, one.verb, verdict, one.unit, one.kind, one.bars, one.total.tally, groups)
+        return Part(name, one.verb, verdict, one.unit, one.kind, one.bars, total, groups)
 
     def _table(self, title: str, rows: list[dict[str, Cell]]) -> Table:
         columns = tuple(dict.fromkeys(column for row in rows for column in row))
         return Table(title, columns, self._units[title], tuple(tuple(row.get(c) for c in columns) for row in rows))
 
 
-def _kind_of(value: object, options: Mapping[str, Any]) -> Kind:
-    """Return what the error of a value is; that of an estimate follows from how it was obtained."""
-    if isinstance(value, Estimate):
-        return {"exact": "bound", "quadrature": "quadrature"}.get(value.method, "standard error")  # type: ignore[return-value]
-    return cast(Kind, options.get("kind", "none"))
+def _kind_of(value: Estimate) -> Kind:
+    """Return what the error of an estimate is, which follows from how it was obtained."""
+    return {"exact": "bound", "quadrature": "quadrature"}.get(value.method, "standard error")  # type: ignore[return-value]
 
 
-def _weaker(one: Kind, other: Kind) -> Kind:
-    return max(one, other, key=KINDS.index)
-
-
-def _number_of(value: Estimate) -> Number:
-    return Number(float(value.value), float(value.error), _kind_of(value, {}))
-
-
-def _strength(one: AssumptionCheck) -> tuple[bool, float]:
-    # The value is a constant gamma for the first two assumptions, a change or a trace for the others.
-    return bool(one.holds), -one.value if one.name == "symmetry" else one.value
+def _assumptions(label: str, priors: Sequence[Prior]) -> Iterator[Assumption]:
+    for checks in zip(*map(check_assumptions, priors), strict=True):
+        # The value is a constant gamma for the first two assumptions, a change or a trace for the others.
+        worst = min(checks, key=lambda one: (bool(one.holds), -one.value if one.name == "symmetry" else one.value))
+        satisfied = sum(one.holds is True for one in checks)
+        yield Assumption(worst.name, label, satisfied, len(checks), float(worst.value), worst.witness)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from causal_theory.claims.check import Check
+from causal_theory.claims.check import Check, Listener
 from causal_theory.claims.folder import load_claim
 from causal_theory.claims.records import Declaration, Findings
 from causal_theory.errors import InvalidArgumentError
@@ -26,8 +26,8 @@ class _Budget:
     full: Any
 
 
-def budget(*, tiny: T, quick: T, full: T) -> T:
-    """Return the default of a claim's parameter that depends on the profile.
+def budget(*, tiny: T | None = None, quick: T, full: T) -> T:
+    """Return the default of a claim's parameter that depends on the profile; ``tiny`` is ``quick`` unless given.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def budget(*, tiny: T, quick: T, full: T) -> T:
     >>> addition.budgets("quick"), addition.run("tiny").verdict, addition.run("tiny", control=True).verdict
     ({'repeats': 10}, 'holds', 'fails')
     """
-    return cast(T, _Budget(tiny, quick, full))
+    return cast(T, _Budget(quick if tiny is None else tiny, quick, full))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +71,7 @@ class Claim(Declaration):
 
     def __reduce__(self) -> tuple[Callable[[Path], "Claim"], tuple[Path]]:
         """Travel to another process as a file: the decorator hides the function from being found by name."""
-        return load_claim, (self.path,)
-
-    @property
-    def path(self) -> Path:
-        """The file that defines the claim."""
-        return Path(self.function.__code__.co_filename).resolve()
+        return load_claim, (Path(self.function.__code__.co_filename).resolve(),)
 
     def budgets(self, profile: str) -> dict[str, Any]:
         """Return the parameters of the function under a profile."""
@@ -86,7 +81,15 @@ class Claim(Declaration):
         defaults = {one.name: one.default for one in parameters}
         return {name: getattr(one, profile) if isinstance(one, _Budget) else one for name, one in defaults.items()}
 
-    def run(self, profile: str = "quick", *, seed: int = 0, control: bool = False, **budgets: Any) -> Findings:
+    def run(
+        self,
+        profile: str = "quick",
+        *,
+        seed: int = 0,
+        control: bool = False,
+        listener: Listener = Check.listener,
+        **budgets: Any,
+    ) -> Findings:
         """Run the check, or its control, and return what it found.
 
         Parameters
@@ -97,6 +100,8 @@ class Claim(Declaration):
             The same seed finds the same.
         control : bool
             Whether to make wrong what the control makes wrong.
+        listener : callable
+            Receives progress.
         **budgets
             Parameters of the function, in place of those of the profile.
 
@@ -104,13 +109,9 @@ class Claim(Declaration):
         -------
         Findings
         """
-        check = Check(self.name, control, seed, self.outside)
-        self(check, **{**self.budgets(profile), **budgets})
+        check = Check(self.name, control, seed, self.outside, listener)
+        self.function(check, **{**self.budgets(profile), **budgets})
         return check.findings()
-
-    def __call__(self, check: Check, **budgets: Any) -> None:
-        """Call the function."""
-        self.function(check, **budgets)
 
 
 def claim(

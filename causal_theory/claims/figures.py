@@ -25,9 +25,11 @@ STYLE: dict[Any, Any] = {"font.size": 9.0, "axes.titlesize": 10.0, "svg.fonttype
 def draw_figure(stem: Path, figure: Figure) -> str:
     """Write a figure as PNG and SVG, and return the SVG as an address that holds its data."""
     import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
 
     with mpl.rc_context(STYLE):
-        canvas = _matrices(figure) if figure.panels else _curves(figure)
+        canvas = Canvas(layout="constrained")
+        (_draw_matrices if figure.panels else _draw_curves)(canvas, figure)
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # the layout is found: do not search again for each file
         for ending, metadata in (("png", None), ("svg", {"Date": None})):
@@ -38,10 +40,8 @@ def draw_figure(stem: Path, figure: Figure) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _curves(figure: Figure) -> "Canvas":
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(6.4, 4.2), layout="constrained")
+def _draw_curves(canvas: "Canvas", figure: Figure) -> None:
+    canvas.set_size_inches(6.4, 4.2)
     ax: Axes = canvas.subplots()
     if _draw_lines(ax, figure.curves):
         ax.set_xscale("log")
@@ -53,7 +53,6 @@ def _curves(figure: Figure) -> "Canvas":
     ax.set_ylabel(figure.y)
     ax.set_title(figure.title)
     ax.grid(visible=True, which="major", alpha=0.3)
-    return canvas
 
 
 def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> bool:
@@ -68,22 +67,15 @@ def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> bool:
     return found
 
 
-def _matrices(figure: Figure) -> "Canvas":
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(3.8 * len(figure.panels), 3.6), layout="constrained")
+def _draw_matrices(canvas: "Canvas", figure: Figure) -> None:
+    canvas.set_size_inches(3.8 * len(figure.panels), 3.6)
     axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
     for ax, panel in zip(axes, figure.panels, strict=True):
         plot_matrix(np.ma.masked_invalid(panel.values), ax=ax, title=panel.label, label=panel.unit, graph=_graph(panel))
     canvas.suptitle(figure.title, fontsize=11)
-    return canvas
 
 
 def _graph(panel: Panel) -> CausalGraph | None:
     """Return the graph whose edges are marked."""
-    if not panel.marked:
-        return None
-    parents: list[list[int]] = [[] for _ in panel.values]
-    for i, j in panel.marked:
-        parents[i].append(j)
-    return CausalGraph(tuple(map(tuple, parents)))
+    parents = [tuple(j for i, j in panel.marked if i == k) for k in range(len(panel.values))]
+    return CausalGraph(parents) if panel.marked else None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -28,19 +29,14 @@ class _Ledger:
         self.record = run
         self._folder = folder
         self._started = time.perf_counter()
-        self._save()
+        self.save()
 
     def add(self, claim: ClaimRecord) -> None:
-        claims = sorted((*self.record.claims, claim), key=lambda one: one.number)
-        self.record = replace(self.record, claims=tuple(claims), unfinished=None, passed=None)
-        self._save()
+        self.save(claims=tuple(sorted((*self.record.claims, claim), key=lambda one: one.number)))
 
-    def close(self, *, complete: bool) -> Path:
-        self.record = replace(self.record, complete=complete, passed=None)
-        return self._save()
-
-    def _save(self) -> Path:
-        self.record = replace(self.record, seconds=round(time.perf_counter() - self._started, 3))
+    def save(self, **changes: Any) -> Path:
+        changes |= {"seconds": round(time.perf_counter() - self._started, 3), "unfinished": None, "passed": None}
+        self.record = replace(self.record, **changes)
         return write_record(self._folder, self.record)
 
 
@@ -61,7 +57,9 @@ def run_job(
         If the folder cannot be written; nothing has run then.
     """
     check_output_folder(out)
-    console = _console()
+    # During the run the environment keeps the package from drawing bars; this console makes up its mind before.
+    terminal = Console().is_terminal
+    console = Console(width=None if terminal else WIDTH, force_terminal=terminal)
     names = tuple(claim.name for claim in claims)
     ledger = _Ledger(out, describe_run(names, profile, seed=seed, jobs=jobs, command=command, folder=str(folder)))
     with Board(console, len(claims)).shown() as board:
@@ -71,7 +69,7 @@ def run_job(
             board.finish(claim)
 
         complete = run_claims(claims, profile, seed=seed, jobs=jobs, on_step=board.step, on_outcome=keep)
-    record = read_record(ledger.close(complete=complete))
+    record = read_record(ledger.save(complete=complete))
     path = write_report(out, record)
     console.print(summary_table(record))
     for claim in record.claims:
@@ -83,10 +81,3 @@ def run_job(
         console.print(f"interrupted after {finished}; what had finished is kept")
         return INTERRUPTED
     return PASSED if record.passed else NOT_PASSED
-
-
-def _console() -> Console:
-    # During the run the environment keeps the package from drawing bars; this console makes up its mind before.
-    if Console().is_terminal:
-        return Console(force_terminal=True)
-    return Console(width=WIDTH, force_terminal=False)

@@ -14,9 +14,9 @@ from dataclasses import fields
 from functools import partial
 from typing import Any
 
-from causal_theory.claims.check import Check, Listener
+from causal_theory.claims.check import Listener
 from causal_theory.claims.claim import Claim
-from causal_theory.claims.records import ClaimRecord, Declaration, Findings
+from causal_theory.claims.records import ClaimRecord, Declaration
 from causal_theory.sweeps.executors import usable_processors
 
 THREADS = "NUMBA_NUM_THREADS"
@@ -30,37 +30,22 @@ Outcomes = Generator[ClaimRecord, None, None]
 
 def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> ClaimRecord:
     """Run a claim and its control; an error becomes part of the record, an interruption does not."""
-    found: list[Findings] = []
-    seconds = [0.0, 0.0]
-    error = None
-    for control in (False, True):
-        check = Check(claim.name, control, seed, claim.outside, listener)
+    found: dict[str, Any] = {}
+    for control, findings, seconds in ((False, "run", "seconds"), (True, "opposed", "control_seconds")):
         started = time.perf_counter()
         try:
-            claim(check, **claim.budgets(profile))
-            found.append(check.findings())
+            found[findings] = claim.run(profile, seed=seed, control=control, listener=listener)
         except (Exception, SystemExit):
-            error = traceback.format_exc()
+            found["error"] = traceback.format_exc()
             break
         finally:
-            seconds[control] = round(time.perf_counter() - started, 3)
-    return _record(claim, profile, found, error, seconds)
+            found[seconds] = round(time.perf_counter() - started, 3)
+    return _record(claim, profile, **found)
 
 
-def _record(
-    claim: Claim, profile: str, found: Sequence[Findings], error: str | None, seconds: Sequence[float] = (0.0, 0.0)
-) -> ClaimRecord:
-    run, opposed = (*found, None, None)[:2]
+def _record(claim: Claim, profile: str, **found: Any) -> ClaimRecord:
     declared = {one.name: getattr(claim, one.name) for one in fields(Declaration)}
-    return ClaimRecord(
-        **declared,
-        budgets=claim.budgets(profile),
-        run=run,
-        opposed=opposed,
-        error=error,
-        seconds=seconds[0],
-        control_seconds=seconds[1],
-    )
+    return ClaimRecord(**declared, budgets=claim.budgets(profile), **found)
 
 
 def run_claims(
@@ -125,7 +110,7 @@ def _outcome_of(future: "Future[ClaimRecord]", claim: Claim, profile: str) -> Cl
     try:
         return future.result()
     except BrokenProcessPool:
-        return _record(claim, profile, (), "a worker process ended before this claim was finished")
+        return _record(claim, profile, error="a worker process ended before this claim was finished")
 
 
 def _forward(steps: Any, on_step: Step) -> None:

@@ -24,7 +24,7 @@ def show(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
-def interval_text(low: float, high: float, digits: int = 3) -> str:
+def interval_text(low: float, high: float) -> str:
     """Return the smallest and the largest of some numbers.
 
     Examples
@@ -32,7 +32,7 @@ def interval_text(low: float, high: float, digits: int = 3) -> str:
     >>> interval_text(0.25, 1.0), interval_text(0.5, 0.5)
     ('0.25 to 1', '0.5')
     """
-    first, last = show(low, digits), show(high, digits)
+    first, last = show(low), show(high)
     return first if first == last else f"{first} to {last}"
 
 

@@ -17,8 +17,8 @@ from causal_theory.claims.report import write_report
 from causal_theory.claims.runner import run_claims
 from tests.helpers import assert_close
 from verification.claims import data_processing
-from verification.claims._recovery import recover_from_draws
-from verification.ensembles import GAMMA, KINDS, family_graph, other_graph, random_matrix, trace_one_matrix
+from verification.claims.top_scores_are_edges import recover_from_draws
+from verification.ensembles import GAMMA, KINDS, family_graph, other_graph, trace_one_matrix
 
 FOLDER = Path(__file__).parents[2] / "verification" / "claims"
 CLAIMS = find_claims(FOLDER)
@@ -121,7 +121,7 @@ def test_two_symbols_of_trace_one_are_refused():
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_matrices_are_stochastic(kind):
     for seed in range(20):
-        matrix = random_matrix(kind, 4, np.random.default_rng(seed))
+        matrix = KINDS[kind](4, np.random.default_rng(seed))
         assert matrix.min() >= 0.0
         assert_close(matrix.sum(axis=1), np.ones(4), rtol=1e-14)
 

@@ -48,12 +48,13 @@ def check_conditions(graph: CausalGraph, transition: Matrix, epsilon: Fraction) 
     smallest = size * min(entry for row in transition for entry in row)
     seen = [a for a in range(size) if law[a]]
     norm = sum((law[a] * transition[a][b] ** 2 / law[b] for a in seen for b in seen), Fraction(-1))
+    shown = str(norm) if len(str(norm)) <= 16 else f"about {float(norm):.3g}"
     bound = 1 - GAMMA / size
     mixes = _below(transition, law, seen, bound)
     tokens = Fraction(graph.length, _most_leaves(graph))
     return (
         Condition("constant_mean", trace == 1, f"trace = {trace}"),
-        Condition("non_degeneracy", norm >= GAMMA**2, f"||B||^2 = {_short(norm)}"),
+        Condition("non_degeneracy", norm >= GAMMA**2, f"||B||^2 = {shown}"),
         Condition("lower_bound", smallest >= GAMMA, f"S min pi = {smallest}"),
         Condition("mixing", mixes, f"lambda {'<' if mixes else '>='} {bound}"),
         Condition("effective_length", tokens >= FEWEST_TOKENS, f"T / leaves = {tokens}"),
@@ -96,9 +97,3 @@ def _most_leaves(graph: CausalGraph) -> int:
         root[i] = i if parent < 0 else root[parent]
         leaves[root[i]] += i not in inner
     return max(leaves)
-
-
-def _short(value: Fraction) -> str:
-    """Return a fraction in full when it is short, else to three digits."""
-    text = str(value)
-    return text if len(text) <= 16 else f"about {float(value):.3g}"

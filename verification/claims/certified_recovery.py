@@ -144,16 +144,13 @@ def altered(certificate: Certificate, rng: np.random.Generator) -> tuple[Certifi
 
 def _checked(check: Check) -> list[Checked]:
     """Compute all certificates anew; in the control only short ones, one of them altered."""
-    entries = read_library()
-    if not check.control:
-        return [check_entry(entry, entry.certificate) for entry in check.track(entries, "certificates")]
-    entries = tuple(entry for entry in entries if entry.certificate.graph.length <= SHORT)
+    entries = [one for one in read_library() if not check.control or one.certificate.graph.length <= SHORT]
     rng = check.rng("entry")
-    chosen = int(rng.integers(len(entries)))
-    found = []
-    for k, entry in enumerate(check.track(entries, "certificates")):
-        found.append(check_entry(entry, altered(entry.certificate, rng)[0] if k == chosen else entry.certificate))
-    return found
+    chosen = rng.integers(len(entries)) if check.control else -1
+    return [
+        check_entry(entry, altered(entry.certificate, rng)[0] if k == chosen else entry.certificate)
+        for k, entry in enumerate(check.track(entries, "certificates"))
+    ]
 
 
 @claim(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory import CausalGraph, InContextTask, PointPrior, limit_edge_scores, pairwise_information
 from causal_theory.claims import Check, budget, claim
 from causal_theory.information import MEASURES
-from verification.ensembles import KINDS, Array, random_matrix, random_size
+from verification.ensembles import KINDS, Array, random_size
 
 LENGTHS, SIZES = (4, 12), (2, 4)
 ROOT_PROBABILITIES = (0.0, 0.1, 0.3)
@@ -37,7 +37,7 @@ def _check_scores(check: Check, task: InContextTask, graph: CausalGraph, kind: s
     i, j = np.nonzero(np.tril(np.isfinite(graph.distances), k=-1))
     other = parents[i] != j
     pair = (i[other], j[other])
-    edge = (pair[0], parents[pair[0]])
+    edge = (i[other], parents[i[other]])
     value, upper = information.value, information.value + information.error
     root, high = np.sqrt(value[pair] * value[edge]), np.sqrt(upper[pair] * upper[edge])
     bar = high - root + size * limit.error[pair]
@@ -67,14 +67,15 @@ def data_processing(check: Check, forests: int = budget(tiny=40, quick=2000, ful
     \sqrt{I_{ij}\, I_{i,p(i)}} \le I_{i,p(i)}$ with chi-square informations, so that no earlier token has a larger limit
     score than the parent.
     """
-    priors, kinds = [], tuple(KINDS)
+    kinds = tuple(KINDS)
     for n in check.track(range(-(-forests // CONTROL_SHARE) if check.control else forests), "random forests"):
         rng, kind = check.rng(n), kinds[n % len(kinds)]
         length, size = random_size(rng, LENGTHS, SIZES)
         graph, other = (CausalGraph.random_forest(length, float(rng.choice(ROOT_PROBABILITIES)), rng) for _ in range(2))
-        priors.append(PointPrior(random_matrix(kind, size, rng)))
+        prior = PointPrior(KINDS[kind](size, rng))
+        check.assumptions("point priors", [prior])
         stationary = n // len(kinds) % 2 == 0
-        task = InContextTask(graph, priors[-1], "stationary" if stationary else "uniform")
+        task = InContextTask(graph, prior, "stationary" if stationary else "uniform")
         judged = other if check.control else graph
         i, k, j = _triples(judged)
         for measure, part in FADES.items():
@@ -86,7 +87,6 @@ def data_processing(check: Check, forests: int = budget(tiny=40, quick=2000, ful
             _check_scores(check, task, judged, kind)
     if check.control:
         two_parents(check)
-    check.assumptions("point priors", priors)
     check.note("""A slack is compared with the sum of the roundoff bounds of its two sides, never with a tolerance.
     Slack at roundoff level is real: along a nearly deterministic path information hardly fades.
 

@@ -6,8 +6,8 @@ from causal_theory import CausalGraph, InContextTask, PointPrior, edge_scores, l
 from causal_theory.chains import chi2_matrix
 from causal_theory.claims import Check, budget, claim
 from causal_theory.information import MEASURES
-from causal_theory.priors import OrbitPrior, Prior
-from verification.ensembles import FAMILIES, KINDS, STAR, family_graph, random_matrix, random_size, trace_one_matrix
+from causal_theory.priors import OrbitPrior
+from verification.ensembles import FAMILIES, KINDS, STAR, family_graph, random_size, trace_one_matrix
 
 TOLERANCE = 1e-12
 """Absolute; informations of these tasks go up to S - 1, at most 5."""
@@ -44,12 +44,11 @@ def edge_score_is_chi2(check: Check, forests: int = budget(tiny=10, quick=200, f
     is the chi-square mutual information of the two tokens over the number of symbols: $S\,G^\infty_{i,p(i)} =
     I_{\chi^2}(s_i; s_{p(i)})$. Off the edges it is **not** a mutual information.
     """
-    priors: list[Prior] = []
     kinds = tuple(KINDS)
     for k in check.track(range(forests), "random forests"):
         rng, kind = check.rng(k), kinds[k % len(kinds)]
         length, size = random_size(rng, LENGTHS, SIZES)
-        prior = PointPrior(random_matrix(kind, size, rng))
+        prior = PointPrior(KINDS[kind](size, rng))
         graph = _forest(rng, length)
         task = InContextTask(graph, prior)
         limit, information = limit_edge_scores(task), pairwise_information(task, "chi2")
@@ -63,8 +62,7 @@ def edge_score_is_chi2(check: Check, forests: int = budget(tiny=10, quick=200, f
         check.equal(BY_NORM, score, norm, **options)
         check.measure("informations of these pairs", own, by=kind)
         check.within(SIGN, score, low=0, tolerance=TOLERANCE, by=kind, forest=k)
-        priors.append(prior)
-    check.assumptions("point priors", priors)
+        check.assumptions("point priors", [prior])
     check.note("""Each point prior is one draw; an average over a prior inherits the identity, because both sides are
     averaged. None of the four assumptions is needed, only stationary roots. Tolerances are absolute, against
     informations of up to S - 1.""")

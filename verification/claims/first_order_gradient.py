@@ -2,19 +2,12 @@
 
 import numpy as np
 
-from causal_theory import (
-    InContextTask,
-    OrbitPrior,
-    PointPrior,
-    edge_scores,
-    population_gradient,
-)
+from causal_theory import InContextTask, edge_scores, population_gradient
 from causal_theory import (
     first_order_gradient as predict,
 )
 from causal_theory.claims import Check, budget, claim
-from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, STAR, family_graph, other_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, PRIORS, STAR, other_graph, random_task
 
 BETAS = (1e-1, 1e-2, 1e-3)
 BAND = (0.9, 1.1)
@@ -48,17 +41,14 @@ def first_order_gradient(
     i})$ and edge scores $G$ that do not depend on $A_1$: the relative error of the first-order formula is of order 1 in
     $\beta_0$.
     """
-    priors: dict[str, list[Prior]] = {kind: [] for kind in EPSILONS}
     everything, orders = [], []
     for name, kind in check.track([(n, k) for n in (*FAMILIES, STAR) for k in EPSILONS], "enumerated gradients"):
-        rng, epsilon, label = check.rng("task", name, kind), EPSILONS[kind], f"{name}, {kind} prior"
-        graph = family_graph(name, length, rng)
-        drawn = trace_one_matrix(SYMBOLS, rng) if kind == "orbit" else random_matrix("generic", SYMBOLS, rng)
-        prior = OrbitPrior(drawn) if kind == "orbit" else PointPrior(drawn)
-        priors[kind].append(prior)
-        task, rng = InContextTask(graph, prior), check.rng("parameters", label)
-        asked = other_graph(graph, rng) if check.control else graph
-        scores = edge_scores(InContextTask(asked, prior), epsilon=epsilon).value
+        epsilon, label = EPSILONS[kind], f"{name}, {kind} prior"
+        task = random_task(name, length, kind, SYMBOLS, check.rng("task", name, kind))
+        check.assumptions(PRIORS[kind], [task.prior])
+        rng = check.rng("parameters", label)
+        asked = other_graph(task.graph, rng) if check.control else task.graph
+        scores = edge_scores(InContextTask(asked, task.prior), epsilon=epsilon).value
         for k in range(draws):
             A1, errors = rng.normal(size=(length, length)), []
             for beta0 in BETAS:
@@ -85,8 +75,6 @@ def first_order_gradient(
         y="relative error",
         description="Relative error against beta0 on double logarithmic axes, beside a line of slope 1.",
     )
-    check.assumptions("orbit priors of trace 1", priors["orbit"])
-    check.assumptions("point priors", priors["point"])
     check.note("""The exact gradient is a sum over all S^T sequences; the scores come from an integral transform,
     another algorithm altogether. Entries of A1 are standard normal. The statement needs none of the four assumptions:
     the point priors show it.""")

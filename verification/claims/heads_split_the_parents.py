@@ -55,8 +55,7 @@ class Split:
     @property
     def means(self) -> Array:
         """Mean attention of the matched head on each parent, shape (k,)."""
-        found: Array = np.nanmean(self.run.matched_attention, axis=1)
-        return found
+        return np.asarray(np.nanmean(self.run.matched_attention, axis=1))
 
     def record(self, check: Check) -> None:
         """Judge whether each head has a parent of its own, and whether the loss shows that both are used."""
@@ -127,7 +126,7 @@ def _trained(check: Check, steps: int, *, published: bool) -> list[Split]:
 def heads_split_the_parents(
     check: Check,
     steps: int = budget(tiny=2000, quick=2500, full=2500),
-    published: bool = budget(tiny=False, quick=False, full=True),
+    published: bool = budget(quick=False, full=True),
 ) -> None:
     r"""Two heads take one parent each.
 

@@ -39,8 +39,8 @@ SHARP = 1000.0
 """A logit that leaves nothing to other keys in floating point."""
 
 ALPHAS = (1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0)
-FITTED = (12.0, 20.0)
-"""Between these the distance from the counts must fall like exp(-alpha)."""
+FITTED = ALPHAS[4:]
+"""For these, from 12 on, the distance from the counts must fall like exp(-alpha)."""
 
 BAND = (0.95, 1.05)
 ENOUGH = 4.0
@@ -120,16 +120,6 @@ class Head:
         """Attention of the trained first layer."""
         return causal_softmax(self.run.stage1.A1)
 
-    @property
-    def leak(self) -> float:
-        """Largest attention of a child row on other keys than the parent."""
-        return float(1.0 - np.nanmin(self.run.stage1.attention_on_parents[-1]))
-
-    @property
-    def bound(self) -> float:
-        """Total variation that an attention error of 1/T can cause: each logit moves by at most ``alpha / T``."""
-        return float(np.tanh(abs(self.alpha) / (2.0 * self.length)))
-
     def predict(self, A1: Array, A2: Array, tokens: Tokens | None = None) -> Array:
         """Return the predictions of a model with these matrices."""
         return ReducedTransformer(A1, A2, 1.0 / self.length).forward(self.tokens if tokens is None else tokens)
@@ -167,10 +157,10 @@ class Head:
         known = total > 0
         return known, followers[known] / total[known, None]
 
-    def added(self) -> float:
-        """Mean distance of the counts with both additions from those without."""
+    def from_estimate(self, predicted: Array) -> float:
+        """Mean total variation from ``N_qb / N_q``, where there is one."""
         known, estimate = self.transition_estimate()
-        return float(total_variation(self.count_limit()[known], estimate).mean())
+        return float(total_variation(predicted[known], estimate).mean())
 
     def count_limit(self) -> Array:
         """Return the counts of a query row on itself: position 0 and the query add transitions to themselves."""
@@ -198,8 +188,9 @@ def _distances(head: Head, tokens: Tokens, graph: CausalGraph, A1: Array, A2: Ar
 def judge_trained(check: Check, setting: str, head: Head, graph: CausalGraph, tokens: Tokens, A1: Array) -> None:
     """Record distances of the trained A2 from the counts formula, over what an attention error of 1/T allows."""
     distances = _distances(head, tokens, graph, A1, head.run.stage2.A2, head.alpha)
-    check.within(TRAINED, distances / head.bound, high=1.0, by=setting, **head.label)
-    cells = {"mean": float(distances.mean()), "largest": float(distances.max()), "tanh(alpha / 2T)": head.bound}
+    bound = float(np.tanh(abs(head.alpha) / (2.0 * head.length)))  # each logit moves by at most alpha / T
+    check.within(TRAINED, distances / bound, high=1.0, by=setting, **head.label)
+    cells = {"mean": float(distances.mean()), "largest": float(distances.max()), "tanh(alpha / 2T)": bound}
     check.row("Total variation from the counts formula", {"setting": setting, **head.label, **cells})
 
 
@@ -217,6 +208,7 @@ def _judge_exact(check: Check, head: Head) -> None:
 def _show_head(check: Check, head: Head) -> None:
     """Record what stage 1 reached, and where both layers attend to."""
     reached = np.nanmin(head.run.stage1.attention_on_parents[-1])
+    leak = float(1.0 - reached)
     check.within(ARRIVAL, reached, low=1.0 - 1.0 / head.length, **head.label)
     masses, shares = head.masses().T, head.shares()
     surplus = masses[0] - shares
@@ -229,7 +221,7 @@ def _show_head(check: Check, head: Head) -> None:
     check.row("Trained models: attention of the second layer", cells)
     row, transition = head.attention[-1], head.prior.transition
     drive = float(np.mean(np.diagonal(transition) / stationary_distribution(transition))) - 1.0
-    cells = {**head.label, "most on other keys than the parent": head.leak, "that times T": head.leak * head.length}
+    cells = {**head.label, "most on other keys than the parent": leak, "that times T": leak * head.length}
     cells |= {"sum_a pi_aa / (S mu_a) - 1": drive}
     cells |= {"query's row: on itself": float(row[-1]), "most on another position": float(row[:-1].max())}
     check.row("Attention of the first layer after stage 1", cells)
@@ -239,21 +231,18 @@ def _sharpening(heads: Sequence[Head]) -> dict[str, Array]:
     """Mean distances from counts at each alpha, averaged over heads."""
     found = []
     for head in heads:
-        known, estimate = head.transition_estimate()
         limit, own = head.count_limit(), []
         for alpha in ALPHAS:
             layers = (head.sharp("itself"), head.sharp("uniform"), head.run.stage1.A1)
             predicted = [head.predict(A1, head.copying_matrix(alpha)) for A1 in layers]
-            distances = [total_variation(one[known], estimate).mean() for one in predicted]
-            own.append([total_variation(predicted[0], limit).mean(), *distances])
+            own.append([total_variation(predicted[0], limit).mean(), *map(head.from_estimate, predicted)])
         found.append(own)
     return dict(zip(CURVES, np.mean(found, axis=0).T, strict=True))
 
 
 def rate(distances: Array) -> float:
     """Rate at which a distance falls against alpha, over the fitted range."""
-    first, last = (ALPHAS.index(alpha) for alpha in FITTED)
-    return float(-np.polyfit(ALPHAS[first : last + 1], np.log(distances[first : last + 1]), 1)[0])
+    return float(-np.polyfit(FITTED, np.log(distances[-len(FITTED) :]), 1)[0])
 
 
 def _sharpen(check: Check, by_length: dict[int, list[Head]]) -> None:
@@ -278,7 +267,7 @@ def _sharpen(check: Check, by_length: dict[int, list[Head]]) -> None:
 def _lengthen(check: Check, by_length: dict[int, list[Head]]) -> None:
     """Compare sequences of different lengths under the same matrices."""
     lengths = list(by_length)
-    floors = [[head.added() for head in heads] for heads in by_length.values()]
+    floors = [[head.from_estimate(head.count_limit()) for head in heads] for heads in by_length.values()]
     means = [float(np.mean(own)) for own in floors]
     for length, mean in zip(lengths, means, strict=True):
         check.measure("mean distance between counts with and without the additions", mean, by=f"T = {length}")
@@ -324,7 +313,7 @@ def _oppose(check: Check, head: Head, sequences: int) -> None:
 def induction_head(
     check: Check,
     lengths: tuple[int, ...] = budget(tiny=(20, 100), quick=(20, 50, 100), full=(20, 50, 100, 200, 400)),
-    matrices: int = budget(tiny=2, quick=2, full=8),
+    matrices: int = budget(quick=2, full=8),
     sequences: int = budget(tiny=300, quick=1000, full=4000),
 ) -> None:
     r"""On a chain the trained model is an induction head.

@@ -8,6 +8,7 @@ import numpy as np
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior, counts_rule_loss, loss_floor
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics.learning_curve import best_multiple_of
+from verification.claims._excess import BAND, PRICED, slopes
 from verification.ensembles import Array
 
 SETTINGS = ((1, 3), (2, 2), (2, 3), (3, 2))
@@ -21,12 +22,6 @@ SMOOTHING = 1.0
 
 LARGEST_MULTIPLE = 40.0
 """Beyond it the softmax is one-hot to roundoff."""
-
-BAND = (-1.25, -0.8)
-"""Accepted exponents of the excess against T over the two longest sequences, as for one parent in claim 9."""
-
-PRICED = (0.8, 1.25)
-"""Accepted ratios at the longest sequence: to the price of counting, and to the counts rule itself."""
 
 FALLS = "the excess falls from each length to the next"
 EXPONENT = "exponent of the excess in T, over the two longest sequences, is about -1"
@@ -82,8 +77,7 @@ class Fall:
     @property
     def slopes(self) -> Array:
         """Exponents of the normalised excess from each length to the next."""
-        slopes: Array = np.diff(np.log(self.normalised)) / np.diff(np.log(self.lengths))
-        return slopes
+        return slopes(self.lengths, self.normalised)
 
     def record(self, check: Check) -> None:
         """Judge the fall at every length, and rate and price at the end."""
@@ -153,11 +147,9 @@ def _one_head(check: Check, lengths: Sequence[int], parents: int = 2, size: int 
 )
 def k_head_construction(
     check: Check,
-    lengths: tuple[int, ...] = budget(
-        tiny=(20, 80, 320, 1280), quick=(20, 80, 320, 1280), full=(20, 80, 320, 1280, 5120)
-    ),
+    lengths: tuple[int, ...] = budget(quick=(20, 80, 320, 1280), full=(20, 80, 320, 1280, 5120)),
     kernels: int = budget(tiny=1, quick=2, full=6),
-    three_parent_symbols: int = budget(tiny=2, quick=2, full=3),
+    three_parent_symbols: int = budget(quick=2, full=3),
 ) -> None:
     r"""One head for each parent reaches the floor.
 

@@ -34,7 +34,6 @@ DROPPED = {
 ENOUGH = 10_000
 """Evaluations for a search that has to find something; it stops when it has. The lower bound took 600 to 1400."""
 
-
 NONE, SPENT = "within all assumptions: counterexamples found", "within all assumptions: evaluations, the whole budget"
 CERTIFIED = "minus the certified margin where an assumption is dropped"
 MIXING = "mixing dropped: counterexamples found"
@@ -89,6 +88,8 @@ def _show(check: Check, name: str, one: Searched) -> None:
     lengths, symbols = (" to ".join(map(str, ends)) for ends in (INSIDE.lengths, INSIDE.symbols))
     check.row(f"Searches at T from {lengths}, S from {symbols}, eps = {INSIDE.epsilons[0]}", row)
     if instance is not None:
+        inside = found is None and name == INSIDE_NAME
+        check.assumptions("closest within the assumptions" if inside else "where one is dropped", [instance.task.prior])
         what = "closest" if found is None else "counterexample"
         check.row("Matrices, rows apart by semicolons", search=name, what=what, matrix=instance.matrix_text)
 
@@ -135,11 +136,6 @@ def no_counterexample_inside(check: Check, evaluations: int = budget(tiny=300, q
     for name, one in searches.items():
         record_search(check, name, one)
         _show(check, name, one)
-    closest = [one.result.closest for name, one in searches.items() if one.proved is None and name == INSIDE_NAME]
-    beyond = [one.proved.instance if one.proved else one.result.closest for one in searches.values()]
-    beyond = [instance for instance in beyond if instance not in closest]
-    for label, instances in (("closest within the assumptions", closest), ("where one is dropped", beyond)):
-        check.assumptions(label, [instance.task.prior for instance in instances if instance is not None])
     check.note(f"""Kept: symmetry (priors are orbits), min pi >= gamma/S with gamma = {INSIDE.lower_bound}, ||B||_F >=
     {INSIDE.non_degeneracy}, trace 1, ||B||_2 <= {INSIDE.mixing}. A counterexample is a matrix of fractions that
     satisfies all that is kept exactly, and whose margin is negative in rational arithmetic. Ties do not count. That

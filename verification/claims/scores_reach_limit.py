@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from causal_theory import CausalGraph, InContextTask, OrbitPrior, edge_scores, limit_edge_scores
+from causal_theory import InContextTask, OrbitPrior, edge_scores, limit_edge_scores
 from causal_theory.chains import mixing_decay
 from causal_theory.claims import Check, budget, claim
 from verification.ensembles import GAMMA, STAR, Array, family_graph, trace_one_matrix
@@ -47,15 +47,12 @@ def slowly_mixing_matrix() -> Array:
     return (1.0 - GAMMA) * matrix + GAMMA / SYMBOLS
 
 
-def _worst_token_length(graph: CausalGraph, decay: float) -> float:
-    """Return ``T / max_i sum_j decay^d(i, j)``: how many independent tokens the most connected token leaves."""
-    return graph.length / float(np.power(decay, graph.distances).sum(axis=1).max())
-
-
 def _study(name: str, lengths: tuple[int, ...], transition: Array, limit_of: Array, rng: np.random.Generator) -> Study:
     graphs = [family_graph(name, length, rng) for length in lengths]
     decay = mixing_decay(transition)
     gaps = []
+    # Of T tokens the most connected one leaves T / max_i sum_j decay^d(i, j) independent ones.
+    most = [float(np.power(decay, graph.distances).sum(axis=1).max()) for graph in graphs]
     for graph in graphs:
         scores = edge_scores(InContextTask(graph, OrbitPrior(transition)), epsilon=EPSILON).value
         limit = limit_edge_scores(InContextTask(graph, OrbitPrior(limit_of)), epsilon=EPSILON).value
@@ -64,7 +61,7 @@ def _study(name: str, lengths: tuple[int, ...], transition: Array, limit_of: Arr
         "T": np.array(lengths, dtype=np.float64),
         "leaf length": np.array([graph.leaf_effective_length for graph in graphs]),
         "mixing length": np.array([graph.mixing_effective_length(decay) for graph in graphs]),
-        "worst token": np.array([_worst_token_length(graph, decay) for graph in graphs]),
+        "worst token": np.array(lengths) / np.array(most),
     }
     return Study(np.array(gaps), scales)
 

@@ -20,8 +20,7 @@ from causal_theory import (
 )
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import convergence_times, run_stage1
-from causal_theory.priors import Prior
-from verification.ensembles import FAMILIES, STAR, Array, family_graph, random_matrix, trace_one_matrix
+from verification.ensembles import FAMILIES, KINDS, PRIORS, STAR, Array, family_graph, trace_one_matrix
 
 SYMBOLS = 3
 EPSILON = 0.1
@@ -55,15 +54,14 @@ class TurnedSign(ReducedTransformer):
 
 def _gradients(check: Check, model: type[ReducedTransformer], length: int, sequences: int) -> None:
     """Compare sampled with exact gradients at random parameters, under orbit and point priors in turn."""
-    priors: dict[str, list[Prior]] = {"orbit priors of trace 1": [], "point priors": []}
     for k, name in enumerate(check.track((*FAMILIES, STAR), "sampled gradients")):
         rng = check.rng("agreement", name)
         graph = family_graph(name, length, rng)
-        orbit, point = OrbitPrior(trace_one_matrix(SYMBOLS, rng)), PointPrior(random_matrix("generic", SYMBOLS, rng))
+        orbit, point = OrbitPrior(trace_one_matrix(SYMBOLS, rng)), PointPrior(KINDS["generic"](SYMBOLS, rng))
         A1, A2 = rng.normal(size=(length, length)), rng.normal(size=(SYMBOLS, SYMBOLS))
         # In the span of I and 11^T one matrix stands for all relabelings of an orbit.
         prior, A2 = (point, A2) if k % 2 else (orbit, 1.5 * np.eye(SYMBOLS))
-        priors["point priors" if k % 2 else "orbit priors of trace 1"].append(prior)
+        check.assumptions(PRIORS["point" if k % 2 else "orbit"], [prior])
         found = gradient_agreement(InContextTask(graph, prior), model(A1, A2, EPSILON), sequences, rng)
         # Bounds the largest of as many standard normal numbers, whatever their correlation.
         allowed = float(stats.norm.isf(MISS / (2.0 * len(found.z))))
@@ -72,8 +70,6 @@ def _gradients(check: Check, model: type[ReducedTransformer], length: int, seque
         cells = {"graph": name, "entries": len(found.z), "sequences": found.samples, "largest |z|": found.largest}
         title = "Sampled against exact gradients of both matrices at random parameters"
         check.row(title, {**cells, "bound": allowed, "mean square": found.chi_square})
-    for label, own in priors.items():
-        check.assumptions(label, own)
 
 
 def _trajectories(

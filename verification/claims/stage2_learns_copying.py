@@ -22,7 +22,6 @@ from causal_theory import (
 from causal_theory.chains import chi2_matrix
 from causal_theory.claims import Check, budget, claim
 from causal_theory.dynamics import run_stage2
-from causal_theory.priors import Prior
 from verification.ensembles import FAMILIES, GAMMA, STAR, Array, family_graph, trace_one_matrix
 
 EPSILON, BETA0, LEARNING_RATE = 0.01, 0.01, 5.0
@@ -118,27 +117,26 @@ def weak_matrix(size: int, rng: np.random.Generator) -> Array:
 
 def _average(check: Check) -> None:
     """Average every gradient over the relabelings, one by one, and compare with ``Stage2`` under the orbit prior."""
-    matrices, settings = [], Stage2(steps=EXPLICIT_STEPS, learning_rate=LEARNING_RATE)
+    settings = Stage2(steps=EXPLICIT_STEPS, learning_rate=LEARNING_RATE)
     group = "point priors" if check.control else "mean over all relabelings"
+    label = "point priors" if check.control else f"orbit priors of trace 1, gamma = {GAMMA}"
     jobs = [(size, length, name) for size, length in EXPLICIT for name in FAMILIES]
     for size, length, name in check.track(jobs, "gradients averaged over relabelings"):
         rng = check.rng("explicit", name, size, length)
         graph, matrix = family_graph(name, length, rng), trace_one_matrix(size, rng)
+        prior = PointPrior(matrix) if check.control else OrbitPrior(matrix)
+        check.assumptions(label, [prior])
         path = explicit_path(graph, [matrix] if check.control else relabeled(matrix), EXPLICIT_STEPS)
         at: dict[str, Any] = {"graph": name, "S": size, "T": length}
         check.within(LINE, path.deviation, high=TOLERANCE, by=group, **at)
         first, last = copying(path.matrices[[0, -1]])
         cells = at | {"off the line": path.deviation, "alpha at the start": first, "alpha at the end": last}
         if not check.control:
-            run = run_stage2(InContextTask(graph, OrbitPrior(matrix)), settings, epsilon=EPSILON, beta0=BETA0)
+            run = run_stage2(InContextTask(graph, prior), settings, epsilon=EPSILON, beta0=BETA0)
             difference = float(np.abs(run.trajectory - path.matrices).max())
             check.within(PACKAGE, difference, high=TOLERANCE, **at)
             cells |= {"spread of one step's gradients": path.spread, "difference from Stage2": difference}
         check.row(f"Every gradient the {group}, {EXPLICIT_STEPS} steps", cells)
-        matrices.append(matrix)
-    prior: type[OrbitPrior | PointPrior] = PointPrior if check.control else OrbitPrior
-    label = "point priors" if check.control else f"orbit priors of trace 1, gamma = {GAMMA}"
-    check.assumptions(label, [prior(matrix) for matrix in matrices])
 
 
 def _enumerate(check: Check) -> None:
@@ -176,13 +174,13 @@ def _grow(check: Check, matrices: int, steps: int) -> None:
     """Run stage 2 under orbit priors, every second of any trace with five symbols, the others of trace 1 with three."""
     jobs = [(name, length, k) for name in FAMILIES for length in LENGTHS for k in range(matrices)]
     settings = Stage2(steps=steps, learning_rate=LEARNING_RATE)
-    priors: list[Prior] = []
     curves = {}
     for name, length, k in check.track(jobs, "stage 2"):
         rng = check.rng("growth", name, length, k)
         graph = family_graph(name, length, rng)
-        priors.append(OrbitPrior(any_trace_matrix(5, rng) if k % 2 else trace_one_matrix(3, rng)))
-        task = InContextTask(graph, priors[-1])
+        prior = OrbitPrior(any_trace_matrix(5, rng) if k % 2 else trace_one_matrix(3, rng))
+        check.assumptions("orbit priors of the long runs", [prior])
+        task = InContextTask(graph, prior)
         run = run_stage2(task, settings, epsilon=EPSILON, beta0=BETA0)
         error = float(parent_attention_loss(task, run.A2, epsilon=EPSILON).error)
         alpha, at = copying(run.trajectory), {"T": length, "matrix": k + 1}
@@ -190,7 +188,6 @@ def _grow(check: Check, matrices: int, steps: int) -> None:
         check.row(f"Stage 2 under orbit priors, {steps} steps from alpha = {BETA0:g}", {"graph": name, **at, **cells})
         if (length, k) == (LENGTHS[-1], 0):
             curves[name] = (np.arange(1, len(alpha)), alpha[1:])
-    check.assumptions("orbit priors of the long runs", priors)
     check.figure(
         f"The one parameter of stage 2, T = {LENGTHS[-1]}, orbit priors of trace 1",
         curves,
@@ -233,7 +230,7 @@ def _first_steps(check: Check, priors: Sequence[OrbitPrior]) -> None:
 )
 def stage2_learns_copying(
     check: Check,
-    matrices: int = budget(tiny=2, quick=2, full=8),
+    matrices: int = budget(quick=2, full=8),
     steps: int = budget(tiny=5, quick=20, full=40),
     first_steps: int = budget(tiny=15, quick=60, full=1000),
 ) -> None:

@@ -262,8 +262,8 @@ def _where_it_stops(check: Check, found: Sequence[Found], inside: Sequence[Found
 )
 def subset_information_finds_parents(
     check: Check,
-    kernels: int = budget(tiny=200, quick=200, full=4000),
-    graphs: int = budget(tiny=3, quick=3, full=12),
+    kernels: int = budget(quick=200, full=4000),
+    graphs: int = budget(quick=3, full=12),
 ) -> None:
     r"""The modified chi-square of sets finds the parents, on average.
 

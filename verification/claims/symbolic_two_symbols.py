@@ -1,6 +1,5 @@
 """Claim 15: two symbols in closed form, and exactly when the parent wins."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -22,16 +21,17 @@ from causal_theory.claims import Check, claim
 from causal_theory.symbolic import TwoSymbols, first_order_residual, parent_wins, softmax_jacobian_residual
 
 IDENTITIES = "closed forms: terms left of the difference of both sides, for all a, b, k, eps"
-SCORES, INFORMATIONS = (
-    "limit scores of the engine are the closed form",
-    "informations of the engine are the closed form",
-)
+SCORES = "limit scores of the engine are the closed form"
+INFORMATIONS = "informations of the engine are the closed form"
 EXACT = "exact limit scores are the closed form, to the last digit"
 RULE = "the parent has the strictly largest exact limit score when the rule says so"
 GRADIENT = "first-order gradient and Jacobian of the softmax: terms left of the difference of both sides"
 
 GRID = tuple(Fraction(k, 8) for k in (1, 2, 4, 6, 8))
 """Values of a and b: lambda = 1 - a - b from -1 to 3/4, zero included. They are floats without rounding."""
+
+MATRICES = tuple((a, b, ((1 - a, a), (b, 1 - b))) for a, b in product(GRID, GRID))
+"""All pairs a, b of the grid, and their matrices."""
 
 EPSILONS = (Fraction(0), Fraction(1, 64), Fraction(1, 4))
 
@@ -59,12 +59,6 @@ class WrongPower(TwoSymbols):
         return self.constant * self.eigenvalue**self.k
 
 
-def matrices() -> Iterator[tuple[Fraction, Fraction, tuple[tuple[Fraction, ...], ...]]]:
-    """Yield a, b and the matrix for each pair of the grid."""
-    for a, b in product(GRID, GRID):
-        yield a, b, ((1 - a, a), (b, 1 - b))
-
-
 @cache
 def _value(form: TwoSymbols, name: str, a: Fraction, b: Fraction, epsilon: Fraction, distance: float) -> Fraction:
     """Return a closed form at a point, as a fraction; tokens of different trees have none."""
@@ -84,21 +78,17 @@ def identities(check: Check, form: TwoSymbols) -> None:
 
 def engines(check: Check, form: TwoSymbols) -> None:
     """Compare limit scores and informations in floating point with the closed forms."""
-    for a, b, rows in check.track(list(matrices()), "grid"):
+    for a, b, rows in check.track(MATRICES, "grid"):
         prior = OrbitPrior(np.array(rows, dtype=np.float64))
+        check.assumptions("orbits of two symbols", [prior])
         for name, graph in GRAPHS.items():
-            task, pairs = InContextTask(graph, prior), graph.length - 1
-            inside = np.tril(np.ones((graph.length, graph.length), dtype=bool))
-            inside[-1] = False
+            task = InContextTask(graph, prior)
             for eps in (*EPSILONS, None):
                 score = eps is not None
                 found = pairwise_information(task) if eps is None else limit_edge_scores(task, epsilon=float(eps))
-                expected = np.zeros_like(found.value)
-                for i, j in product(range(pairs), range(pairs)):
-                    quantity, at = "limit_score" if score else "information", eps or Fraction(0)
-                    expected[i, j] = float(_value(form, quantity, a, b, at, graph.distances[i, j]))
-                kept = inside if score else np.tril(inside, -1)
-                expected = expected[kept]
+                kept = np.tril_indices(graph.length - 1, 0 if score else -1)
+                quantity, at = "limit_score" if score else "information", eps or Fraction(0)
+                expected = np.array([float(_value(form, quantity, a, b, at, d)) for d in graph.distances[kept]])
                 error = found.error[kept] + HALF_UNIT * np.abs(expected)
                 part = SCORES if score else INFORMATIONS
                 case: dict[str, Any] = {"a": a, "b": b, **({"eps": eps} if score else {})}
@@ -108,7 +98,7 @@ def engines(check: Check, form: TwoSymbols) -> None:
 def exact_rows(check: Check, form: TwoSymbols) -> None:
     """Compare exact limit scores with the closed form, and who wins with the rule."""
     counts: dict[str, list[int]] = {}
-    for a, b, rows in check.track(list(matrices()), "exact limit scores"):
+    for a, b, rows in check.track(MATRICES, "exact limit scores"):
         eigenvalue = 1 - a - b
         sign = "-1" if eigenvalue == -1 else "> 0" if eigenvalue > 0 else "0" if eigenvalue == 0 else "-1 to 0"
         for name, graph in GRAPHS.items():
@@ -164,8 +154,6 @@ def symbolic_two_symbols(check: Check) -> None:
     engines(check, form)
     exact_rows(check, form)
     gradient(check)
-    priors = [OrbitPrior(np.array(rows, dtype=np.float64)) for _, _, rows in matrices()]
-    check.assumptions("orbits of two symbols", priors)
     check.note("""With two symbols a trace of 1 means lambda = 0 and independent tokens: no orbit meets all four
     assumptions. The closed forms show what then decides, the sign of lambda.
 
