@@ -18,6 +18,7 @@ from causal_theory.claims.check import Check, Listener
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.records import ClaimRecord, Declaration, Findings
 from causal_theory.sweeps.executors import usable_processors
+from causal_theory.training.interrupts import Terminated
 
 THREADS = "NUMBA_NUM_THREADS"
 POLL_SECONDS = 0.1
@@ -39,6 +40,8 @@ def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> Clai
         try:
             claim(check, **claim.budgets(profile))
             found.append(check.findings())
+        except Terminated:
+            raise
         except (Exception, SystemExit):
             error = traceback.format_exc()
             break
