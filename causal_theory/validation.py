@@ -260,8 +260,10 @@ def _rounds_to_one(rows: NDArray[np.float64], excess: NDArray[np.float64]) -> ND
     """Whether the exact sums of rows round to one; those too close to decide by ``excess`` are summed exactly."""
     found: NDArray[np.bool_] = (excess >= -HALF_BELOW) & (excess <= HALF_ABOVE)
     for edge in (-HALF_BELOW, HALF_ABOVE):
-        for place in np.argwhere(np.abs(excess - edge) < 1e-24):
-            found[tuple(place)] = math.fsum(rows[tuple(place)]) == 1.0
+        close = np.abs(excess - edge) < 1e-24
+        if close.any():  # rare, and to look for places takes longer than all else here
+            for place in np.argwhere(close):
+                found[tuple(place)] = math.fsum(rows[tuple(place)]) == 1.0
     return found
 
 

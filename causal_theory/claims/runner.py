@@ -18,6 +18,7 @@ from causal_theory.claims.check import Listener
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.records import ClaimRecord, Declaration
 from causal_theory.sweeps.executors import usable_processors
+from causal_theory.training.interrupts import Terminated
 
 THREADS = "NUMBA_NUM_THREADS"
 POLL_SECONDS = 0.1
@@ -35,6 +36,8 @@ def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> Clai
         started = time.perf_counter()
         try:
             found[findings] = claim.run(profile, seed=seed, control=control, listener=listener)
+        except Terminated:
+            raise
         except (Exception, SystemExit):
             found["error"] = traceback.format_exc()
             break

@@ -134,6 +134,15 @@ def test_interruption_leaves_what_has_finished_marked_incomplete(run, tmp_path):
     assert "Incomplete: the run was interrupted. Not finished: claim_2, claim_3." in page
 
 
+def test_sigterm_while_a_claim_trains_ends_the_run(run, tmp_path):
+    terminated = "from causal_theory.training.interrupts import Terminated; raise Terminated"
+    claims_of(tmp_path / "claims", made_up.HOLDS, terminated, made_up.HOLDS)
+    status, _, record = run()
+    assert status == 143
+    assert [claim.name for claim in record.claims] == ["claim_1"]
+    assert (record.complete, record.unfinished) == (False, ("claim_2", "claim_3"))
+
+
 def test_the_record_grows_with_every_claim(run, tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(
