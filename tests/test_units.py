@@ -25,7 +25,7 @@ from causal_theory import (
     edge_scores_on,
 )
 from causal_theory.errors import InvalidArgumentError, OutputError
-from causal_theory.kernels.threads import thread_limit
+from causal_theory.kernels.threads import get_num_threads, thread_limit
 from causal_theory.population import array_files
 from causal_theory.population import lanes as lanes_module
 from causal_theory.population import transform as transform_module
@@ -317,7 +317,7 @@ class TestWindowAndFailure:
         monkeypatch.setattr(transform_module, "item_sums", broken)
         with pytest.raises(MemoryError, match="no room"):
             edge_scores(point_task(), epsilon=0.02)
-        assert len(begun) <= 2 * numba.get_num_threads() + 1
+        assert len(begun) <= 2 * get_num_threads() + 1
         assert threading.active_count() < 50
 
     def test_worker_gets_no_more_than_it_needs(self):

@@ -135,14 +135,15 @@ def meets(*, number: int, folder: str) -> dict[str, object]:
 
 
 def threads(*, number: int) -> dict[str, object]:
-    """Return how many threads numba and the linear algebra libraries use."""
-    import numba
+    """Return how many threads kernels and the linear algebra libraries use."""
     import scipy.linalg
     from threadpoolctl import threadpool_info
 
+    from causal_theory.kernels.threads import get_num_threads
+
     scipy.linalg.inv(np.eye(2))
     blas = [entry["num_threads"] for entry in threadpool_info() if entry["user_api"] == "blas"]
-    return {"numba": numba.get_num_threads(), "blas": max(blas), "libraries": len(blas)}
+    return {"kernels": get_num_threads(), "blas": max(blas), "libraries": len(blas)}
 
 
 def large(*, number: int, size: int = 1000) -> dict[str, object]:

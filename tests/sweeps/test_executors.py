@@ -71,14 +71,14 @@ class TestProcesses:
         assert len(set(found.table()["process"].tolist())) == 2
 
     @pytest.mark.parametrize(
-        ("options", "numba"), [({"processes": 0, "threads_per_process": 1}, 1), ({"processes": 1}, None)]
+        ("options", "kernels"), [({"processes": 0, "threads_per_process": 1}, 1), ({"processes": 1}, None)]
     )
-    def test_have_one_thread_for_linear_algebra(self, options, numba, tmp_path):
+    def test_have_one_thread_for_linear_algebra(self, options, kernels, tmp_path):
         found = sweep(studies.threads, {"number": [1]}, store=tmp_path / "a.sqlite", **options).table()
         assert found["blas"].tolist() == [1]
         assert found["libraries"][0] >= 1
-        if numba is not None:
-            assert found["numba"].tolist() == [numba]
+        if kernels is not None:
+            assert found["kernels"].tolist() == [kernels]
 
     def test_give_back_the_threads_of_this_one(self, tmp_path):
         with threadpool_limits(limits=2, user_api="blas"):
