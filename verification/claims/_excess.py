@@ -1,4 +1,4 @@
-"""What is asked of the excess of a loss over the entropy floor as sequences grow."""
+"""Bounds on the excess of a loss over the entropy floor as sequences grow."""
 
 import numpy as np
 from numpy.typing import ArrayLike
