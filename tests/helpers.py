@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,7 +13,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.priors import Plan, Prior
 from causal_theory.priors.rules import DEFAULT_DRAWS
 
-__all__ = ["PATIENCE", "assert_close", "average", "wait_until"]
+__all__ = ["PATIENCE", "assert_close", "average", "from_python", "wait_until"]
 
 PATIENCE = 900.0
 """Seconds until a test that waits gives up. It keeps a broken program from hanging; on a slow machine nothing else."""
@@ -23,6 +25,16 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "what the test waits for does not happen"
         time.sleep(0.02)
+
+
+def from_python(helper: Any) -> Any:
+    """Let Python call a helper of kernels."""
+    if numba.config.DISABLE_JIT:
+        return helper
+    names = ", ".join(signature(helper.py_func).parameters)
+    scope = {"helper": helper}
+    exec(f"def call({names}):\n    return helper({names})", scope)
+    return numba.njit(scope["call"])
 
 
 def assert_close(x: ArrayLike, y: ArrayLike, *, rtol: float, atol: float = 0.0) -> None:

@@ -13,24 +13,23 @@ import numba
 import pytest
 
 import causal_theory
-from causal_theory.kernels import cache
-from causal_theory.kernels._jit import jit, jit_strict
+from causal_theory.kernels import _jit, cache
 
 pytestmark = pytest.mark.compiled
 
 ROOT = Path(causal_theory.__file__).parents[1]
 
 HELPER = """
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper
 STEP = 1000
-@jit
+@helper
 def step(x):
     return x + STEP
 """
 KERNEL = """
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import kernel
 from {helper} import step
-@jit
+@kernel
 def double(x):
     return step(2 * x)
 """
@@ -96,7 +95,7 @@ def test_edits_take_effect(sources, place):
     os.utime(file, (1, 1))
     assert report(sources, "3", **more) == (["-994", "0"], "")
     assert report(sources, "3", **more) == (["-994", "1"], "")
-    assert len(kernel_files(sources)) == 2  # what the older sources have left is gone
+    assert len(kernel_files(sources)) == 1  # what the older sources have left is gone
 
 
 STOPS = """
@@ -216,38 +215,38 @@ DAMAGES = {
 
 @pytest.mark.parametrize("name", list(DAMAGES))
 def test_damaged_file_is_compiled_again(folder, name):
-    assert jit(double)(3) == 6
+    assert _jit.kernel(double)(3) == 6
     (path,) = kernel_files(folder)
     whole = path.read_bytes()
     path.write_bytes(DAMAGES[name](whole))
-    second = jit(double)
+    second = _jit.kernel(double)
     assert (second(3), loaded(second)) == (6, 0)
-    third = jit(double)
+    third = _jit.kernel(double)
     assert (third(3), loaded(third)) == (6, 1)
 
 
 def test_file_under_the_name_of_another(folder):
-    kernel = jit(double)
+    kernel = _jit.kernel(double)
     assert (kernel(3), kernel(0.25)) == (6, 0.5)
     one, two = kernel_files(folder)
     content = one.read_bytes(), two.read_bytes()
     one.write_bytes(content[1])
     two.write_bytes(content[0])
-    again = jit(double)
+    again = _jit.kernel(double)
     assert (again(3), again(0.25), loaded(again)) == (6, 0.5, 0)
 
 
 def test_unreadable_file(folder):
-    assert jit(double)(3) == 6
+    assert _jit.kernel(double)(3) == 6
     (path,) = kernel_files(folder)
     path.unlink()
     path.mkdir()
     with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR"):
-        assert jit(double)(3) == 6
+        assert _jit.kernel(double)(3) == 6
 
 
 def test_folder_that_vanishes_comes_back(folder):
-    kernel = jit(double)
+    kernel = _jit.kernel(double)
     assert kernel(3) == 6
     shutil.rmtree(folder)
     assert kernel(0.25) == 0.5
@@ -256,7 +255,7 @@ def test_folder_that_vanishes_comes_back(folder):
 
 def test_what_is_removed(folder):
     """Code of older sources of the same kernel, and what killed writers have left long ago."""
-    assert jit(double)(3) == 6
+    assert _jit.kernel(double)(3) == 6
     (path,) = kernel_files(folder)
     name, machine, source, types = path.stem.rsplit("-", 3)
     other = source[::-1]
@@ -270,13 +269,13 @@ def test_what_is_removed(folder):
     for file in gone + kept:
         (path.parent / file).touch()
     os.utime(path.parent / gone[1], (1, 1))
-    assert jit(double)(0.25) == 0.5
+    assert _jit.kernel(double)(0.25) == 0.5
     assert {file.name for file in path.parent.iterdir()} > {path.name, *kept}
     assert not {file.name for file in path.parent.iterdir()} & set(gone)
 
 
 def test_removed_by_another_process_first(folder, monkeypatch):
-    assert jit(double)(3) == 6
+    assert _jit.kernel(double)(3) == 6
     (path,) = kernel_files(folder)
     name, machine, _, types = path.stem.rsplit("-", 3)
     (path.parent / f"{name}-{machine}-0123456789abcdef-{types}.kernel").touch()
@@ -285,7 +284,7 @@ def test_removed_by_another_process_first(folder, monkeypatch):
         raise FileNotFoundError(self)
 
     monkeypatch.setattr(Path, "unlink", unlink)
-    assert jit(double)(0.25) == 0.5
+    assert _jit.kernel(double)(0.25) == 0.5
 
 
 class TestNoPlace:
@@ -356,7 +355,7 @@ subprocess.run([sys.executable, "-c", "from kernel_file import double; print(dou
     def test_numba_of_another_shape(self, folder, monkeypatch):
         monkeypatch.setattr(cache, "_KNOWN", False)
         with pytest.warns(RuntimeWarning, match=f"numba {numba.__version__} does not offer"):
-            kernel = jit(double)
+            kernel = _jit.kernel(double)
         assert kernel(3) == 6
         assert not kernel_files(folder)
 
@@ -385,15 +384,15 @@ class TestFullDisk:
             subprocess.run(["umount", folder], check=True)
 
     def fails(self, folder):
-        kernel = jit(double)
+        kernel = _jit.kernel(double)
         with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR") as told:
             assert (kernel(3), kernel(0.25)) == (6, 0.5)
         assert len(told) == 1
         assert not [path for path in folder.rglob("*") if path.is_file()]
 
     def goes_on(self, folder):
-        assert jit(double)(3) == 6
-        again = jit(double)
+        assert _jit.kernel(double)(3) == 6
+        again = _jit.kernel(double)
         assert (again(3), loaded(again)) == (6, 1)
         assert len(kernel_files(folder)) == 1
 
@@ -404,7 +403,7 @@ def test_interrupted_write_leaves_nothing(folder, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        jit(double)(3)
+        _jit.kernel(double)(3)
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
@@ -432,11 +431,11 @@ def test_kernels_of_the_package(sources):
 
 
 def test_settings_of_the_compiler_count(folder, monkeypatch):
-    assert jit(double)(3) == 6
+    assert _jit.kernel(double)(3) == 6
     monkeypatch.setattr(numba.config, "BOUNDSCHECK", 1)
-    other = jit(double)
+    other = _jit.kernel(double)
     assert (other(3), loaded(other)) == (6, 0)
-    strict = jit_strict(double)
+    strict = cache.keep_on_disk(numba.njit(fastmath={"contract"})(double))
     assert (strict(3), loaded(strict)) == (6, 0)
 
 
@@ -444,4 +443,4 @@ def test_disabled_compiler_leaves_functions_alone(monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert jit(double) is double
+        assert _jit.kernel(double) is double

@@ -13,18 +13,18 @@ pytestmark = pytest.mark.compiled
 
 FILE = """
 import numpy as np
-from causal_theory.kernels._jit import jit, jit_strict
+from causal_theory.kernels._jit import helper, kernel, strict_helper
 LARGE, TABLE, NAMES = 3.0, np.array([1, 2]), ("a", {1, 2})
 
-@jit
+@helper
 def inner(x, y=2):
     return x + 1
 
-@jit
+@helper
 def middle(x):
     return inner(x) if x > 0 else LARGE
 
-@jit
+@kernel
 def outer(x):
     if x < TABLE[0]:
         return outer(-x)
@@ -55,7 +55,7 @@ CHANGES = {
     "a tuple": ('("a", {1, 2})', '("b", {1, 2})'),
     "a set in it": ("{1, 2}", "{1, 3}"),
     "a default": ("y=2", "y=3"),
-    "options": ("@jit\ndef inner", "@jit_strict\ndef inner"),
+    "options": ("@helper\ndef inner", "@strict_helper\ndef inner"),
     "a name that another module owns": ("sum(", "max("),
 }
 

@@ -163,7 +163,7 @@ def risky_functions(source):
         if not isinstance(function, ast.FunctionDef):
             continue
         decorators = {ast.unparse(decorator) for decorator in function.decorator_list}
-        if not decorators & {"jit", "jit_inline"}:
+        if not decorators & {"kernel", "helper", "pasted_helper"}:
             continue
         for loop in ast.walk(function):
             if not isinstance(loop, ast.For | ast.While):
@@ -181,13 +181,13 @@ def test_no_loop_adds_up_while_it_stores():
     }
     # The walk over all sequences, into which the leaf is pasted, keeps the order of its sums.
     assert found - {("enumeration.py", "_leaf")} == set(HARMLESS)
-    assert "@jit_strict\ndef _walk(" in (KERNELS / "enumeration.py").read_text(encoding="utf-8")
+    assert "@strict_helper\ndef _walk(" in (KERNELS / "enumeration.py").read_text(encoding="utf-8")
 
 
 def test_risky_loops_are_found():
-    loop = "@jit\ndef f(x, y):\n    total = 0.0\n    for i in range(3):\n        y[i] = x[i]\n        {}\n"
+    loop = "@kernel\ndef f(x, y):\n    total = 0.0\n    for i in range(3):\n        y[i] = x[i]\n        {}\n"
     for line in ("total += x[i]", "total = total * x[i]", "total -= 1"):
         assert list(risky_functions(loop.format(line))) == ["f"]
-        assert not list(risky_functions(loop.format(line).replace("@jit", "@jit_strict")))
+        assert not list(risky_functions(loop.format(line).replace("@kernel", "@strict_helper")))
     for line in ("total = x[i]", "x[i] += 1.0", "pass"):
         assert not list(risky_functions(loop.format(line)))

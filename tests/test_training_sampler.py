@@ -7,21 +7,20 @@ from scipy.special import gamma
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, OrbitPrior, PointPrior, pairwise_joint
 from causal_theory.errors import TaskError, TooLargeError
-from causal_theory.kernels.streams import (
-    below,
-    inverse_gamma_shape,
-    log_gamma,
-    next_word,
-    normal,
-    open_stream,
-    uniform,
-)
+from causal_theory.kernels import streams
 from causal_theory.kernels.threads import thread_limit
 from causal_theory.priors.batches import _integer_inverse
 from causal_theory.priors.drawn import DrawnPrior
 from causal_theory.training.sampler import BatchSampler
 
+from .helpers import from_python
+
 pytestmark = pytest.mark.compiled
+
+NAMES = ("below", "inverse_gamma_shape", "log_gamma", "next_word", "normal", "open_stream", "uniform")
+below, inverse_gamma_shape, log_gamma, next_word, normal, open_stream, uniform = (
+    from_python(getattr(streams, name)) for name in NAMES
+)
 
 KEYS = np.array([123, 456], dtype=np.uint64)
 MATRIX = [[0.2, 0.7, 0.1], [0.1, 0.5, 0.4], [0.6, 0.1, 0.3]]

@@ -1,18 +1,17 @@
 """Configure compilation, here and nowhere else.
 
-Every kernel is compiled lazily on first use and cached on disk between processes. Two floating-point
+A kernel is what Python calls: compiled lazily on first use and kept on disk between processes (`cache`). A helper is
+what kernels call; it is compiled with them (`one_pass`). Two floating-point
 liberties are granted, both harmless here: multiply and add may fuse (``contract``), and a sum may be split
 over vector lanes (``reassoc``). NaN and infinity keep their meaning. Nothing else of "fast math" is allowed.
 
 A loop that adds up and also stores must not be left that freedom: the compiler then makes two versions of it, one over
 vector lanes for arrays that lie far apart in memory and one for all others, and short arrays lie elsewhere in each
 thread. Sums would differ in the last bit from thread to thread. Such loops are split in two, or compiled with
-``jit_strict``; a test looks for them.
+``strict_helper``; a test looks for them.
 
 All kernels are sequential: work is shared out by `threads`. numba's own parallel loops are not used. They multiply the
 code, and with numba 0.68.1 a process that compiles one computes other last bits than those that load it.
-
-What is compiled is kept in files of our own (`cache`).
 """
 
 import os
@@ -27,23 +26,32 @@ except ImportError:  # a later numba
     _compiling = threading.RLock()
 
 from causal_theory.kernels.cache import keep_on_disk
+from causal_theory.kernels.one_pass import compiled_helper
 
 _FLOATING_POINT = {"contract", "reassoc"}
 
 
-def _compiled(function, **options):
-    """Compile a function on first use; ``NUMBA_DISABLE_JIT=1`` leaves it as it is."""
-    kernel = njit(nogil=True, error_model="numpy", **options)(function)
-    return kernel if config.DISABLE_JIT else keep_on_disk(kernel)
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
-jit = partial(_compiled, fastmath=_FLOATING_POINT)
-"""Compile a sequential kernel."""
+def kernel(function):
+    """Compile a function that Python calls, on its first use; ``NUMBA_DISABLE_JIT=1`` leaves it as it is."""
+    if config.DISABLE_JIT:
+        return function
+    return keep_on_disk(njit(fastmath=_FLOATING_POINT, no_cfunc_wrapper=True, **_OPTIONS)(function))
 
-jit_strict = partial(_compiled, fastmath={"contract"})
-"""Compile a kernel whose sums must keep their order, because it compensates roundoff."""
 
-jit_inline = partial(_compiled, fastmath=_FLOATING_POINT, inline="always")
+def _helper(function, **options):
+    return function if config.DISABLE_JIT else compiled_helper(function, **_OPTIONS, **options)
+
+
+helper = partial(_helper, fastmath=_FLOATING_POINT)
+"""Compile a function that only kernels call."""
+
+strict_helper = partial(_helper, fastmath={"contract"})
+"""Compile a helper whose sums must keep their order, because it compensates roundoff."""
+
+pasted_helper = partial(_helper, fastmath=_FLOATING_POINT, inline="always")
 """Compile a small helper that is pasted into its callers."""
 
 if hasattr(os, "register_at_fork"):

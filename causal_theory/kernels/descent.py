@@ -6,14 +6,15 @@ Row ``i`` follows ``A1_i += rate (diag(a_i) - a_i a_i^T) G_i`` with ``a_i = soft
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@jit
+@helper
 def attend(row, attention):
     """Softmax of a row; False when it is not finite."""
     largest = row.max()
@@ -27,7 +28,7 @@ def attend(row, attention):
     return np.isfinite(total) and row.min() > -np.inf
 
 
-@jit
+@helper
 def distance_from_uniform(attention):
     """Return the largest distance of an attention weight from ``1 / n``."""
     largest = 0.0
@@ -36,19 +37,19 @@ def distance_from_uniform(attention):
     return largest
 
 
-@jit
+@helper
 def progress_of(attention, parent):
     """Attention on the parent; of a root the distance from uniform attention."""
     return attention[parent] if parent >= 0 else distance_from_uniform(attention)
 
 
-@jit
+@helper
 def at_mark(progress, parent, goal, leave):
     """Whether a child row has reached its goal, or a root row has left uniform attention."""
     return progress >= goal if parent >= 0 else progress > leave
 
 
-@jit
+@helper
 def _step(row, attention, scores, rate):
     mean = 0.0
     for j in range(row.shape[0]):
@@ -57,7 +58,7 @@ def _step(row, attention, scores, rate):
         row[j] += rate * attention[j] * (scores[j] - mean)
 
 
-@jit
+@helper
 def _advance_row(row, scores, parent, rate, start, stride, marks, progress, hit):
     """Advance one row; returns its first hit and the step at which it stopped being finite (-1: not)."""
     attention = np.empty(row.shape[0])
@@ -122,9 +123,7 @@ def advance(
         _advance_pairs,
         len(pairs),
         matrix,
-        scores,
-        parents,
-        pairs,
+        *map(read_only, (scores, parents, pairs)),
         rate,
         start,
         stride,
@@ -135,7 +134,7 @@ def advance(
     )
 
 
-@jit
+@kernel
 def _advance_pairs(first, last, matrix, scores, parents, pairs, rate, start, stride, marks, progress, hits, broken):
     for unit in range(first, last):
         for k in range(2):

@@ -16,7 +16,8 @@ sequences in a fixed order, whatever the number of threads.
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
 from causal_theory.kernels.messages import apply_rows
 from causal_theory.kernels.threads import run_shared
@@ -28,7 +29,7 @@ GROUPS = 2
 """Groups of lanes to a partial sum."""
 
 
-@jit
+@helper
 def _fill(tokens, size, coefficients, m, i, block):
     """Block ``m`` of the vector at position ``i``: a histogram of tokens and the weights of the positions."""
     block[:] = 0.0
@@ -44,7 +45,7 @@ def _fill(tokens, size, coefficients, m, i, block):
             block[source[lane], lane] += own[lane]
 
 
-@jit
+@helper
 def _scatter(tokens, size, values, i, block):
     """Transpose of a look-up: add ``values[k]`` at the token and at the position of each source."""
     block[:] = 0.0
@@ -55,7 +56,7 @@ def _scatter(tokens, size, values, i, block):
             block[source[lane], lane] += own[lane]
 
 
-@jit
+@helper
 def _look_up(tokens, size, block, i, values):
     """``values[k] = block[s_k] + block[S + k]`` for sources up to ``i``."""
     for k in range(i + 1):
@@ -64,12 +65,12 @@ def _look_up(tokens, size, block, i, values):
             out[lane] = block[source[lane], lane] + position[lane]
 
 
-@jit
+@helper
 def _project(tokens, size, A_columns, x, i, u):
     """``u = A^T x`` at position ``i``; block 0 of ``x`` is two ones, which are looked up."""
     width = size + tokens.shape[0]
     if x.shape[0] > width:
-        apply_rows(A_columns[:, width:], x[width:], u)
+        apply_rows(A_columns, width, x[width:], u)
     else:
         u[:] = 0.0
     source = tokens[i]
@@ -80,7 +81,7 @@ def _project(tokens, size, A_columns, x, i, u):
             out[lane] += column[source[lane]] + shared
 
 
-@jit
+@helper
 def _attend_input(tokens, size, A, table, attention):
     """Attention of a head of the first layer at all positions; ``table`` is ``A`` plus the row of the position."""
     for i in range(tokens.shape[0]):
@@ -96,7 +97,7 @@ def _attend_input(tokens, size, A, table, attention):
         softmax_rows(scores, i + 1)
 
 
-@jit
+@helper
 def _attend(tokens, size, coefficients, A_columns, i, work, weights):
     """Attention of a head at position ``i`` over blocks; ``work`` holds x, u and v."""
     x, u, v = work
@@ -109,7 +110,8 @@ def _attend(tokens, size, coefficients, A_columns, i, work, weights):
         _look_up(tokens, size, u[m * width : (m + 1) * width], i, v[m])
     for j in range(i + 1):
         out = weights[j]
-        out[:] = v[0, j]
+        for lane in range(LANES):
+            out[lane] = v[0, j, lane]
         for m in range(1, blocks):
             for k in range(j + 1):
                 own, value = coefficients[m, j, k], v[m, k]
@@ -118,7 +120,7 @@ def _attend(tokens, size, coefficients, A_columns, i, work, weights):
     softmax_rows(weights, i + 1)
 
 
-@jit
+@helper
 def _mix(weights, coefficients, m, i, mixed):
     """Coefficients of block ``m >= 1`` of the attended copy: ``sum_j weights[j] c[m, j, :]``."""
     for k in range(i + 1):
@@ -130,7 +132,7 @@ def _mix(weights, coefficients, m, i, mixed):
                 out[lane] += weight[lane] * own[lane]
 
 
-@jit
+@helper
 def _inner_layer(tokens, size, coefficients, matrices, columns, work, table, appended):
     """All positions of a layer that is not the last; fills ``appended`` (H B, T, T, LANES)."""
     blocks = coefficients.shape[0]
@@ -145,7 +147,7 @@ def _inner_layer(tokens, size, coefficients, matrices, columns, work, table, app
                 _mix(attention[i], coefficients, m, i, appended[h * blocks + m, i])
 
 
-@jit
+@helper
 def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, gradient, coefficient_slopes):
     """Pass slopes by the scores at position ``i`` on to ``A`` and to the coefficients that it saw."""
     x, u, v, v_slopes, u_slopes = work
@@ -181,7 +183,7 @@ def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, grad
         return
     add_products(x[width:], u_slopes, gradient[width:])
     # Slopes by x, in place of u.
-    apply_rows(A[width:], u_slopes, u[width:])
+    apply_rows(A[width:], 0, u_slopes, u[width:])
     for m in range(1, blocks):
         _look_up(tokens, size, u[m * width : (m + 1) * width], i, v[m])
         for k in range(i + 1):
@@ -190,7 +192,7 @@ def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, grad
                 own_slope[lane] += value[lane]
 
 
-@jit
+@helper
 def _attend_input_back(tokens, size, slopes, gradient):
     """Slopes by the scores of a first-layer head, at all positions, on to its matrix."""
     for i in range(tokens.shape[0]):
@@ -207,7 +209,7 @@ def _attend_input_back(tokens, size, slopes, gradient):
                 gradient[size + i, source[lane]] += slope[lane]
 
 
-@jit
+@helper
 def _mix_back(mixed_slopes, weights, coefficients, m, i, weight_slopes, coefficient_slopes):
     """Slopes by ``mixed = sum_j weights[j] c[m, j, :]``, ``m >= 1``, on to the weights and the coefficients."""
     for j in range(i + 1):
@@ -219,7 +221,7 @@ def _mix_back(mixed_slopes, weights, coefficients, m, i, weight_slopes, coeffici
                 own_slope[lane] += weight[lane] * slope[lane]
 
 
-@jit
+@helper
 def _inner_layer_back(
     tokens, size, coefficients, appended, matrices, columns, work, appended_slopes, gradient, coefficient_slopes
 ):
@@ -249,7 +251,7 @@ def _inner_layer_back(
             _attend_input_back(tokens, size, slopes, gradient[h])
 
 
-@jit
+@helper
 def _last_layer(tokens, size, coefficients, columns, work, attention, mixed, x_out):
     """Compute the last position of the last layer, its vector ``x_out`` of (1 + H) B blocks."""
     length = tokens.shape[0]
@@ -268,7 +270,7 @@ def _last_layer(tokens, size, coefficients, columns, work, attention, mixed, x_o
                 _scatter(tokens, size, mixed, last, block)
 
 
-@jit
+@helper
 def _last_layer_back(
     tokens, size, coefficients, attention, matrices, columns, work, mixed, x_slopes, gradient, coefficient_slopes
 ):
@@ -303,45 +305,39 @@ def _last_layer_back(
         )
 
 
-@jit
-def layer_offsets(heads, width):
+def layer_offsets(heads: Integers, width: int) -> tuple[Integers, Integers]:
     """Start of each layer in the flat parameters (L + 1,), and the blocks at its input (L + 1,)."""
-    count = heads.shape[0]
-    starts, blocks = np.zeros(count + 1, dtype=np.int64), np.ones(count + 1, dtype=np.int64)
-    for layer in range(count):
-        starts[layer + 1] = starts[layer] + heads[layer] * (blocks[layer] * width) ** 2
-        blocks[layer + 1] = blocks[layer] * (1 + heads[layer])
+    blocks = np.concatenate([[1], np.cumprod(1 + heads)])
+    starts = np.concatenate([[0], np.cumsum(heads * (blocks[:-1] * width) ** 2)])
     return starts, blocks
 
 
-@jit
+@helper
 def _matrices(flat, starts, blocks, heads, layer, width):
     """View of the matrices (H, d, d) of a layer in a flat vector."""
     side = blocks[layer] * width
     return flat[starts[layer] : starts[layer + 1]].reshape((heads[layer], side, side))
 
 
-@jit
-def transpose_layers(theta, heads, width):
+def transpose_layers(theta: Array, heads: Integers, width: int) -> Array:
     """Return the parameters with every matrix transposed: columns become contiguous."""
     starts, blocks = layer_offsets(heads, width)
-    out = theta.copy()
-    for layer in range(heads.shape[0]):
-        source = _matrices(theta, starts, blocks, heads, layer, width)
-        target = _matrices(out, starts, blocks, heads, layer, width)
-        for h in range(heads[layer]):
-            for r in range(source.shape[1]):
-                for c in range(source.shape[2]):
-                    target[h, c, r] = source[h, r, c]
+    out = np.empty_like(theta)
+    for start, end, side in zip(starts, starts[1:], blocks * width, strict=False):
+        out[start:end].reshape(-1, side, side)[:] = theta[start:end].reshape(-1, side, side).transpose(0, 2, 1)
+    W = theta[starts[-1] :].reshape(blocks[-1] * width, -1)
+    out[starts[-1] :].reshape(W.T.shape)[:] = W.T
     return out
 
 
-@jit
+@helper
 def _judge(logits, targets, losses, slopes):
     """Losses and slopes by the logits of the sequences at hand; lanes beyond them get slope zero."""
     size = logits.shape[0]
     count = losses.shape[0]
-    slopes[:] = logits
+    for b in range(size):
+        for lane in range(LANES):
+            slopes[b, lane] = logits[b, lane]
     log_total = softmax_rows(slopes, size)
     predictions = slopes.copy()
     for lane in range(LANES):
@@ -358,15 +354,15 @@ def _judge(logits, targets, losses, slopes):
     return predictions
 
 
-@jit
-def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, losses, predictions, attended, gradient):
+@helper
+def _run_group(tokens, targets, theta, columns, shape, buffers, with_gradient, losses, predictions, attended, gradient):
     """Up to LANES sequences side by side; ``tokens`` (T, LANES) has a copy of some sequence in unused lanes."""
     coefficients, coefficient_slopes, last_attention, x, u, v, v_slopes, u_slopes, mixed, table, x_out, x_slopes = (
         buffers
     )
     length, size = tokens.shape[0], targets.shape[1]
+    heads, starts, blocks = shape
     layers, width = heads.shape[0], size + length
-    starts, blocks = layer_offsets(heads, width)
     final = layers - 1
     B, out_width = blocks[final], blocks[layers] * width
     for layer in range(final):
@@ -386,7 +382,8 @@ def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, l
     _last_layer(tokens, size, coefficients, last_columns, (x[:side], u[:side], v[:B]), last_attention, mixed, x_out)
     W = theta[starts[layers] :].reshape((out_width, size))
     logits, slopes = np.empty((size, LANES)), np.empty((size, LANES))
-    apply_rows(W.T, x_out, logits)
+    W_columns = columns[starts[layers] :].reshape((size, out_width))
+    apply_rows(W_columns, 0, x_out, logits)
     found = _judge(logits, targets, losses, slopes)
     if predictions.shape[0]:
         for lane in range(losses.shape[0]):
@@ -408,7 +405,7 @@ def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, l
         for i in range(length):
             coefficient_slopes[m, i, : i + 1] = 0.0
     add_products(x_out, slopes, gradient[starts[layers] :].reshape((out_width, size)))
-    apply_rows(W, slopes, x_slopes)
+    apply_rows(W, 0, slopes, x_slopes)
     _last_layer_back(
         tokens,
         size,
@@ -438,51 +435,50 @@ def _run_group(tokens, targets, theta, columns, heads, buffers, with_gradient, l
         )
 
 
-@jit
-def _carve(work, start, shape):
-    """Take an array of some shape out of a flat one; returns it and where the next one starts."""
-    end = start + np.prod(np.array(shape))
-    return work[start:end].reshape(shape), end
+@helper
+def _carve(work, start, rows):
+    """Take an array (rows, LANES) out of a flat one; returns it and where the next one starts."""
+    end = start + rows * LANES
+    return work[start:end].reshape((rows, LANES)), end
 
 
-@jit
-def _workspace(heads, length, size):
+@helper
+def _workspace(heads, blocks, length, size):
     """Numbers that one thread needs."""
-    _, blocks = layer_offsets(heads, size + length)
     most, out = blocks[-2], blocks[-1]
     width = size + length
     rows = 2 * most * length**2 + heads[-1] * length + 3 * most * width + (most + 2) * length + 2 * out * width
     return rows * LANES + size * width
 
 
-@jit
-def _run_part(tokens, targets, theta, columns, heads, work, with_gradient, losses, predictions, attended, gradient):
+@helper
+def _run_part(tokens, targets, theta, columns, shape, work, with_gradient, losses, predictions, attended, gradient):
     """Sequences of one partial sum, group after group in the same buffers."""
     count, length = tokens.shape
     size = targets.shape[1]
+    heads, _, blocks = shape
     layers, width = heads.shape[0], size + length
-    _, blocks = layer_offsets(heads, width)
     most = blocks[layers - 1]
     side, out_width = most * width, blocks[layers] * width
-    coefficients, at = _carve(work, 0, (most, length, length, LANES))
-    coefficient_slopes, at = _carve(work, at, (most, length, length, LANES))
-    last_attention, at = _carve(work, at, (heads[layers - 1], length, LANES))
-    x, at = _carve(work, at, (side, LANES))
-    u, at = _carve(work, at, (side, LANES))
-    u_slopes, at = _carve(work, at, (side, LANES))
-    v, at = _carve(work, at, (most, length, LANES))
-    v_slopes, at = _carve(work, at, (length, LANES))
-    mixed, at = _carve(work, at, (length, LANES))
-    x_out, at = _carve(work, at, (out_width, LANES))
-    x_slopes, at = _carve(work, at, (out_width, LANES))
-    table, at = _carve(work, at, (size, width))
+    coefficients, at = _carve(work, 0, most * length * length)
+    coefficient_slopes, at = _carve(work, at, most * length * length)
+    last_attention, at = _carve(work, at, heads[layers - 1] * length)
+    x, at = _carve(work, at, side)
+    u, at = _carve(work, at, side)
+    u_slopes, at = _carve(work, at, side)
+    v, at = _carve(work, at, most * length)
+    v_slopes, at = _carve(work, at, length)
+    mixed, at = _carve(work, at, length)
+    x_out, at = _carve(work, at, out_width)
+    x_slopes, at = _carve(work, at, out_width)
+    table = work[at:].reshape((size, width))
     buffers = (
-        coefficients,
-        coefficient_slopes,
-        last_attention,
+        coefficients.reshape((most, length, length, LANES)),
+        coefficient_slopes.reshape((most, length, length, LANES)),
+        last_attention.reshape((heads[layers - 1], length, LANES)),
         x,
         u,
-        v,
+        v.reshape((most, length, LANES)),
         v_slopes,
         u_slopes,
         mixed,
@@ -502,7 +498,7 @@ def _run_part(tokens, targets, theta, columns, heads, work, with_gradient, losse
             targets[low:high],
             theta,
             columns,
-            heads,
+            shape,
             buffers,
             with_gradient,
             losses[low:high],
@@ -533,19 +529,21 @@ def run_batch(
     predicted = np.empty((count if predictions else 0, targets.shape[1]))
     attended = np.zeros((parts, heads[:-1].sum() if attention else 0, length, length))
     slopes = np.zeros((parts, len(theta) if gradient else 0))
-    run_shared(_run_parts, parts, tokens, targets, theta, columns, heads, gradient, losses, predicted, attended, slopes)
+    shape = (heads, *layer_offsets(heads, length + targets.shape[1]))
+    given = tuple(map(read_only, (tokens, targets, theta, columns))), tuple(map(read_only, shape))
+    run_shared(_run_parts, parts, *given, gradient, losses, predicted, attended, slopes)
     return losses, predicted, attended.sum(axis=0), slopes.sum(axis=0)
 
 
-@jit
-def _run_parts(
-    start, stop, tokens, targets, theta, columns, heads, with_gradient, losses, predictions, attended, gradient
-):
+@kernel
+def _run_parts(start, stop, given, shape, with_gradient, losses, predictions, attended, gradient):
     """Losses and predictions, and the partial sums ``start .. stop``."""
+    tokens, targets, theta, columns = given
+    heads, _, blocks = shape
     count, length = tokens.shape
     block = GROUPS * LANES
     # What is in the workspace never outlives a group.
-    work = np.empty(_workspace(heads, length, targets.shape[1]))
+    work = np.empty(_workspace(heads, blocks, length, targets.shape[1]))
     for part in range(start, stop):
         low, high = part * block, min(count, (part + 1) * block)
         _run_part(
@@ -553,7 +551,7 @@ def _run_parts(
             targets[low:high],
             theta,
             columns,
-            heads,
+            shape,
             work,
             with_gradient,
             losses[low:high],

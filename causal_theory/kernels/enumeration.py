@@ -13,14 +13,15 @@ a time, so roundoff grows with ``T``, not with ``S^T``.
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_inline, jit_strict
+from causal_theory.kernels._jit import kernel, pasted_helper, strict_helper
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@jit_inline
+@pasted_helper
 def _leaf(probability, numerators, query, query_weight, denominator, target, epsilon, slopes, with_gradient):
     """Loss of a complete sequence times its probability; writes ``gamma`` to ``slopes``."""
     inverse = 1.0 / (denominator + query_weight)
@@ -43,7 +44,7 @@ def _leaf(probability, numerators, query, query_weight, denominator, target, eps
     return loss * probability
 
 
-@jit_strict
+@strict_helper
 def _walk(parents, pi, root_law, factors, query, epsilon, prefix, prefix_length, with_gradient, hist):
     """Sum over all sequences with the given query and prefix; returns the loss, adds to ``hist``.
 
@@ -149,10 +150,7 @@ def walk_blocks(
     run_shared(
         _walk_range,
         count,
-        parents,
-        pi,
-        root_law,
-        factors,
+        *map(read_only, (parents, pi, root_law, factors)),
         epsilon,
         prefix_length,
         first,
@@ -163,7 +161,7 @@ def walk_blocks(
     return losses, hists
 
 
-@jit
+@kernel
 def _walk_range(
     start, stop, parents, pi, root_law, factors, epsilon, prefix_length, first, with_gradient, losses, hists
 ):

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.messages import TINY, apply_rows
 from causal_theory.kernels.threads import run_shared
 
@@ -23,7 +24,7 @@ Integers = NDArray[np.int64]
 Tables = tuple[NDArray[Any], ...]
 
 
-@jit
+@helper
 def _gains(pi, omega, root_omega, lanes, shared, own, column, root_shared, root_own):
     """Factors of one edge: ``shared[a]`` whatever the child, ``own[a]`` besides when the child equals ``b``."""
     times, symbols, groups, shifts = lanes
@@ -38,7 +39,7 @@ def _gains(pi, omega, root_omega, lanes, shared, own, column, root_shared, root_
             column[a, lane] = pi[a, b] if b >= 0 else 0.0
 
 
-@jit
+@helper
 def _collect(parents, pi, root_law, symbols, gains, below, message, carried, kept, evidence):
     """Pass messages to the roots; ``evidence`` becomes ``log E exp(-t X)``."""
     shared, own, column, root_shared, root_own = gains
@@ -80,7 +81,7 @@ def _collect(parents, pi, root_law, symbols, gains, below, message, carried, kep
             if symbols[lane] >= 0:
                 kept[lane] = below[v, symbols[lane], lane]
                 carried[symbols[lane], lane] = 0.0
-        apply_rows(pi, carried, message[v])
+        apply_rows(pi, 0, carried, message[v])
         for a in range(size):
             for lane in range(lanes):
                 total = message[v, a, lane] + own[a, lane] * column[a, lane] * kept[lane]
@@ -90,7 +91,7 @@ def _collect(parents, pi, root_law, symbols, gains, below, message, carried, kep
         evidence[lane] += np.log(scale[lane])
 
 
-@jit
+@helper
 def _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes):
     """Tilted means of ``dX / d log omega_a`` (rows a) and of the share of the roots (last row), one downward pass."""
     times, symbols, groups, shifts = lanes
@@ -120,7 +121,7 @@ def _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gain
                 sent = message[v, a, lane]
                 ratio = shared[a, lane] * below[w, a, lane] / sent if sent > TINY else 0.0
                 carried[a, lane] = ratio * above[w, a, lane]
-        apply_rows(pi_columns, carried, above[v])
+        apply_rows(pi_columns, 0, carried, above[v])
         for lane in range(count):
             b = symbols[lane]
             if b >= 0:
@@ -140,7 +141,7 @@ def _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gain
             slopes[a, lane] *= omega[groups[lane], a]
 
 
-@jit
+@helper
 def _block(parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes):
     """Compute the transforms of one block of lanes, and the slopes times the transforms."""
     count, size, width = parents.shape[0], pi.shape[0], masses.shape[0]
@@ -197,13 +198,8 @@ def laplace_transforms(
     run_shared(
         _transform_blocks,
         blocks,
-        parents,
-        pi,
-        np.ascontiguousarray(pi.T),
-        root_law,
-        omega,
-        root_omega,
-        lanes,
+        *map(read_only, (parents, pi, pi.T, root_law, omega, root_omega)),
+        tuple(map(read_only, lanes)),
         with_slopes,
         masses,
         slopes,
@@ -211,7 +207,7 @@ def laplace_transforms(
     return masses, slopes
 
 
-@jit
+@kernel
 def _transform_blocks(
     start, stop, parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes
 ):

@@ -8,7 +8,8 @@ cross any span of time. Classical Runge-Kutta; with the step below the times are
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.descent import at_mark, attend, progress_of
 from causal_theory.kernels.threads import run_shared
 
@@ -24,7 +25,7 @@ TIE = 1e-12
 """Scores this close, relative to the largest of the row, count as equal."""
 
 
-@jit
+@helper
 def _field(theta, scores, attention, field):
     """Velocity of the logits; returns the largest."""
     attend(theta, attention)
@@ -38,7 +39,7 @@ def _field(theta, scores, attention, field):
     return largest
 
 
-@jit
+@helper
 def _runge_kutta(theta, scores, step, first, work, moved):
     """One step of length ``step`` from ``theta``, whose field is ``first``."""
     attention, second, third, fourth, middle = work
@@ -56,7 +57,7 @@ def _runge_kutta(theta, scores, step, first, work, moved):
         moved[j] = theta[j] + step / 6.0 * (first[j] + 2.0 * (second[j] + third[j]) + fourth[j])
 
 
-@jit
+@helper
 def _hit_time(scores, parent, goal, leave, most_steps):
     size = scores.shape[0]
     theta, moved, first = np.zeros(size), np.empty(size), np.empty(size)
@@ -85,11 +86,12 @@ def _hit_time(scores, parent, goal, leave, most_steps):
                     low = middle
             return time + high * step
         time += step
-        theta[:] = moved
+        for j in range(theta.shape[0]):
+            theta[j] = moved[j]
     return np.inf
 
 
-@jit
+@helper
 def can_reach(scores, parent, goal, leave):
     """Whether the mark can be reached at all.
 
@@ -122,11 +124,12 @@ def flow_times(scores: Array, parents: Integers, pairs: Integers, goal: float, l
         Attention on the parent that a child must reach, distance from uniform that a root must exceed.
     """
     times = np.full(len(scores), np.inf)
-    run_shared(_times_of_pairs, len(pairs), scores, parents, pairs, goal, leave, most_steps, times)
+    given = map(read_only, (scores, parents, pairs))
+    run_shared(_times_of_pairs, len(pairs), *given, float(goal), float(leave), most_steps, times)
     return times
 
 
-@jit
+@kernel
 def _times_of_pairs(start, stop, scores, parents, pairs, goal, leave, most_steps, times):
     for unit in range(start, stop):
         for k in range(2):

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_strict
+from causal_theory.kernels._jit import helper, kernel, strict_helper
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.pairs import CHI2, UNDERFLOW, divergence_term
 from causal_theory.kernels.threads import run_shared
 
@@ -23,7 +24,7 @@ MODIFIED_CHI2 = 4
 """Besides the codes of the divergences of pairs."""
 
 
-@jit
+@helper
 def _gains(times, omega, shift, marked, shared, own):
     """``exp(-t w e)`` for a token of weight w, and ``exp(-t w (1 + e))`` for one that equals the symbol."""
     for r in range(omega.shape[0]):
@@ -33,7 +34,7 @@ def _gains(times, omega, shift, marked, shared, own):
             own[r, lane] = np.exp(exponent * (1.0 + shift)) if marked else shared[r, lane]
 
 
-@jit
+@helper
 def _step(before, after, size, size_after, offset, tables, laws, symbol, gains):
     """One transfer of all lanes."""
     rows, following = tables[3], tables[4]
@@ -52,7 +53,7 @@ def _step(before, after, size, size_after, offset, tables, laws, symbol, gains):
                 after[y, lane] += p * gain[r, lane] * before[x, lane]
 
 
-@jit
+@helper
 def _step_back(after, before, size, offset, tables, laws, symbol, gains, marked):
     """Take one step of the adjoint; ``marked`` becomes the part of it in which the token equals the symbol."""
     rows, following = tables[3], tables[4]
@@ -76,7 +77,7 @@ def _step_back(after, before, size, offset, tables, laws, symbol, gains, marked)
             before[x, lane] = before[x, lane] * shared[r, lane] + marked[x, lane]
 
 
-@jit
+@helper
 def _block(tables, laws, omega, terminal, times, symbol, shift, with_slopes, masses, slopes):
     """Compute the transforms of one block of lanes, and their derivatives by the logarithms of the weights."""
     kinds, offsets, sizes, rows, _ = tables
@@ -119,6 +120,10 @@ def _block(tables, laws, omega, terminal, times, symbol, shift, with_slopes, mas
             slopes[r, lane] *= omega[r]
 
 
+def _given(arrays: Tables) -> Tables:
+    return tuple(map(read_only, arrays))
+
+
 def frontier_transforms(
     tables: Tables, laws: Array, omega: Array, terminals: Array, lanes: Tables, with_slopes: bool
 ) -> tuple[Array, Array]:
@@ -148,11 +153,12 @@ def frontier_transforms(
     blocks, width = lanes[0].shape
     masses = np.empty((blocks, width))
     slopes = np.empty((blocks, laws.shape[0], width) if with_slopes else (blocks, 1, 1))
-    run_shared(_transform_blocks, blocks, tables, laws, omega, terminals, lanes, with_slopes, masses, slopes)
+    given = (_given(tables), *map(read_only, (laws, omega, terminals)), _given(lanes))
+    run_shared(_transform_blocks, blocks, *given, with_slopes, masses, slopes)
     return masses, slopes
 
 
-@jit
+@kernel
 def _transform_blocks(start, stop, tables, laws, omega, terminals, lanes, with_slopes, masses, slopes):
     times, symbols, groups, shifts, ends = lanes
     for block in range(start, stop):
@@ -170,7 +176,7 @@ def _transform_blocks(start, stop, tables, laws, omega, terminals, lanes, with_s
         )
 
 
-@jit
+@kernel
 def state_laws(tables, laws, last):
     """Law of the state before every step and at the end, shape (n + 1, largest number of states)."""
     kinds, offsets, sizes, rows, following = tables
@@ -186,7 +192,7 @@ def state_laws(tables, laws, last):
     return out
 
 
-@jit
+@helper
 def _follow(tables, laws, states, marginals, j, joints, deviations):
     """Joint laws of the token at j with all later ones, and their deviations from independence, lanes = symbols at j.
 
@@ -244,11 +250,11 @@ def pair_joints(tables: Tables, laws: Array, states: Array, marginals: Array) ->
     """
     steps, symbols = tables[0].shape[0], laws.shape[1]
     out = np.zeros((steps, steps, symbols, symbols))
-    run_shared(_joints_with, steps, tables, laws, states, marginals, out)
+    run_shared(_joints_with, steps, _given(tables), *map(read_only, (laws, states, marginals)), out)
     return out
 
 
-@jit
+@kernel
 def _joints_with(start, stop, tables, laws, states, marginals, out):
     """Joint laws of the tokens at ``start .. stop`` with themselves and all later ones."""
     steps, symbols = tables[0].shape[0], laws.shape[1]
@@ -273,11 +279,12 @@ def pair_divergences(
     """
     steps = tables[0].shape[0]
     out = np.zeros((2, steps, steps))
-    run_shared(_divergences_from, steps, tables, laws, states, marginals, measure, relative, out)
+    given = (_given(tables), *map(read_only, (laws, states, marginals)))
+    run_shared(_divergences_from, steps, *given, measure, float(relative), out)
     return out
 
 
-@jit
+@kernel
 def _divergences_from(start, stop, tables, laws, states, marginals, measure, relative, out):
     """Divergences of the tokens at ``start .. stop`` with all later ones."""
     steps, symbols = tables[0].shape[0], laws.shape[1]
@@ -292,7 +299,7 @@ def _divergences_from(start, stop, tables, laws, states, marginals, measure, rel
             out[1, j, i] = bound
 
 
-@jit_strict
+@strict_helper
 def modified_chi2(joint, p, q, relative):
     """``sum_z q(z)^2 (sum_e P(e | z)^2 / p(e) - 1)`` with the square multiplied out, and a bound on its error."""
     total, bound = 0.0, 0.0
@@ -310,11 +317,11 @@ def modified_chi2(joint, p, q, relative):
 def law_divergences(joints: Array, measure: int, relative: float) -> Array:
     """Divergences of joint laws (N, E, Z) from the products of their marginals, and bounds on the errors, (2, N)."""
     out = np.empty((2, len(joints)))
-    run_shared(_divergences_of_laws, len(joints), joints, measure, relative, out)
+    run_shared(_divergences_of_laws, len(joints), read_only(joints), measure, float(relative), out)
     return out
 
 
-@jit
+@kernel
 def _divergences_of_laws(start, stop, joints, measure, relative, out):
     _, first, second = joints.shape
     for n in range(start, stop):
@@ -335,7 +342,7 @@ def _divergences_of_laws(start, stop, joints, measure, relative, out):
         out[1, n] = bound
 
 
-@jit
+@kernel
 def joint_divergence(deviation, joint, p, q, measure, relative):
     """Divergence of one joint law from the product of its marginals, and a bound on its error."""
     total, bound = 0.0, 0.0

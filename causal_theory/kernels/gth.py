@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_inline
+from causal_theory.kernels._jit import helper, kernel, pasted_helper
 
 BLOCK = 512
 UP, DOWN = 2.0**BLOCK, 2.0**-BLOCK
@@ -25,7 +25,7 @@ SAFE = 1e-290
 """The plain version is used when the smallest positive entry to the power ``S - 1`` is at least this."""
 
 
-@jit_inline
+@pasted_helper
 def _normalised(mantissa, block):
     """Bring a mantissa in ``[2**-1022, 2**1022]`` back into its range."""
     if mantissa == 0.0:
@@ -39,7 +39,7 @@ def _normalised(mantissa, block):
     return mantissa, block
 
 
-@jit_inline
+@pasted_helper
 def _sum(m1, k1, m2, k2):
     """Add two scaled numbers."""
     if k1 == k2:
@@ -51,7 +51,7 @@ def _sum(m1, k1, m2, k2):
     return _normalised(total, block)
 
 
-@jit
+@helper
 def _eliminate_plain(rates, law):
     """Write the stationary law of ``rates`` (n, n), which is overwritten, to ``law``."""
     size = rates.shape[0]
@@ -75,7 +75,7 @@ def _eliminate_plain(rates, law):
         law[n] /= total
 
 
-@jit
+@helper
 def _eliminate_scaled(rates, law):
     """Like ``_eliminate_plain``, in scaled numbers; entries below the smallest double come out as zero."""
     size = rates.shape[0]
@@ -112,7 +112,7 @@ def _eliminate_scaled(rates, law):
         law[n] = math.ldexp(law[n] / total, int(BLOCK * shift))
 
 
-@jit
+@kernel
 def stationary_laws(matrices, recurrent, laws):
     """Write the stationary law of each matrix (n, S, S), zero outside its one closed class, to ``laws`` (n, S).
 

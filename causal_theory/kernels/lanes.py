@@ -5,7 +5,7 @@ The number of lanes is a constant, so that innermost loops are unrolled and vect
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_strict
+from causal_theory.kernels._jit import helper, strict_helper
 
 LANES = 32
 
@@ -21,7 +21,7 @@ BIAS = 1023
 MANTISSA_BITS = 52
 
 
-@jit_strict
+@strict_helper
 def exponential(values, rows):
     """Replace the first rows of ``values`` (n, LANES), which are not positive, by their exponentials.
 
@@ -56,11 +56,12 @@ def exponential(values, rows):
             row[lane] *= powers[lane]
 
 
-@jit
+@helper
 def softmax_rows(scores, rows):
     """Replace the first rows of ``scores`` (n, LANES) by their softmax over rows; returns log of the sums by lane."""
     largest, total = np.empty(LANES), np.zeros(LANES)
-    largest[:] = scores[0]
+    for lane in range(LANES):
+        largest[lane] = scores[0, lane]
     for j in range(1, rows):
         for lane in range(LANES):
             largest[lane] = max(largest[lane], scores[j, lane])
@@ -80,7 +81,7 @@ def softmax_rows(scores, rows):
     return largest
 
 
-@jit
+@helper
 def softmax_back(weights, slopes, rows):
     """Turn slopes by the weights into slopes by the scores, in place, for the first rows."""
     mean = np.zeros(LANES)
@@ -92,7 +93,7 @@ def softmax_back(weights, slopes, rows):
             slopes[j, lane] = weights[j, lane] * (slopes[j, lane] - mean[lane])
 
 
-@jit
+@helper
 def add_products(x, y, out):
     """``out[r, c] += sum_l x[r, l] y[c, l]``: gradients of a matrix, summed over lanes; four columns at a time."""
     columns = y.shape[0]

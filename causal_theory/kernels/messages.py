@@ -16,15 +16,15 @@ nothing underflows, whatever the length):
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper
 
 TINY = 1e-290
 """A message below this share of its maximum belongs to an event of tilted mass below it: it is dropped."""
 
 
-@jit
-def apply_rows(matrix, source, target):
-    """``target[a, l] = sum_c matrix[a, c] source[c, l]``: two rows at a time, four terms of the sum at a time.
+@helper
+def apply_rows(matrix, first, source, target):
+    """``target[a, l] = sum_c matrix[a, first + c] source[c, l]``: two rows at a time, four terms of the sum at a time.
 
     The two rows share the loads of ``source``; the innermost loops run over lanes and are vectorised.
     """
@@ -38,14 +38,15 @@ def apply_rows(matrix, source, target):
             row[lane] = 0.0
             next_row[lane] = 0.0
         for c in range(0, quads, 4):
-            m0, m1, m2, m3 = matrix[a, c], matrix[a, c + 1], matrix[a, c + 2], matrix[a, c + 3]
-            n0, n1, n2, n3 = matrix[a + 1, c], matrix[a + 1, c + 1], matrix[a + 1, c + 2], matrix[a + 1, c + 3]
+            k = first + c
+            m0, m1, m2, m3 = matrix[a, k], matrix[a, k + 1], matrix[a, k + 2], matrix[a, k + 3]
+            n0, n1, n2, n3 = matrix[a + 1, k], matrix[a + 1, k + 1], matrix[a + 1, k + 2], matrix[a + 1, k + 3]
             s0, s1, s2, s3 = source[c], source[c + 1], source[c + 2], source[c + 3]
             for lane in range(lanes):
                 row[lane] += m0 * s0[lane] + m1 * s1[lane] + m2 * s2[lane] + m3 * s3[lane]
                 next_row[lane] += n0 * s0[lane] + n1 * s1[lane] + n2 * s2[lane] + n3 * s3[lane]
         for c in range(quads, size):
-            m0, n0 = matrix[a, c], matrix[a + 1, c]
+            m0, n0 = matrix[a, first + c], matrix[a + 1, first + c]
             s0 = source[c]
             for lane in range(lanes):
                 row[lane] += m0 * s0[lane]
@@ -55,13 +56,13 @@ def apply_rows(matrix, source, target):
         for lane in range(lanes):
             row[lane] = 0.0
         for c in range(size):
-            m0 = matrix[rows - 1, c]
+            m0 = matrix[rows - 1, first + c]
             s0 = source[c]
             for lane in range(lanes):
                 row[lane] += m0 * s0[lane]
 
 
-@jit
+@helper
 def collect(parents, pi, symbols, nodes, below, message, evidence):
     """Pass messages from the leaves to the roots; ``evidence`` becomes the log of the dropped factors."""
     size = pi.shape[0]
@@ -87,7 +88,7 @@ def collect(parents, pi, symbols, nodes, below, message, evidence):
                     below[v, c, lane] /= largest
         w = parents[v]
         if w >= 0:
-            apply_rows(pi, below[v], message[v])
+            apply_rows(pi, 0, below[v], message[v])
             for a in range(size):
                 for lane in range(lanes):
                     below[w, a, lane] *= message[v, a, lane]
@@ -95,7 +96,7 @@ def collect(parents, pi, symbols, nodes, below, message, evidence):
         evidence[lane] += np.log(scale[lane])
 
 
-@jit
+@helper
 def root_mass(root_law, below, lane):
     """Return the message into a root, averaged over the law of its symbol."""
     mass = 0.0
@@ -104,7 +105,7 @@ def root_mass(root_law, below, lane):
     return mass
 
 
-@jit
+@helper
 def distribute(parents, pi_columns, root_law, fields, evidence, carried):
     """Pass messages from the roots to the leaves; adds the log masses of the trees to ``evidence``.
 
@@ -129,10 +130,10 @@ def distribute(parents, pi_columns, root_law, fields, evidence, carried):
                     ratio = below[w, a, lane] / sent if sent > TINY else 0.0
                     cavity[v, a, lane] = ratio
                     carried[a, lane] = ratio * above[w, a, lane]
-            apply_rows(pi_columns, carried, above[v])
+            apply_rows(pi_columns, 0, carried, above[v])
 
 
-@jit
+@helper
 def key_moments(pi, symbols, nodes, weights, below, above, function, moments, out):
     """Weighted ``u(q) = pi[q, b] z^[q = b]`` and its tilted mean at every key; adds the means to ``out``.
 

@@ -10,14 +10,14 @@ Names are those of ``kernels.messages``. Sums are formed for the rows ``first <=
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
 from causal_theory.kernels.messages import TINY, apply_rows
 
 RUN = 32
 """Positions whose vectors are kept in the cache while all partners pass by."""
 
 
-@jit
+@kernel
 def reachability(parents):
     """For each node: the last position in its subtree, whether it is a leaf, its tree, and how far to climb.
 
@@ -55,7 +55,7 @@ def reachability(parents):
     return last, leaf, tree, top
 
 
-@jit
+@helper
 def _climb(j, summit, parents, pi, below, message, above, conditional, carried, spread, stamp):
     """Fill ``spread`` at the ancestors of ``j`` up to ``summit`` with ``above * E[function(s_j) | state]``.
 
@@ -67,7 +67,7 @@ def _climb(j, summit, parents, pi, below, message, above, conditional, carried, 
         for c in range(size):
             for lane in range(lanes):
                 carried[c, lane] = below[v, c, lane] * conditional[c, lane]
-        apply_rows(pi, carried, conditional)
+        apply_rows(pi, 0, carried, conditional)
         w = parents[v]
         for a in range(size):
             for lane in range(lanes):
@@ -79,7 +79,7 @@ def _climb(j, summit, parents, pi, below, message, above, conditional, carried, 
         v = w
 
 
-@jit
+@helper
 def _own_pairs(pi, symbols, fields, function, rows, out):
     """Add the pairs of a position with itself; the query meets every key by the same event as the diagonal."""
     first, last = rows
@@ -100,7 +100,7 @@ def _own_pairs(pi, symbols, fields, function, rows, out):
             out[count - first, j] += total
 
 
-@jit
+@helper
 def _piece_pairs(members, parents, reach, pi, pi_columns, symbols, fields, function, scratch, rows, out):
     """Add ``sum_lanes E[u(s_j) 1(s_i = b)]`` for the pairs i > j of one piece.
 
@@ -144,7 +144,7 @@ def _piece_pairs(members, parents, reach, pi, pi_columns, symbols, fields, funct
             for a in range(size):
                 for lane in range(lanes):
                     carried[a, lane] = cavity[v, a, lane] * spread[w, a, lane]
-            apply_rows(pi_columns, carried, spread[v])
+            apply_rows(pi_columns, 0, carried, spread[v])
             if v > j and wanted:
                 total = 0.0
                 for lane in range(lanes):
@@ -152,7 +152,7 @@ def _piece_pairs(members, parents, reach, pi, pi_columns, symbols, fields, funct
                 out[v - first_row, j] += total
 
 
-@jit
+@helper
 def _separator_vectors(walk, pi, pi_columns, symbols, fields, function, steps, carried, events, means):
     """Vectors over the symbol of a separator, for every position of its piece.
 
@@ -180,7 +180,7 @@ def _separator_vectors(walk, pi, pi_columns, symbols, fields, function, steps, c
                 for s in range(size):
                     for lane in range(lanes):
                         carried[a, s * lanes + lane] = before[a, s * lanes + lane] * ratio[lane]
-            apply_rows(pi_columns if down else pi, carried, here)
+            apply_rows(pi_columns if down else pi, 0, carried, here)
             for x in range(size):
                 for lane in range(lanes):
                     ratio[lane] = below[v, x, lane] if down else cavity[w, x, lane] * above[v, x, lane]
@@ -199,7 +199,7 @@ def _separator_vectors(walk, pi, pi_columns, symbols, fields, function, steps, c
                     means[v, s * lanes + lane] += function[x, lane] * here[x, s * lanes + lane]
 
 
-@jit
+@helper
 def _dot(left, right):
     total = 0.0
     for k in range(left.shape[0]):
@@ -207,7 +207,7 @@ def _dot(left, right):
     return total
 
 
-@jit
+@helper
 def _tile(rows, columns, i, j, first, out, later):
     """Eight dot products at once: two rows i with four columns j; ``later`` tells whether the rows come later."""
     r0, r1 = rows[i[0]], rows[i[1]]
@@ -242,7 +242,7 @@ def _tile(rows, columns, i, j, first, out, later):
         out[j[3] - first, i[1]] += t13
 
 
-@jit
+@helper
 def _products(bounds, positions, events, means, first_row, out):
     """Add ``events[i] . means[j]`` for all pairs of the jobs, i the later position, whose row must be in the block."""
     for job in range(bounds.shape[0]):
@@ -252,7 +252,7 @@ def _products(bounds, positions, events, means, first_row, out):
             _run_products(ys, xs[first : first + RUN], events, means, first_row, out)
 
 
-@jit
+@helper
 def _run_products(ys, xs, events, means, first, out):
     """All ys with a run of xs short enough to stay in the cache."""
     for m in range(0, ys.shape[0], 2):
@@ -274,7 +274,7 @@ def _run_products(ys, xs, events, means, first, out):
                         out[x - first, y] += _dot(events[x], means[y])
 
 
-@jit
+@helper
 def all_pairs(splitting, pi, pi_columns, symbols, fields, function, moments, scratch, vectors, rows, out):
     """Add the pair sums of one block of lanes: within pieces, across trees, across separators."""
     parents, piece_starts, piece_members, last, leaf, top = splitting[:6]

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit, jit_strict
+from causal_theory.kernels._jit import helper, kernel, strict_helper
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
@@ -43,7 +44,7 @@ LEAST_WORK = 200_000
 """Multiplications that are worth waking a thread."""
 
 
-@jit
+@kernel
 def pair_keys(parents, depths, same_depth):
     """Key of the kind of every pair i > j: ``(e * D + d1) * D + d2`` with ``D`` = largest depth + 1; -1 across trees.
 
@@ -67,7 +68,7 @@ def pair_keys(parents, depths, same_depth):
     return keys
 
 
-@jit
+@helper
 def _centred(powers, errors, law, distance, out, out_error):
     """``pi^distance`` minus its mean row under ``law``, from centred powers (any centring will do), and its error."""
     size = law.shape[0]
@@ -82,7 +83,7 @@ def _centred(powers, errors, law, distance, out, out_error):
             out_error[c, b] = errors[distance, c, b] + spread + UNIT * abs(out[c, b])
 
 
-@jit
+@helper
 def _deviation(kind, chain, deviation, error):
     """``P(a, b) - p(a) p(b)`` of one kind of pair, ``a`` the token at distance ``d1``, and a bound on its error."""
     _, powers, errors, marginals = chain
@@ -112,7 +113,7 @@ def _deviation(kind, chain, deviation, error):
                 error[a, b] += left_error * abs(second[c, b]) + (abs(left) + left_error) * second_error[c, b]
 
 
-@jit
+@helper
 def _joint(kind, chain, out):
     """``P(a, b)`` of one kind of pair as a sum of products of probabilities: exact zeros stay zero."""
     plain, _, _, marginals = chain
@@ -128,14 +129,14 @@ def _joint(kind, chain, out):
                     out[a, b] += left * plain[d2, c, b]
 
 
-@jit
+@helper
 def _entropy_excess(r):
     """``(1 + r) log(1 + r) - r`` for small ``r``: ``sum_k (-r)^k / (k (k - 1))``, k = 2 .. 10."""
     inner = 1.0 / 42.0 - r * (1.0 / 56.0 - r * (1.0 / 72.0 - r * (1.0 / 90.0)))
     return r * r * (0.5 - r * (1.0 / 6.0 - r * (1.0 / 12.0 - r * (1.0 / 20.0 - r * (1.0 / 30.0 - r * inner)))))
 
 
-@jit_strict
+@strict_helper
 def divergence_term(measure, deviation, error, joint, p, q, relative):
     """One term of a divergence and a bound on its error.
 
@@ -175,7 +176,7 @@ def divergence_term(measure, deviation, error, joint, p, q, relative):
     return 0.5 * gap * gap, off + (abs(gap) + ROOT_UNDERFLOW) * ROOT_UNDERFLOW
 
 
-@jit
+@helper
 def _divergence(kind, chain, measure, relative):
     """Divergence of the joint law from the product of its marginals, and its error bound.
 
@@ -203,7 +204,7 @@ def _divergence(kind, chain, measure, relative):
     return total, bound + UNIT * size * size * abs(total)
 
 
-@jit
+@kernel
 def self_divergence(p, measure):
     """Divergence of a token paired with itself, joint law ``diag(p)``; ``1 - p`` is summed, not subtracted."""
     total = 0.0
@@ -229,17 +230,18 @@ def kind_divergences(kinds: Integers, chain: Tables, measure: int, relative: flo
     """Divergences of the kinds of pairs (K, 3) and their error bounds, (2, K)."""
     out = np.empty((2, len(kinds)))
     least = max(LEAST_WORK // chain[0].shape[1] ** 3, 1)
-    run_shared(_divergences_of_kinds, len(kinds), kinds, chain, measure, relative, out, least=least)
+    given = read_only(kinds), tuple(map(read_only, chain))
+    run_shared(_divergences_of_kinds, len(kinds), *given, measure, float(relative), out, least=least)
     return out
 
 
-@jit
+@kernel
 def _divergences_of_kinds(start, stop, kinds, chain, measure, relative, out):
     for k in range(start, stop):
         out[0, k], out[1, k] = _divergence(kinds[k], chain, measure, relative)
 
 
-@jit
+@kernel
 def kind_contractions(kinds, chain, weights):
     """``sum_ab weights[a, b] (P(a, b) - p(a) p(b))`` for the kinds of pairs (K, 3), and its error bound, (2, K)."""
     size = weights.shape[0]
@@ -256,7 +258,7 @@ def kind_contractions(kinds, chain, weights):
     return out
 
 
-@jit
+@kernel
 def kind_joints(kinds, chain):
     """Joint laws (K, S, S) of the kinds of pairs (K, 3), the token at distance ``d1`` first."""
     size = chain[3].shape[1]

@@ -10,7 +10,8 @@ loss by the logits
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.lanes import LANES, add_products, softmax_back, softmax_rows
 from causal_theory.kernels.messages import apply_rows
 from causal_theory.kernels.threads import run_shared
@@ -22,7 +23,7 @@ GROUPS = 8
 """Groups of lanes to a partial sum."""
 
 
-@jit
+@helper
 def _frequencies(tokens, weights, frequencies):
     frequencies[:] = 0.0
     for i in range(tokens.shape[0]):
@@ -30,7 +31,7 @@ def _frequencies(tokens, weights, frequencies):
             frequencies[tokens[i, lane], lane] += weights[i, lane]
 
 
-@jit
+@helper
 def _run_group(
     tokens, targets, attention, attention_columns, key_scores, epsilon, buffers, with_gradient, losses, sums
 ):
@@ -41,8 +42,10 @@ def _run_group(
     for j in range(length):
         for lane in range(LANES):
             values[j, lane] = key_scores[query[lane], tokens[j, lane]]
-    apply_rows(attention, values, logits)
-    weights[:] = logits
+    apply_rows(attention, 0, values, logits)
+    for i in range(length):
+        for lane in range(LANES):
+            weights[i, lane] = logits[i, lane]
     softmax_rows(weights, length)
     _frequencies(tokens, weights, frequencies)
     for lane in range(LANES):
@@ -66,7 +69,7 @@ def _run_group(
         for lane in range(LANES):
             total += slopes[i, lane] * logits[i, lane]
         diagonal[i] += total
-    apply_rows(attention_columns, slopes, values)
+    apply_rows(attention_columns, 0, slopes, values)
     for j in range(length):
         for lane in range(LANES):
             second[query[lane], tokens[j, lane]] += values[j, lane]
@@ -81,15 +84,13 @@ def reduced_batch(
     parts = -(-count // (GROUPS * LANES))
     losses = np.empty(count)
     sums = (np.zeros((parts, length, length)), np.zeros((parts, length)), np.zeros((parts, size, size)))
-    columns = np.ascontiguousarray(attention.T)
-    run_shared(
-        _run_parts, parts, tokens, targets, attention, columns, key_scores, epsilon, with_gradient, losses, *sums
-    )
+    given = map(read_only, (tokens, targets, attention, attention.T, key_scores))
+    run_shared(_run_parts, parts, *given, float(epsilon), with_gradient, losses, *sums)
     products, diagonal, second = (part.sum(axis=0) for part in sums)
     return losses, attention * (products - diagonal[:, None]), second
 
 
-@jit
+@kernel
 def _run_parts(
     start,
     stop,

@@ -7,10 +7,10 @@ sorted, so that a part of one is again a run and positions need not be copied.
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import kernel
 
 
-@jit
+@kernel
 def restrict_jobs(groups, bounds, positions, first, last):
     """Return groups and bounds of the jobs that remain; groups keep their number and may be empty."""
     kept_groups = np.zeros_like(groups)
@@ -30,7 +30,7 @@ def restrict_jobs(groups, bounds, positions, first, last):
     return kept_groups, kept[:count].copy()
 
 
-@jit
+@kernel
 def restrict_walks(walk_starts, walk, groups, bounds, positions, count):
     """Return starts and steps of the walks that lead to a position of a job of their own group, and to nothing else."""
     stamp = np.full(count, -1)

@@ -5,7 +5,7 @@ Each function fills the rows ``start .. stop`` of its arrays with the sequences 
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
 from causal_theory.kernels.streams import below, inverse_gamma_shape, log_gamma, open_stream, uniform
 
 SEVERAL_CLASSES = 1
@@ -14,7 +14,7 @@ LEAST = 64
 """Sequences that are worth waking a thread."""
 
 
-@jit
+@helper
 def _dirichlet_row(state, concentration, inverse, row):
     """One Dirichlet row; ``inverse`` is an integer 1 / concentration when that is at most 20, else 0."""
     size = row.shape[0]
@@ -36,7 +36,7 @@ def _dirichlet_row(state, concentration, inverse, row):
         row[b] /= total
 
 
-@jit
+@helper
 def _stationary(matrix, work, law):
     """Stationary law by elimination without subtraction; False when a symbol cannot be eliminated."""
     size = matrix.shape[0]
@@ -68,7 +68,7 @@ def _stationary(matrix, work, law):
     return True
 
 
-@jit
+@helper
 def _pick(state, law):
     """Draw a symbol from a law, by inversion."""
     u = uniform(state)
@@ -83,7 +83,7 @@ def _pick(state, law):
     return last
 
 
-@jit
+@helper
 def _sequence(state, parents, matrix, root_law, tokens):
     """Tokens of one sequence; the last position is an independent uniform query when it has no parent."""
     length = parents.shape[0]
@@ -97,7 +97,7 @@ def _sequence(state, parents, matrix, root_law, tokens):
             tokens[i] = _pick(state, root_law)
 
 
-@jit
+@helper
 def _shuffle(state, names):
     for k in range(names.shape[0]):
         names[k] = k
@@ -106,7 +106,7 @@ def _shuffle(state, names):
         names[k], names[other] = names[other], names[k]
 
 
-@jit
+@kernel
 def sample_dirichlet(start, stop, keys, first, parents, target, law, uniform_roots, tokens, targets, flags):
     """Sequences under a Dirichlet prior, into rows of ``tokens`` (n, T) and ``targets`` (n, S).
 
@@ -141,7 +141,7 @@ def sample_dirichlet(start, stop, keys, first, parents, target, law, uniform_roo
             targets[n, b] = matrix[tokens[n, target], b]
 
 
-@jit
+@kernel
 def sample_matrices(start, stop, keys, first, parents, target, matrices, root_laws, renamed, tokens, targets):
     """Sequences under matrices (K, S, S) with their root laws (K, S), one picked for each, its symbols ``renamed``."""
     length, size = tokens.shape[1], targets.shape[1]
@@ -160,7 +160,7 @@ def sample_matrices(start, stop, keys, first, parents, target, matrices, root_la
             tokens[n, i] = names[tokens[n, i]]
 
 
-@jit
+@helper
 def _row_number(tokens, entry, offsets, sources, bases, size):
     """Return the number of the row that an entry follows: its parents' tokens as digits, after other kernels."""
     number = 0
@@ -169,7 +169,7 @@ def _row_number(tokens, entry, offsets, sources, bases, size):
     return bases[entry] + number
 
 
-@jit
+@kernel
 def sample_dirichlet_rows(start, stop, keys, first, offsets, sources, bases, law, tokens, targets):
     """Sequences on a graph with several parents under a Dirichlet prior; roots are uniform.
 
@@ -214,7 +214,7 @@ def sample_dirichlet_rows(start, stop, keys, first, offsets, sources, bases, law
                     targets[n, b] = rows[r, b]
 
 
-@jit
+@kernel
 def sample_rows(start, stop, keys, first, offsets, sources, bases, rows, renamed, tokens, targets):
     """Sequences on a graph with several parents under given ``rows`` (R, S) of all kernels, symbols ``renamed``."""
     length, size = tokens.shape[1], targets.shape[1]

@@ -9,14 +9,15 @@ derivative of the loss by the logit of position ``i`` is ``g_i = -w_i (phi_{s_i}
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@jit
+@helper
 def _logits(tokens, attention, key_scores, logits):
     """Fill the logits of all positions; returns the largest."""
     largest = -np.inf
@@ -29,7 +30,7 @@ def _logits(tokens, attention, key_scores, logits):
     return largest
 
 
-@jit
+@helper
 def _predict(tokens, logits, largest, weights, frequencies):
     """Softmax over all positions and the attended frequency of each symbol."""
     frequencies[:] = 0.0
@@ -46,11 +47,11 @@ def _predict(tokens, logits, largest, weights, frequencies):
 def batch_predictions(tokens: Integers, attention: Array, key_scores: Array) -> Array:
     """Attended frequencies (n, S) of a batch of token sequences (n, T); ``key_scores[q, a] = A2[a, q]``."""
     out = np.zeros((len(tokens), len(key_scores)))
-    run_shared(_predict_range, len(tokens), tokens, attention, key_scores, out)
+    run_shared(_predict_range, len(tokens), *map(read_only, (tokens, attention, key_scores)), out)
     return out
 
 
-@jit
+@kernel
 def _predict_range(start, stop, tokens, attention, key_scores, out):
     length = tokens.shape[1]
     logits = np.empty(length)
@@ -60,7 +61,7 @@ def _predict_range(start, stop, tokens, attention, key_scores, out):
         _predict(tokens[k], logits, largest, weights, out[k])
 
 
-@jit
+@helper
 def _accumulate(tokens, target, chance, attention, key_scores, epsilon, buffers, sums, squares):
     """Add the gradient of one sequence to the sums; returns its loss."""
     logits, weights, frequencies, keys = buffers
@@ -106,13 +107,12 @@ def batch_moments(
     losses = np.empty(count)
     first = np.zeros((blocks, 2, length, length))
     second = np.zeros((blocks, 2, size, size))
-    run_shared(
-        _sum_blocks, blocks, tokens, targets, chances, attention, key_scores, epsilon, block, losses, first, second
-    )
+    given = map(read_only, (tokens, targets, chances, attention, key_scores))
+    run_shared(_sum_blocks, blocks, *given, float(epsilon), block, losses, first, second)
     return losses, first.sum(axis=0), second.sum(axis=0)
 
 
-@jit
+@kernel
 def _sum_blocks(start, stop, tokens, targets, chances, attention, key_scores, epsilon, block, losses, first, second):
     count, length = tokens.shape
     size = targets.shape[1]
@@ -132,7 +132,7 @@ def _sum_blocks(start, stop, tokens, targets, chances, attention, key_scores, ep
             )
 
 
-@jit
+@kernel
 def unpack_sequences(first_code, count, parents, pi, root_law, tokens, chances):
     """Write the sequences numbered ``first_code ...`` (base S, query last) and their probabilities."""
     size = pi.shape[0]

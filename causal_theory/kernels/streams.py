@@ -6,7 +6,7 @@ The generator is xoshiro256++ (Blackman and Vigna, "Scrambled linear pseudorando
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit, jit_inline
+from causal_theory.kernels._jit import helper, pasted_helper
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -15,14 +15,14 @@ UNIT = 1.0 / 9007199254740992.0
 """Two to the power -53."""
 
 
-@jit_inline
+@pasted_helper
 def _mix(word):
     word = (word ^ (word >> np.uint64(30))) * MIX1
     word = (word ^ (word >> np.uint64(27))) * MIX2
     return word ^ (word >> np.uint64(31))
 
 
-@jit
+@helper
 def open_stream(keys, number, state):
     """Fill the state (4,) of the stream with a number, under two key words (2,) uint64."""
     word = _mix(keys[0] + GOLDEN * np.uint64(number)) ^ keys[1]
@@ -31,12 +31,12 @@ def open_stream(keys, number, state):
         state[k] = _mix(word)
 
 
-@jit_inline
+@pasted_helper
 def _rotated(word, shift):
     return (word << np.uint64(shift)) | (word >> np.uint64(64 - shift))
 
 
-@jit_inline
+@pasted_helper
 def next_word(state):
     """Advance the state, and return 64 random bits."""
     result = _rotated(state[0] + state[3], 23) + state[0]
@@ -50,19 +50,19 @@ def next_word(state):
     return result
 
 
-@jit_inline
+@pasted_helper
 def uniform(state):
     """Draw a number strictly between 0 and 1."""
     return (np.float64(next_word(state) >> np.uint64(11)) + 0.5) * UNIT
 
 
-@jit_inline
+@pasted_helper
 def below(state, count):
     """Draw an integer from 0 to ``count - 1``; the bias is below ``count / 2**53``."""
     return min(int(uniform(state) * count), count - 1)
 
 
-@jit
+@helper
 def normal(state):
     """Draw a standard normal number (polar method)."""
     while True:
@@ -73,7 +73,7 @@ def normal(state):
             return u * np.sqrt(-2.0 * np.log(square) / square)
 
 
-@jit
+@helper
 def _large_gamma(state, shape):
     """Draw a gamma number of shape at least 1 (Marsaglia and Tsang, ACM TOMS 26, 2000)."""
     d = shape - 1.0 / 3.0
@@ -89,7 +89,7 @@ def _large_gamma(state, shape):
             return d * v
 
 
-@jit
+@helper
 def log_gamma(state, shape):
     """Draw the logarithm of a gamma number of any shape: small shapes do not underflow.
 
@@ -113,7 +113,7 @@ def log_gamma(state, shape):
                 return log_x
 
 
-@jit_inline
+@pasted_helper
 def _power(base, exponent):
     """Return a positive integer power by repeated squaring."""
     result = 1.0
@@ -125,7 +125,7 @@ def _power(base, exponent):
     return result
 
 
-@jit
+@helper
 def inverse_gamma_shape(state, inverse):
     """Draw a gamma number of shape ``1 / inverse`` for an integer from 2 to 20: the power needs no logarithm."""
     shape = 1.0 / inverse

@@ -6,12 +6,12 @@ lanes and rows that run side by side, in an order that does not matter.
 
 import numpy as np
 
-from causal_theory.kernels._jit import jit
+from causal_theory.kernels._jit import kernel
 from causal_theory.kernels.messages import collect, distribute, key_moments, root_mass
 from causal_theory.kernels.pair_sums import all_pairs
 
 
-@jit
+@kernel
 def tilted_sums(parents, splitting, slots, pi, root_law, lanes, pair_blocks, rows):
     """Sum over the lanes: pair sums (last - first, last) and key moments (T,).
 
@@ -73,7 +73,7 @@ def tilted_sums(parents, splitting, slots, pi, root_law, lanes, pair_blocks, row
     return pair_sums, moment_sums
 
 
-@jit
+@kernel
 def tilted_masses(parents, pi, root_law, lane_symbols, lane_nodes):
     """``E[z^n_b]`` over the context for every lane (blocks, width): one upward pass."""
     blocks, width = lane_symbols.shape

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.frontier import joint_divergence, pair_divergences, pair_joints, state_laws
 from causal_theory.kernels.pairs import CHI2, self_divergence
 from causal_theory.population.lost_symbols import lost_symbols
@@ -51,10 +52,12 @@ def divergences_of_pairs(
         for i in range(task.length):
             for j in range(i):
                 p, q = marginals[i], marginals[j]
-                found = joint_divergence(joint[i, j] - np.outer(p, q), joint[i, j], p, q, code, relative)
+                found = joint_divergence(
+                    *map(read_only, (joint[i, j] - np.outer(p, q), joint[i, j], p, q)), code, relative
+                )
                 values[i, j], errors[i, j] = found
                 values[j, i], errors[j, i] = found
-    diagonal = np.array([self_divergence(law, code) for law in marginals])
+    diagonal = np.array([self_divergence(read_only(law), code) for law in marginals])
     np.fill_diagonal(values, diagonal)
     np.fill_diagonal(errors, 2.0 * relative * diagonal)
     if code == CHI2:
@@ -83,7 +86,7 @@ def _transfers(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[T
     layout = row_layout(task.vocab_size, sorted({len(entry) for entry in task.graph.parents if entry}))
     tables = transfer_tables(_frontier_of(task.graph), layout, task.length)
     laws = law_rows(task, layout, transitions)
-    states: Array = state_laws(tables.arrays, laws, tables.last)
+    states: Array = state_laws(tuple(map(read_only, tables.arrays)), read_only(laws), tables.last)
     return tables.arrays, laws, states, _marginals(tables, laws, states)
 
 

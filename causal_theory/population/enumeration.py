@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import TooLargeError
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.enumeration import walk_blocks
 from causal_theory.kernels.sequences import batch_moments, unpack_sequences
 from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax, key_scores
@@ -199,7 +200,7 @@ def _steep_sums(
         count = min(SEQUENCES_PER_BATCH, total - start)
         tokens = np.empty((count, task.length), dtype=np.int64)
         chances = np.empty(count)
-        unpack_sequences(start, count, parents, transition, root_law, tokens, chances)
+        unpack_sequences(start, count, *map(read_only, (parents, transition, root_law)), tokens, chances)
         targets = transition[tokens[:, -1]]
         losses, one_first, one_second = batch_moments(
             tokens, targets, chances, attention, scores, epsilon, SEQUENCES_PER_SUM

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.pairs import (
     CHI2,
     TINY,
@@ -25,7 +26,7 @@ def forest_divergences(
     chain, laws = _laws(task, structure, transition)
     relative = roundoff_of_laws(task)
     values, errors = kind_divergences(structure.kinds, tuple(chain), code, relative)
-    diagonal = np.array([self_divergence(law, code) for law in laws])
+    diagonal = np.array([self_divergence(read_only(law), code) for law in laws])
     diagonal_errors = 2.0 * relative * diagonal
     if code == CHI2:
         lost = lost_by_depth(task, chain, transition)
@@ -38,7 +39,7 @@ def forest_divergences(
 def forest_joints(task: InContextTask, structure: PairStructure, transition: Array) -> tuple[Array, Array]:
     """Return the joint law of every pair of tokens at one matrix, and bounds on the errors, shapes (T, T, S, S)."""
     chain, laws = _laws(task, structure, transition)
-    joint = _spread_joint(structure, kind_joints(structure.kinds, tuple(chain)), laws)
+    joint = _spread_joint(structure, kind_joints(read_only(structure.kinds), tuple(map(read_only, chain))), laws)
     return joint, joint_error(task, joint)
 
 

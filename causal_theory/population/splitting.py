@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.pair_sums import reachability
 from causal_theory.kernels.row_blocks import restrict_jobs, restrict_walks
 
@@ -218,7 +219,7 @@ def split_forest(graph: CausalGraph, limit: int) -> Splitting:
         piece_starts=np.cumsum([0, *(len(piece) for piece in pieces)]),
         piece_members=members,
         piece_parents=piece_parents,
-        reach=reachability(piece_parents),
+        reach=reachability(read_only(piece_parents)),
         walk_starts=np.array(walk_starts, dtype=np.int64),
         walk=np.array(walk, dtype=np.int64).reshape(-1, 5),
         across_trees=across_trees.finish(),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from causal_theory.foreign import WORKER_TIMEOUT, Caller
 from causal_theory.graphs import CausalGraph
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import get_num_threads, leave_first_processor
 from causal_theory.kernels.tilted import tilted_sums
 from causal_theory.population.lanes import Lanes, row_blocks
@@ -108,18 +109,15 @@ def make_items(
 
 
 def item_sums(item: WorkItem) -> tuple[Array, Array]:
-    """Return pair sums (rows, last row) and key moments (T,) of one item; runs anywhere, without the interpreter lock.
-
-    Arrays are copied: an executor may hand over read-only ones, for which kernels would be compiled once more.
-    """
+    """Return pair sums (rows, last row) and key moments (T,) of one item, without the interpreter lock."""
     splitting, slots = split_rows(item.graph, item.limit, *item.rows).kernel_arguments
     pair_sums, moments = tilted_sums(
-        np.array(item.graph.parent_array[:-1]),
+        read_only(item.graph.parent_array[:-1]),
         splitting,
         slots,
-        np.array(item.transition),
-        np.array(item.root_law),
-        (np.array(item.symbols), np.array(item.nodes), np.array(item.weights)),
+        read_only(item.transition),
+        read_only(item.root_law),
+        (read_only(item.symbols), read_only(item.nodes), read_only(item.weights)),
         item.pair_blocks,
         item.rows,
     )

@@ -12,6 +12,7 @@ from typing_extensions import override
 from causal_theory.chains import stationary_distributions
 from causal_theory.errors import TooLargeError, TransitionError
 from causal_theory.graphs import CausalGraph
+from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.sampler import LEAST, sample_dirichlet, sample_dirichlet_rows, sample_matrices, sample_rows
 from causal_theory.kernels.threads import run_shared
 from causal_theory.priors.base import Prior
@@ -112,8 +113,8 @@ class MatrixBatches(Batches):
     """
 
     def __init__(self, graph: CausalGraph, matrices: Array, root_laws: Array, *, renamed: bool) -> None:
-        self._graph = np.ascontiguousarray(graph.parent_array), int(graph.target_parents[0])
-        laws = np.ascontiguousarray(matrices, dtype=np.float64), np.ascontiguousarray(root_laws)
+        self._graph = read_only(graph.parent_array), int(graph.target_parents[0])
+        laws = read_only(np.asarray(matrices, dtype=np.float64)), read_only(root_laws)
         self._law = (*laws, renamed)
 
     @override
@@ -138,7 +139,7 @@ class DirichletBatches(Batches):
 
     def __init__(self, graph: CausalGraph, root_law: str, concentration: float, floor: float, name: str) -> None:
         self._name = name
-        self._graph = np.ascontiguousarray(graph.parent_array), int(graph.target_parents[0])
+        self._graph = read_only(graph.parent_array), int(graph.target_parents[0])
         self._law = _dirichlet_law(concentration, floor)
         self._uniform_roots = root_law == "uniform"
 
@@ -181,7 +182,7 @@ class RowBatches(Batches):
     def __init__(self, graph: CausalGraph, transitions: Transitions, *, renamed: bool) -> None:
         size = len(next(iter(transitions.values())))
         self._graph, degrees = _row_numbers(graph, size)
-        self._rows = np.concatenate([transitions[degree].reshape(-1, size) for degree in degrees])
+        self._rows = read_only(np.concatenate([transitions[degree].reshape(-1, size) for degree in degrees]))
         self._renamed = renamed
 
     @override
