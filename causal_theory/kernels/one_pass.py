@@ -56,7 +56,7 @@ if _KNOWN:
             return _NotEmitted()
 
     class _NotEmitted:
-        """What a library is asked for that exists in emitted code only."""
+        """Stand in for the code generator, which knows places in emitted code only."""
 
         def set_env(self, name: str, environment: object) -> None:
             """Do nothing: the place for the address of Python objects, which no helper uses, is not there."""
