@@ -1,9 +1,9 @@
 """Configure compilation, here and nowhere else.
 
 A kernel is what Python calls: compiled lazily on first use and kept on disk between processes (`cache`). A helper is
-what kernels call; it is compiled with them (`one_pass`). Two floating-point
-liberties are granted, both harmless here: multiply and add may fuse (``contract``), and a sum may be split
-over vector lanes (``reassoc``). NaN and infinity keep their meaning. Nothing else of "fast math" is allowed.
+what kernels call; it is compiled with them (`one_pass`). Two floating-point liberties are granted, both harmless here:
+multiply and add may fuse (``contract``), and a sum may be split over vector lanes (``reassoc``). NaN and infinity keep
+their meaning. Nothing else of "fast math" is allowed.
 
 A loop that adds up and also stores must not be left that freedom: the compiler then makes two versions of it, one over
 vector lanes for arrays that lie far apart in memory and one for all others, and short arrays lie elsewhere in each
@@ -29,8 +29,6 @@ from causal_theory.kernels.cache import keep_on_disk
 from causal_theory.kernels.one_pass import compiled_helper
 
 _FLOATING_POINT = {"contract", "reassoc"}
-
-
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 

@@ -89,9 +89,8 @@ if _KNOWN:
 
 def compiled_helper(function: Any, **options: Any) -> Any:
     """Compile a function for kernels to call, which Python cannot."""
-    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     if not _KNOWN:
         return njit(**options)(function)
-    helper = njit(pipeline_class=_Compiler, **options)(function)
+    helper = njit(pipeline_class=_Compiler, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
     helper.__class__ = _Helper
     return helper

@@ -102,6 +102,8 @@ class _Work:
                 waiting = self._helpers > 0
             if waiting:
                 self._done.acquire()
+            # A helper that is busy elsewhere comes to this call later: it must not keep the arrays until then.
+            self._arguments = ()
         if self._error is not None:
             raise self._error
 
