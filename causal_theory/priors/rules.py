@@ -11,8 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from causal_theory.errors import TaskError, TooLargeError
+from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError, TransitionError
 from causal_theory.estimate import Estimate, Method
+from causal_theory.validation import (
+    ROW_SUM_TOLERANCE,
+    check_integer,
+    check_probability,
+    check_transition_tensors,
+)
 
 Array = NDArray[np.float64]
 
@@ -128,6 +134,11 @@ class OneMatrix(Rule):
     transitions : mapping of int to ndarray
         The transition tensors.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If they are no laws.
+
     Examples
     --------
     >>> rule = OneMatrix({1: np.eye(2)})
@@ -138,7 +149,7 @@ class OneMatrix(Rule):
     kind = "exact"
 
     def __init__(self, transitions: Transitions) -> None:
-        self._transitions = transitions
+        self._transitions = _laws(transitions)
 
     @override
     def is_single(self, plan: Plan) -> bool:
@@ -158,6 +169,11 @@ class WeightedSum(Rule):
     elements : sequence of (mapping of int to ndarray, float)
         The transition tensors and their probabilities.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If the tensors are no laws, or the probabilities do not sum to one within 1e-10.
+
     Examples
     --------
     >>> rule = WeightedSum([({1: np.eye(2)}, 0.25), ({1: np.full((2, 2), 0.5)}, 0.75)])
@@ -168,7 +184,15 @@ class WeightedSum(Rule):
     kind = "exact"
 
     def __init__(self, elements: Sequence[tuple[Transitions, float]]) -> None:
-        self._elements = elements
+        self._elements = [
+            (_laws(transitions), check_probability("a probability of WeightedSum", weight))
+            for transitions, weight in elements
+        ]
+        total = sum(weight for _, weight in self._elements)
+        if abs(total - 1.0) > ROW_SUM_TOLERANCE:
+            raise InvalidArgumentError(
+                f"probabilities of WeightedSum must sum to 1 within {ROW_SUM_TOLERANCE:g}, got {total!r}"
+            )
 
     @override
     def average(self, plan: Plan) -> Estimate:
@@ -311,6 +335,21 @@ class Draws(Rule):
         # Roundoff is not mentioned beside a standard error; what single matrices leave open is.
         beyond = errors > np.maximum(np.maximum(ROUNDOFF * np.abs(mean), NEGLIGIBLE_SHARE * standard), NOTHING)
         return Estimate(mean, standard + np.where(beyond, errors, 0.0), "monte_carlo")
+
+
+def _laws(transitions: Transitions) -> Transitions:
+    """Return transition tensors as arrays of laws; those that are laws already stay as they are."""
+    if not isinstance(transitions, Mapping):
+        raise InvalidArgumentError(
+            f"transitions must be a mapping from numbers of parents to tensors, got {type(transitions).__name__}"
+        )
+    found = {}
+    for k, tensor in transitions.items():
+        parents, shape = check_integer("number of parents", k, 1), np.shape(tensor)
+        if len(shape) != parents + 1 or len(set(shape)) != 1 or shape[0] < 2:
+            raise TransitionError(f"the tensor for {k} parents must have {k + 1} axes of one length, got shape {shape}")
+        found[k] = check_transition_tensors(f"the tensor for {k} parents", tensor, shape)
+    return found
 
 
 def _weighted_sum(plan: Plan, elements: Iterable[tuple[Transitions, float]]) -> tuple[Array, Array]:

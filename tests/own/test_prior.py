@@ -137,6 +137,37 @@ class TestRules:
         assert_close(found.value, 0.25 * parts[0] + 0.75 * parts[1], rtol=1e-13, atol=1e-16)
         assert ct.population_loss(task, np.zeros((6, 6)), np.eye(3), epsilon=0.1).method == "exact"
 
+    @pytest.mark.parametrize(
+        ("elements", "message"),
+        [
+            ([({1: MATRICES[0]}, 0.5), ({1: MATRICES[1]}, 0.6)], "probabilities of WeightedSum must sum to 1 within"),
+            ([({1: MATRICES[0]}, 1.5), ({1: MATRICES[1]}, -0.5)], "a probability of WeightedSum must be a number betw"),
+            ([], "probabilities of WeightedSum must sum to 1 within 1e-10, got 0"),
+            ([({1: 2.0 * MATRICES[1]}, 1.0)], "the tensor for 1 parents must have rows that sum to 1"),
+            ([({2: MATRICES[1]}, 1.0)], r"the tensor for 2 parents must have 3 axes of one length, got shape \(3, 3\)"),
+            ([(MATRICES[0], 1.0)], "transitions must be a mapping from numbers of parents to tensors, got ndarray"),
+        ],
+    )
+    def test_a_rule_averages_over_laws(self, elements, message):
+        """Some quantities never look at what they average: their mean would be a number all the same."""
+        with pytest.raises(InvalidArgumentError, match=message):
+            WeightedSum(elements)
+        if len(elements) == 1 and "tensor" in message:
+            with pytest.raises(InvalidArgumentError, match=message):
+                OneMatrix(elements[0][0])
+
+    def test_a_rule_takes_matrices_of_any_type(self):
+        """Lists, whole numbers, elements that are made one by one: what counts are the numbers."""
+        shift = [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+        class Known(self.Finite):
+            def rule(self, in_degrees=(1,), *, draws=256, rng=None):
+                return WeightedSum(({1: pi}, 0.5) for pi in (shift, np.array(shift)))
+
+        task = InContextTask(CHAIN, Known([shift], [1.0]))
+        assert float(ct.loss_floor(task)) == 0.0
+        assert ct.edge_scores(task, epsilon=0.1).method == "exact"
+
     def test_a_point_is_a_point(self):
         class Known(self.Finite):
             def rule(self, in_degrees=(1,), *, draws=256, rng=None):
