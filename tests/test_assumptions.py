@@ -166,7 +166,8 @@ class TestPriorsOfYourOwn:
             (Own(TRACE_ONE), [None, None, False, False]),
             (Own(SPARSE), [False, None, False, False]),
             (Own(REDUCIBLE), [False, False, False, False]),
-            (Own(TRACE_ONE, symmetric=True), [None, None, True, False]),
+            (Own(LAZY, LAZY.T, symmetric=True), [None, None, True, False]),
+            (Own(TRACE_ONE, symmetric=True), [None, None, False, False]),  # refuted by its mean
         ],
     )
     def test_draws_refute_and_never_prove(self, prior, expected):

@@ -27,7 +27,7 @@ from causal_theory.priors.verdicts import (
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
-from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix
+from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_transition_tensors
 
 if TYPE_CHECKING:
     from causal_theory.priors.batches import Batches
@@ -199,10 +199,12 @@ class Prior(Shown, ABC):
             Unless overridden: the verdict on the mean is exact, symmetry is refuted by a mean that is not symmetric,
             and draws can refute the two bounds. What is neither proved nor refuted is open.
         """
-        mean = check_matrix(f"mean of {type(self).__name__}", self.mean, (self.vocab_size,) * 2)
+        size = check_integer(f"vocab_size of {type(self).__name__}", self.vocab_size, 2)
+        mean = check_matrix(f"mean of {type(self).__name__}", self.mean, (size, size))
+        check_transition_tensors(f"mean of {type(self).__name__}", mean, mean.shape)
         matrices = draw_laws(self, check_integer("draws", draws, 1), (1,), as_generator(rng))[1]
         symmetry = matrix_symmetry(mean, "E[pi]")
-        if self.symmetric:
+        if self.symmetric and symmetry.holds:
             symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
         elif symmetry.holds:
             symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
