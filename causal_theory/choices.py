@@ -205,7 +205,12 @@ class Registry(Mapping[str, C], Generic[C]):
                     f"{key} must not be given together with {self.what} {name}, got {brief(value)}{self._owners(key)}"
                 )
         own = {choice.takes(key) for key in self.options}
-        known = [key for key in choice.parameters if key not in own and key not in common]
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        known = [
+            key
+            for key, one in choice.parameters.items()
+            if one.kind not in variable and key not in own and key not in common
+        ]
         for key in extra or ():
             if key not in known:
                 raise InvalidArgumentError(

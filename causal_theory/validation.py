@@ -1,5 +1,6 @@
 """Checks of arguments, shared by the public functions: each names the argument, the value and the requirement."""
 
+import inspect
 import math
 import os
 import sys
@@ -78,6 +79,8 @@ def shown(value: object) -> str:
         if max(value.numerator.bit_length(), value.denominator.bit_length()) > 100:
             return f"about {Decimal(value.numerator) / Decimal(value.denominator):.4g}"
         return str(value)
+    if inspect.ismethod(value):  # its text holds that of the object, which may hold the method
+        return f"the method {value.__name__}"
     return str(value) if isinstance(value, int | np.integer) else repr(value)
 
 

@@ -49,7 +49,15 @@ def make_graph(
     name: str, options: Mapping[str, Any], common: Mapping[str, Any], extra: Mapping[str, Any] | None = None
 ) -> CausalGraph:
     """Return a graph from what `Registry.make` takes."""
-    made = FAMILIES.make(name, options, common, extra)
+    graph = _as_graph(name, FAMILIES.make(name, options, common, extra))
+    if graph.length != common["length"] and FAMILIES.find(name).takes("length"):
+        raise InvalidArgumentError(
+            f"graph must have the length {common['length']} that its function is given, got {graph.length} from {name}"
+        )
+    return graph
+
+
+def _as_graph(name: str, made: object) -> CausalGraph:
     if isinstance(made, CausalGraph):
         return made
     if isinstance(made, tuple) and len(made) == 2 and not isinstance(made[0], int):

@@ -14,7 +14,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.models.gradient import BatchGradient
 from causal_theory.models.views import MatrixView
-from causal_theory.validation import check_matrix
+from causal_theory.validation import check_matrix, shown
 from causal_theory.wording import count
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class TrainableModel(Shown, ABC):
 
     def __repr__(self) -> str:
         """Return one line with the shape."""
-        shape = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        shape = ", ".join(f"{name}={shown(value)}" for name, value in self.options.items())
         return f"{type(self).__name__}({shape}, {count(len(self.parameters), 'parameter')})"
 
     @property

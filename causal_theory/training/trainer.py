@@ -23,7 +23,7 @@ from causal_theory.training.run import TrainingRun
 from causal_theory.training.sampler import BatchSampler, draw_keys
 from causal_theory.training.settings import OptimizerName, Recipe, ScheduleName, TrainingSettings
 from causal_theory.training.state import TrainingState
-from causal_theory.validation import SeedLike, as_generator, check_integer
+from causal_theory.validation import SeedLike, as_generator, check_integer, shown
 
 Array = NDArray[np.float64]
 
@@ -269,8 +269,8 @@ def _check_model(task: InContextTask, model: TrainableModel, settings: TrainingS
         )
     if (model.length, model.vocab_size) != (task.length, task.vocab_size):
         raise InvalidArgumentError(
-            f"model must have length {task.length} and vocab_size {task.vocab_size} like the task, got {model.length} "
-            f"and {model.vocab_size}"
+            f"model must have length {task.length} and vocab_size {task.vocab_size} like the task, got "
+            f"{shown(model.length)} and {shown(model.vocab_size)}"
         )
     if settings.recipe == "two_stage" and len(model.groups) != STAGES:
         raise InvalidArgumentError(

@@ -54,6 +54,11 @@ class NoLaw(Fair):
         return np.full((size, 3, 3), 0.5)
 
 
+class SizeMethod(Fair):
+    def vocab_size(self):
+        return 3
+
+
 class TextSize(Fair):
     vocab_size = "3"
 
@@ -64,6 +69,10 @@ class OneSymbol(Fair):
 
 class OtherMean(Fair):
     mean = np.full((2, 2), 0.5)
+
+
+class MeanOfNoLaws(Fair):
+    mean = np.full((3, 3), 0.5)
 
 
 class MeanMethod(Fair):
@@ -84,6 +93,14 @@ class RaisingMean(Fair):
 
 def array(length):
     return np.arange(-1, length - 2)
+
+
+def one_more(length):
+    return [-1] * length
+
+
+def collecting(length, **options):
+    return [-1] * (length - 1)
 
 
 def generator(length):
@@ -114,6 +131,11 @@ class Model(TrainableModel):
 
 class OtherLength(Model):
     length = 6
+
+
+class LengthMethod(Model):
+    def length(self):
+        return 5
 
 
 class OtherSymbols(Model):
@@ -178,6 +200,7 @@ PRIORS = {
     "mine:NoLaw": "draws of NoLaw for 1 parents must have rows that sum to 1 within 1e-10, got 1.5",
     "mine:RaisingSample": "sample of mine:RaisingSample raised numpy.linalg.LinAlgError: Singular matrix; the",
     "mine:TextSize": "vocab_size of TextSize must be an integer of at least 2, got '3'",
+    "mine:SizeMethod": "vocab_size of SizeMethod must be an integer of at least 2, got the method vocab_size",
     "mine:OneSymbol": "vocab_size of OneSymbol must be an integer of at least 2, got 1",
     "mine:np": "prior must be module:Class, got 'mine:np', which is <module 'numpy'",
     "mine:Fair.part": f"prior {IMPORTED} 'mine:Fair.part': AttributeError",
@@ -197,10 +220,12 @@ PRIORS = {
 GRAPHS = {
     "mine:generator": "graph must be a CausalGraph or a list of parents, got <generator object",
     "mine:failing": "graph must be one that can be made, got 'mine:failing': KeyError: 'key'",
+    "mine:one_more": "graph must have the length 5 that its function is given, got 6 from mine:one_more",
     "builtins:int": "length must not be given together with graph builtins:int, got 5",
 }
 MODELS = {
     "mine:OtherLength": "model must have length 5 and vocab_size 3 like the task, got 6 and 3",
+    "mine:LengthMethod": "model must have length 5 and vocab_size 3 like the task, got the method length and 3",
     "mine:OtherSymbols": "model must have length 5 and vocab_size 3 like the task, got 5 and 4",
     "mine:OtherGradient": "model must give a gradient of the shape (3,) of its parameters, got (2,)",
     "mine:OneLoss": "model must give losses of the shape (8,), got list from OneLoss",
@@ -247,6 +272,11 @@ def test_graph(name, capsys, monkeypatch):
     assert GRAPHS[name] in complaint(capsys, monkeypatch, "scores", "--graph", name)
 
 
+def test_options_that_a_function_collects_have_no_names(capsys, monkeypatch):
+    said = complaint(capsys, monkeypatch, "scores", "--graph", "mine:collecting", "--graph-option", "teeth=2")
+    assert "graph_options of mine:collecting must be among none, got 'teeth'" in said
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_model(name, capsys, monkeypatch):
     assert MODELS[name] in complaint(capsys, monkeypatch, "train", "--model", name, *SHORT)
@@ -254,7 +284,12 @@ def test_model(name, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("OtherMean", r"mean of OtherMean must have shape \(3, 3\), got shape \(2, 2\)"), ("MeanMethod", "mean of MeanM")],
+    [
+        ("OtherMean", r"mean of OtherMean must have shape \(3, 3\), got shape \(2, 2\)"),
+        ("MeanMethod", "mean of MeanMethod must be an array of real numbers, got the method mean"),
+        ("MeanOfNoLaws", "mean of MeanOfNoLaws must have rows that sum to 1 within 1e-10, got 1.5 in row 0"),
+        ("OneSymbol", "vocab_size of OneSymbol must be an integer of at least 2, got 1"),
+    ],
 )
 def test_mean(name, message):
     prior = ct.specs.PriorSpec(prior=f"mine:{name}").build_prior()
