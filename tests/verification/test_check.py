@@ -9,6 +9,7 @@ from causal_theory import CausalGraph, DirichletPrior, Estimate, OrbitPrior, Poi
 from causal_theory.claims import Check
 from causal_theory.claims.records import FAILS, HOLDS, MEASURED, OUTSIDE, Number
 from causal_theory.claims.text import cell_text, closest_text, interval_text, requirement, show
+from causal_theory.errors import InvalidArgumentError
 from tests.helpers import assert_close
 
 
@@ -123,6 +124,8 @@ def test_exponents_are_slopes(check):
     assert_close(check.exponent("rate", x, 5.0 * x**-1.5, -1.6, -1.4), -1.5, rtol=1e-12)
     check.exponent("rate", x, x, -1.6, -1.4)
     assert only_part(check).total.failures == 1
+    with pytest.raises(InvalidArgumentError, match=r"x must have two values at least for an exponent, got \[3\.0\]"):
+        check.exponent("rate", [3.0], [1.0], 0.0, 1.0)
 
 
 def test_shares_are_measured_or_judged(check):
