@@ -76,5 +76,6 @@ def closest_text(part: Part) -> str:
     value = cell_text(one.value)
     if part.verb == "equal" and one.excess is not None:
         value = f"off by {show(one.excess)}" if one.excess else value
-    at = ", ".join(f"{name.replace('_', ' ')} {cell_text(label)}" for name, label in one.at.items())
+    labels = {name.replace("_", " "): cell_text(label) for name, label in one.at.items()}
+    at = ", ".join(f"{name} {label}" for name, label in labels.items() if label)
     return f"{value} ({at})" if at else value

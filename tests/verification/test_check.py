@@ -119,6 +119,11 @@ def test_groups_have_their_own_tally(check):
     assert part.total.count == 6
 
 
+def test_labels_that_say_nothing_are_left_out(check):
+    check.within("part", 1.0, high=2.0, case="", size=3)
+    assert closest_text(only_part(check)) == "1 (size 3)"
+
+
 def test_exponents_are_slopes(check):
     x = np.array([1.0, 2.0, 4.0])
     assert_close(check.exponent("rate", x, 5.0 * x**-1.5, -1.6, -1.4), -1.5, rtol=1e-12)

@@ -73,6 +73,12 @@ def test_says_what_was_found(page):
     assert f"Does not pass: part {PART!r} fails" in found.words
 
 
+def test_a_claim_that_holds_and_does_not_pass_is_told_at_a_glance(page):
+    """What its control does not break stands beside the verdict, in the list and where the claim is opened."""
+    assert page(made_up.HOLDS_ALWAYS).words.count("holds, does not pass") == 2
+    assert "does not pass" not in page(made_up.HOLDS).words
+
+
 def test_is_drawn_from_the_file_alone(page, tmp_path):
     page(made_up.HOLDS + "check.within('grouped', [1.0, 2.0], high=3.0, by='g')")
     record = read_record(tmp_path / "out" / FILE_NAME)
@@ -143,7 +149,7 @@ def test_long_tables_are_cut(page, tmp_path):
 
 def test_errors_are_shown(page):
     found = page(made_up.BREAKS)
-    assert "ZeroDivisionError: made to break" in found.words
+    assert found.words.count("an error stopped it: ZeroDivisionError: made to break") == 2
     assert "0 of 1 claims" in found.words
 
 
