@@ -1,6 +1,7 @@
 """One known transition matrix, or one known transition tensor for each number of parents."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,10 @@ class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
 
     @override
     def rule(self, in_degrees: Sequence[int] = (1,), *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        return self._one
+
+    @cached_property
+    def _one(self) -> OneMatrix:
         return OneMatrix(self.transitions)
 
     @override
