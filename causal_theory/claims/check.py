@@ -187,7 +187,7 @@ class Check:
         It is the slope of the straight line of least squares through ``(log x, log y)``.
         """
         if len(np.unique(np.asarray(x))) < 2:
-            raise InvalidArgumentError(f"x must have two values at least for an exponent, got {x}")
+            raise InvalidArgumentError(f"x must have two values at least for an exponent, got {x!r}")
         found = float(np.polyfit(np.log(x), np.log(y), 1)[0])
         self._judge(part, "exponent", found, low, high, **options)
         return found
