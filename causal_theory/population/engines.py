@@ -163,7 +163,7 @@ class AnyGraph:
         return self._plan(construction_slopes, self._transfers, windows, epsilon, over_names=_mean_slopes_of(A2))
 
     def along(self, pattern: Array, multiple: float, epsilon: float) -> Plan:
-        """Plan loss, slope and share below the top at a multiple of a pattern (k, S, S); see `along_levels`."""
+        """Plan loss, slope and a bound on the fourth derivative at a multiple of a pattern (k, S, S)."""
         windows, levels = (
             row_windows(multiple * pattern, self._transfers, epsilon),
             pattern_levels(pattern, self._transfers),
