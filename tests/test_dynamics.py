@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior, edge_scores, first_order_gradient
 from causal_theory.dynamics import (
@@ -202,6 +204,8 @@ class TestSmallest:
         logs = rng.uniform(-25.0, 5.0, size=(2, 6, 4))
         heights = reach * rng.choice([0.0, 1 / 3, 0.6, 1.0], size=(2, 6, 4))
         factors = np.stack([rng.dirichlet(np.ones(6)), -rng.dirichlet(np.ones(6))])
+        below = reach - heights
+        bounds = np.maximum(below**4, 0.5 * (reach * below) ** 2)
         asked = []
 
         def evaluate(at):
@@ -211,9 +215,8 @@ class TestSmallest:
             weights /= weights.sum(axis=2, keepdims=True)
             shares = (weights * heights).sum(axis=2)
             loss = (factors * np.logaddexp.reduce(powers, axis=2)).sum()
-            return Point(
-                at, float(loss), float((factors * shares).sum()), float((abs(factors) * (reach - shares)).sum())
-            )
+            fourth = (abs(factors) * (weights * bounds).sum(axis=2)).sum()
+            return Point(at, float(loss), float((factors * shares).sum()), float(fourth))
 
         found = smallest_on(evaluate, 40.0, reach)
         search = len(asked)
@@ -228,15 +231,31 @@ class TestSmallest:
         points = np.concatenate([rng.random((4000, 5)), np.repeat([[0.0, 1.0, 1.0, 1.0, 1.0]], 4000, axis=0)])
         chances = rng.dirichlet(np.full(5, 0.3), 8000)
         mean = (chances * points).sum(axis=1, keepdims=True)
-        second, third, fourth = ((chances * (points - mean) ** m).sum(axis=1) for m in (2, 3, 4))
+        second, fourth = ((chances * (points - mean) ** m).sum(axis=1) for m in (2, 4))
         fourth_cumulant = fourth - 3.0 * second**2
-        lag = 1.0 - mean[:, 0]
-        assert 0.09 < np.abs(third).max() <= minimum.THIRD / 2
+        distance = 1.0 - points
+        lowest, highest = ((chances * distance**m).sum(axis=1) for m in (2, 4))
         assert -0.125 <= fourth_cumulant.min() < -0.124
         assert fourth_cumulant.max() <= 1 / 12
         assert_close(minimum.FOURTH, 1 / 8 + 1 / 12, rtol=1e-15)
-        assert (np.abs(third) <= lag + 1e-15).all()
-        assert (np.abs(fourth_cumulant) <= lag + 1e-15).all()
+        assert (-0.5 * lowest - 1e-15 <= fourth_cumulant).all()
+        assert (fourth_cumulant <= highest + 1e-15).all()
+
+    @settings(max_examples=200)
+    @given(st.lists(st.floats(-3.0, 3.0), min_size=6, max_size=6), st.floats(0.05, 1.0))
+    def test_second_derivative_of_the_cubic(self, coefficients, width):
+        """It is right to the width squared over twelve of the fourth derivative: polynomials of degree five."""
+        p = np.polynomial.Polynomial(coefficients)
+        inside = np.linspace(0.0, width, 101)
+        fourth = np.abs(p.deriv(4)(inside)).max() * (1.0 + 1e-9)
+        ends = [Point(at, float(p(at)), float(p.deriv()(at)), float(fourth)) for at in (0.0, width)]
+        interval = minimum._Interval(*ends, reach=1e3)
+        curvature = p.deriv(2)(inside)
+        _, c, d = interval.cubic
+        of_cubic = (2.0 * c + 6.0 * d * inside / width) / width**2
+        assert (np.abs(curvature - of_cubic) <= fourth * width**2 / 12.0 + 1e-9 / width**2).all()
+        if interval.is_convex:
+            assert curvature.min() > -1e-9 / width**2
 
 
 class TestLearningCurve:

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from math import sqrt
 
-THIRD = 0.1925
-"""Bound on the difference of the third cumulants of two laws on [0, 1], each within 1 / (6 sqrt 3) of zero."""
-
 FOURTH = 5.0 / 24.0
-"""The same for fourth cumulants, each between -1/8 and 1/12."""
+"""Bound on the difference of the fourth cumulants of two laws on [0, 1], each between -1/8 and 1/12."""
 
 TOLERANCE = 1e-10
 """Nats by which a point must promise to be better."""
@@ -33,14 +30,14 @@ class Point:
         The multiple.
     loss, slope : float
         There.
-    below : float
-        Bound on all cumulants from the second on, from here to larger multiples; see :func:`smallest_on`.
+    fourth : float
+        Bound on the fourth derivative, from here to larger multiples; see :func:`smallest_on`.
     """
 
     at: float
     loss: float
     slope: float
-    below: float
+    fourth: float
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,23 @@ class _Interval:
         return self.right.at - self.left.at
 
     @property
+    def fourth(self) -> float:
+        """Bound on the fourth derivative."""
+        return min(FOURTH * self.reach**4, self.left.fourth)
+
+    @property
+    def cubic(self) -> tuple[float, float, float]:
+        """The cubic with the values and slopes of both ends, ``left + s (b + s (c + s d))`` with s from 0 to 1."""
+        b, rise, end = self.width * self.left.slope, self.right.loss - self.left.loss, self.width * self.right.slope
+        return b, 3.0 * rise - 2.0 * b - end, b + end - 2.0 * rise
+
+    @property
     def bound(self) -> float:
-        """A lower bound of the loss: the least of the cubic with the values and slopes of both ends, less its error."""
-        h, left, right = self.width, self.left, self.right
-        error = min(FOURTH * self.reach**4, left.below * self.reach**3) * h**4 / 384.0
-        # loss = left + s (b + s (c + s d)) with s from 0 to 1.
-        b, rise = h * left.slope, right.loss - left.loss
-        c, d = 3.0 * rise - 2.0 * b - h * right.slope, b + h * right.slope - 2.0 * rise
-        least = min(0.0, rise)
+        """A lower bound of the loss: the least of the cubic, less its error."""
+        left = self.left
+        b, c, d = self.cubic
+        error = self.fourth * self.width**4 / 384.0
+        least = min(0.0, self.right.loss - left.loss)
         root = c * c - 3.0 * b * d
         if root > 0.0:
             for s in ((-c + sqrt(root)) / (3.0 * d), (-c - sqrt(root)) / (3.0 * d)) if d else (-b / (2.0 * c),):
@@ -76,9 +82,9 @@ class _Interval:
 
     @property
     def is_convex(self) -> bool:
-        """Whether the second derivative is certainly positive: on average it is the change of the slope."""
-        change = (self.right.slope - self.left.slope) / self.width
-        return change > 0.5 * min(THIRD * self.reach**3, self.left.below * self.reach**2) * self.width
+        """Whether the second derivative is certainly positive: the cubic gives it but for h^2 / 12 of the fourth."""
+        _, c, d = self.cubic
+        return 2.0 * min(c, c + 3.0 * d) > self.fourth * self.width**4 / 12.0
 
 
 def smallest_on(evaluate: Callable[[float], Point], upper: float, reach: float) -> Point:
@@ -86,17 +92,17 @@ def smallest_on(evaluate: Callable[[float], Point], upper: float, reach: float) 
 
     The loss is :math:`E \sum_n \kappa_n \log \sum_i c_{ni} e^{\beta z_i}` with the logits :math:`z_i` of the pattern,
     which span at most R, and factors whose positive ones sum to 1 and whose negative ones sum to -1. The derivatives of
-    a logarithm of a sum of exponentials are the cumulants of z under the weights. The third is within
-    :math:`R^3 / (6 \sqrt 3)` of zero, the fourth between :math:`-R^4/8` and :math:`R^4/12`, and the one of order m is
-    at most :math:`R^{m-1}` times the mean distance of z from its largest value, which falls with :math:`\beta`. So
-    values and slopes at the ends of an interval of length h give the loss inside to :math:`h^4/384` times the bound on
-    the fourth: intervals that cannot hold a smaller loss are dropped, others are split, and where the loss is certainly
-    convex the zero of the slope is found.
+    a logarithm of a sum of exponentials are the cumulants of z under the weights. The fourth is between
+    :math:`-R^4/8` and :math:`R^4/12`. With the distance x of z from its largest value it is also between
+    :math:`-R^2 E x^2 / 2` and :math:`E x^4`, hence within :math:`E \max(x^4, R^2 x^2 / 2)` of zero, which falls with
+    :math:`\beta`. So values and slopes at the ends of an interval of length h give the loss inside to :math:`h^4/384`
+    times the bound on the fourth, and its second derivative to :math:`h^2/12` times it: intervals that cannot hold a
+    smaller loss are dropped, others are split, and where the loss is certainly convex the zero of the slope is found.
 
     Parameters
     ----------
     evaluate : callable
-        Maps a multiple to a point, whose ``below`` is the sum, by absolute factors, of the mean distances.
+        Maps a multiple to a point, whose ``fourth`` is the sum, by absolute factors, of these bounds.
     upper : float
         End of the range.
     reach : float

@@ -5,8 +5,9 @@ For one **lane** ``(t, b, q, e)`` and weights ``omega[q, a]`` by the parent's sy
     X = sum_i weight_i ([s_i = b] + e),      weight_i = omega[q, s_parent(i)] or root_omega[q]
 
 over the context positions. ``exp(-t X)`` is a product over edges, so ``E exp(-t X)`` is an upward message pass, and
-its derivatives by ``log omega`` need one downward pass more. ``b = -1`` marks lanes without the indicator.
-Lanes are the innermost index; ``below``, ``message`` and ``above`` are as in ``kernels.messages``.
+its derivatives by ``log omega`` need one downward pass more. Equal subtrees send equal messages: a pass goes through
+their **shapes**, and m children of one shape count as a power. ``b = -1`` marks lanes without the indicator. Lanes are
+the innermost index; ``below`` and ``message`` are as in ``kernels.messages``.
 """
 
 from typing import Any
@@ -20,7 +21,6 @@ from causal_theory.kernels.messages import TINY, apply_rows
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
-Integers = NDArray[np.int64]
 Tables = tuple[NDArray[Any], ...]
 
 
@@ -40,39 +40,46 @@ def _gains(pi, omega, root_omega, lanes, shared, own, column, root_shared, root_
 
 
 @helper
-def _collect(parents, pi, root_law, symbols, gains, below, message, carried, kept, evidence):
-    """Pass messages to the roots; ``evidence`` becomes ``log E exp(-t X)``."""
+def _collect(subtrees, pi, root_law, symbols, gains, below, message, dropped, carried, kept, evidence):
+    """Pass messages to the roots, once for each shape; ``evidence`` becomes ``log E exp(-t X)``."""
+    starts, children, copies, roots = subtrees
     shared, own, column, root_shared, root_own = gains
     size = pi.shape[0]
     lanes = symbols.shape[0]
-    scale = np.ones(lanes)
-    below[:] = 1.0
     evidence[:] = 0.0
-    for v in range(parents.shape[0] - 1, -1, -1):
+    for v in range(roots.shape[0]):
+        for c in range(size):
+            for lane in range(lanes):
+                below[v, c, lane] = 1.0
+        for lane in range(lanes):
+            dropped[v, lane] = 0.0
+        for edge in range(starts[v], starts[v + 1]):
+            w, times = children[edge], copies[edge]
+            for c in range(size):
+                if times == 1.0:
+                    for lane in range(lanes):
+                        below[v, c, lane] *= message[w, c, lane]
+                else:
+                    for lane in range(lanes):
+                        below[v, c, lane] *= message[w, c, lane] ** times
+            for lane in range(lanes):
+                dropped[v, lane] += times * dropped[w, lane]
         for lane in range(lanes):
             largest = below[v, 0, lane]
             for c in range(1, size):
                 largest = max(largest, below[v, c, lane])
             if largest < TINY:
-                evidence[lane] = -np.inf
+                dropped[v, lane] = -np.inf
             elif largest < 1e-3:
-                scale[lane] *= largest
-                if scale[lane] < 1e-200:
-                    evidence[lane] += np.log(scale[lane])
-                    scale[lane] = 1.0
+                dropped[v, lane] += np.log(largest)
                 for c in range(size):
                     below[v, c, lane] /= largest
-        w = parents[v]
-        if w < 0:
+        if roots[v] > 0.0:
             for lane in range(lanes):
                 mass = 0.0
                 for c in range(size):
                     mass += root_law[c] * below[v, c, lane] * (root_own[lane] if c == symbols[lane] else 1.0)
-                scale[lane] *= mass * root_shared[lane]
-                if scale[lane] < 1e-200:
-                    evidence[lane] += np.log(scale[lane])
-                    scale[lane] = 1.0
-            continue
+                evidence[lane] += roots[v] * (np.log(mass * root_shared[lane]) + dropped[v, lane])
         for c in range(size):
             for lane in range(lanes):
                 carried[c, lane] = below[v, c, lane]
@@ -86,73 +93,75 @@ def _collect(parents, pi, root_law, symbols, gains, below, message, carried, kep
             for lane in range(lanes):
                 total = message[v, a, lane] + own[a, lane] * column[a, lane] * kept[lane]
                 message[v, a, lane] = total * shared[a, lane]
-                below[w, a, lane] *= message[v, a, lane]
-    for lane in range(lanes):
-        evidence[lane] += np.log(scale[lane])
 
 
 @helper
-def _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes):
-    """Tilted means of ``dX / d log omega_a`` (rows a) and of the share of the roots (last row), one downward pass."""
+def _differentiate(subtrees, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes):
+    """Tilted means of ``dX / d log omega_a`` (rows a) and of the share of the roots (last row), one downward pass.
+
+    ``expected[v, a]`` is the expected number of subtrees of shape v below a token a, and then of those at c.
+    """
+    starts, children, copies, roots = subtrees
     times, symbols, groups, shifts = lanes
     shared, own, column, _, root_own = gains
-    below, message, above = fields
+    below, message, expected, found = fields
     size = root_law.shape[0]
     count = times.shape[0]
     slopes[:] = 0.0
-    for v in range(parents.shape[0]):
-        w = parents[v]
-        if w < 0:
-            for lane in range(count):
-                b = symbols[lane]
-                for c in range(size):
-                    above[v, c, lane] = root_law[c] * (root_own[lane] if c == b else 1.0)
-                mass = 0.0
-                for c in range(size):
-                    mass += above[v, c, lane] * below[v, c, lane]
-                inverse = 1.0 / mass if mass > TINY else 0.0
-                for c in range(size):
-                    above[v, c, lane] *= inverse
-                met = above[v, b, lane] * below[v, b, lane] if b >= 0 else 0.0
-                slopes[size, lane] += root_omega[groups[lane]] * (shifts[lane] + met)
-            continue
+    expected[:] = 0.0
+    for v in range(roots.shape[0] - 1, -1, -1):
         for a in range(size):
             for lane in range(count):
                 sent = message[v, a, lane]
-                ratio = shared[a, lane] * below[w, a, lane] / sent if sent > TINY else 0.0
-                carried[a, lane] = ratio * above[w, a, lane]
-        apply_rows(pi_columns, 0, carried, above[v])
+                carried[a, lane] = expected[v, a, lane] * shared[a, lane] / sent if sent > TINY else 0.0
+        apply_rows(pi_columns, 0, carried, found)
         for lane in range(count):
             b = symbols[lane]
             if b >= 0:
-                above[v, b, lane] = 0.0
+                found[b, lane] = 0.0
         for a in range(size):
             for lane in range(count):
                 b = symbols[lane]
-                marginal = below[w, a, lane] * above[w, a, lane]
                 met = 0.0
                 if b >= 0:
                     reached = carried[a, lane] * own[a, lane] * column[a, lane]
-                    above[v, b, lane] += reached
+                    found[b, lane] += reached
                     met = reached * below[v, b, lane]
-                slopes[a, lane] += shifts[lane] * marginal + met
+                slopes[a, lane] += shifts[lane] * expected[v, a, lane] + met
+        if roots[v] > 0.0:
+            for lane in range(count):
+                b = symbols[lane]
+                mass = 0.0
+                for c in range(size):
+                    mass += root_law[c] * below[v, c, lane] * (root_own[lane] if c == b else 1.0)
+                trees = roots[v] / mass if mass > TINY else 0.0
+                for c in range(size):
+                    found[c, lane] += trees * root_law[c] * (root_own[lane] if c == b else 1.0)
+                met = trees * root_law[b] * root_own[lane] * below[v, b, lane] if b >= 0 else 0.0
+                slopes[size, lane] += root_omega[groups[lane]] * (shifts[lane] * roots[v] + met)
+        for edge in range(starts[v], starts[v + 1]):
+            w = children[edge]
+            for a in range(size):
+                for lane in range(count):
+                    expected[w, a, lane] += copies[edge] * found[a, lane] * below[v, a, lane]
     for a in range(size):
         for lane in range(count):
             slopes[a, lane] *= omega[groups[lane], a]
 
 
 @helper
-def _block(parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes):
+def _block(subtrees, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes):
     """Compute the transforms of one block of lanes, and the slopes times the transforms."""
-    count, size, width = parents.shape[0], pi.shape[0], masses.shape[0]
+    shapes, size, width = subtrees[3].shape[0], pi.shape[0], masses.shape[0]
     small = (size, width)
     gains = (np.empty(small), np.empty(small), np.empty(small), np.empty(width), np.empty(width))
-    field = (count, size, width)
+    field = (shapes, size, width)
     below, message = np.empty(field), np.empty(field)
     carried, kept = np.empty(small), np.empty(width)
     shared, own, column, root_shared, root_own = gains
     _gains(pi, omega, root_omega, lanes, shared, own, column, root_shared, root_own)
-    _collect(parents, pi, root_law, lanes[1], gains, below, message, carried, kept, masses)
+    dropped = np.empty((shapes, width))
+    _collect(subtrees, pi, root_law, lanes[1], gains, below, message, dropped, carried, kept, masses)
     heaviest = masses.max()
     for lane in range(width):
         masses[lane] = np.exp(masses[lane])
@@ -161,22 +170,22 @@ def _block(parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slo
     if heaviest < -80.0:
         slopes[:] = 0.0
         return
-    fields = (below, message, np.empty(field))
-    _differentiate(parents, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes)
+    fields = (below, message, np.empty(field), np.empty(small))
+    _differentiate(subtrees, pi_columns, root_law, lanes, omega, root_omega, gains, fields, carried, slopes)
     for a in range(size + 1):
         for lane in range(width):
             slopes[a, lane] *= masses[lane]
 
 
 def laplace_transforms(
-    parents: Integers, pi: Array, root_law: Array, omega: Array, root_omega: Array, lanes: Tables, with_slopes: bool
+    subtrees: Tables, pi: Array, root_law: Array, omega: Array, root_omega: Array, lanes: Tables, with_slopes: bool
 ) -> tuple[Array, Array]:
     """``E exp(-t X)`` and ``E[exp(-t X) dX / d log omega_a]`` for every lane.
 
     Parameters
     ----------
-    parents : (n,) int64
-        Parents of the context positions, -1 for roots.
+    subtrees : four arrays
+        Shapes of the subtrees of the context positions, as `Subtrees.arrays` has them.
     pi, root_law : (S, S) and (S,)
         Transition matrix and law of a root.
     omega, root_omega : (Q, S) and (Q,)
@@ -198,7 +207,8 @@ def laplace_transforms(
     run_shared(
         _transform_blocks,
         blocks,
-        *map(read_only, (parents, pi, pi.T, root_law, omega, root_omega)),
+        tuple(map(read_only, subtrees)),
+        *map(read_only, (pi, pi.T, root_law, omega, root_omega)),
         tuple(map(read_only, lanes)),
         with_slopes,
         masses,
@@ -209,10 +219,10 @@ def laplace_transforms(
 
 @kernel
 def _transform_blocks(
-    start, stop, parents, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes
+    start, stop, subtrees, pi, pi_columns, root_law, omega, root_omega, lanes, with_slopes, masses, slopes
 ):
     for block in range(start, stop):
         own_lanes = (lanes[0][block], lanes[1][block], lanes[2][block], lanes[3][block])
         _block(
-            parents, pi, pi_columns, root_law, omega, root_omega, own_lanes, with_slopes, masses[block], slopes[block]
+            subtrees, pi, pi_columns, root_law, omega, root_omega, own_lanes, with_slopes, masses[block], slopes[block]
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from causal_theory.kernels._jit import helper, kernel, strict_helper
 from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.pairs import CHI2, UNDERFLOW, divergence_term
+from causal_theory.kernels.repeats import digits_of, joint_sum, prefix_powers, times_vector, vector_times
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
@@ -78,22 +79,33 @@ def _step_back(after, before, size, offset, tables, laws, symbol, gains, marked)
 
 
 @helper
-def _block(tables, laws, omega, terminal, times, symbol, shift, with_slopes, masses, slopes):
+def _block(tables, laws, omega, terminal, times, symbol, shift, repeats, with_slopes, masses, slopes):
     """Compute the transforms of one block of lanes, and their derivatives by the logarithms of the weights."""
-    kinds, offsets, sizes, rows, _ = tables
+    kinds, offsets, sizes, rows, following = tables
     steps, width = kinds.shape[0], times.shape[0]
     largest = max(sizes.max(), terminal.shape[0])
-    depth = steps + 1 if with_slopes else 2
+    first, count = repeats
+    # Repeated steps are one: slot i holds what is before step i, or before step i + count - 1 when i > first.
+    slots = steps - count + 1 if count > 0 else steps
+    depth = slots + 1 if with_slopes else 2
     states = np.empty((depth, largest, width))
     gains = (np.empty((laws.shape[0], width)), np.empty((laws.shape[0], width)))
     _gains(times, omega, shift, symbol >= 0, gains[0], gains[1])
+    kind = kinds[first]
+    repeated = (offsets[kind], sizes[kind], rows, following, laws, symbol, gains)
+    powers = np.empty((digits_of(count), sizes[kind], sizes[kind], width))
+    if count > 0:
+        prefix_powers(repeated, count, powers)
     states[0, 0, :] = 1.0
-    for i in range(steps):
-        kind = kinds[i]
+    for slot in range(slots):
+        before, after = states[slot % depth], states[(slot + 1) % depth]
+        if count > 0 and slot == first:
+            times_vector(powers[-1], before, after)
+            continue
+        i = slot if count == 0 or slot < first else slot + count - 1
         size_after = sizes[kinds[i + 1]] if i + 1 < steps else terminal.shape[0]
-        before, after = states[i % depth], states[(i + 1) % depth]
-        _step(before, after, sizes[kind], size_after, offsets[kind], tables, laws, symbol, gains)
-    final = states[steps % depth]
+        _step(before, after, sizes[kinds[i]], size_after, offsets[kinds[i]], tables, laws, symbol, gains)
+    final = states[slots % depth]
     for lane in range(width):
         mass = 0.0
         for x in range(terminal.shape[0]):
@@ -105,19 +117,58 @@ def _block(tables, laws, omega, terminal, times, symbol, shift, with_slopes, mas
     back, previous, marked = np.empty((largest, width)), np.empty((largest, width)), np.empty((largest, width))
     for x in range(terminal.shape[0]):
         back[x, :] = terminal[x]
-    for i in range(steps - 1, -1, -1):
-        kind = kinds[i]
-        size = sizes[kind]
-        _step_back(back, previous, size, offsets[kind], tables, laws, symbol, gains, marked)
-        forward = states[i]
-        for x in range(size):
-            r = rows[offsets[kind] + x]
-            for lane in range(width):
-                slopes[r, lane] += forward[x, lane] * (shift * previous[x, lane] + marked[x, lane])
+    for slot in range(slots - 1, -1, -1):
+        forward = states[slot]
+        if count > 0 and slot == first:
+            _add_slopes_of_repeats(repeated, count, powers, forward, back, shift, slopes)
+            vector_times(back, powers[-1], previous)
+        else:
+            kind = kinds[slot if count == 0 or slot < first else slot + count - 1]
+            _step_back(back, previous, sizes[kind], offsets[kind], tables, laws, symbol, gains, marked)
+            for x in range(sizes[kind]):
+                r = rows[offsets[kind] + x]
+                for lane in range(width):
+                    slopes[r, lane] += forward[x, lane] * (shift * previous[x, lane] + marked[x, lane])
         back, previous = previous, back
     for r in range(laws.shape[0]):
         for lane in range(width):
             slopes[r, lane] *= omega[r]
+
+
+@helper
+def _add_slopes_of_repeats(step, count, powers, start, end, shift, slopes):
+    """Add what repeated steps contribute to the derivatives by the weights."""
+    first, size, rows, following, laws, symbol, gains = step
+    joint = np.empty(powers.shape[1:])
+    joint_sum(step, count, powers, start, end, joint)
+    for x in range(size):
+        r = rows[first + x]
+        for c in range(laws.shape[1]):
+            gain, share = (gains[1], 1.0 + shift) if c == symbol else (gains[0], shift)
+            p = laws[r, c] * share
+            y = following[first + x, c]
+            for lane in range(joint.shape[2]):
+                slopes[r, lane] += p * gain[r, lane] * joint[x, y, lane]
+
+
+def repeated_steps(tables: Tables, symbols: int) -> tuple[int, int]:
+    """Return where the longest run of equal steps begins and how long it is, if powers of their matrix pay; else 0, 0.
+
+    Examples
+    --------
+    >>> kinds, size = np.array([0, *[1] * 1000]), 4
+    >>> tables = kinds, np.array([0, 1]), np.array([1, size]), np.zeros(1 + size), np.zeros((1 + size, 2))
+    >>> repeated_steps(tables, 2)
+    (1, 999)
+    """
+    kinds, _, sizes, _, _ = tables
+    # A step can be repeated if the same kind comes next. The last one may lead to states of another kind.
+    same = np.flatnonzero(np.diff(np.concatenate([[-1], kinds, [-1]])))
+    lengths = np.diff(same) - 1
+    longest = int(lengths.argmax())
+    count, size = int(lengths[longest]), int(sizes[kinds[same[longest]]])
+    pays = size * size * max(count, 1).bit_length() < count * symbols
+    return (int(same[longest]), count) if pays else (0, 0)
 
 
 def _given(arrays: Tables) -> Tables:
@@ -125,7 +176,13 @@ def _given(arrays: Tables) -> Tables:
 
 
 def frontier_transforms(
-    tables: Tables, laws: Array, omega: Array, terminals: Array, lanes: Tables, with_slopes: bool
+    tables: Tables,
+    laws: Array,
+    omega: Array,
+    terminals: Array,
+    lanes: Tables,
+    with_slopes: bool,
+    repeats: tuple[int, int] = (0, 0),
 ) -> tuple[Array, Array]:
     """``E[v exp(-t X)]`` and ``E[v exp(-t X) dX / d log omega_r]`` with ``X = sum_i omega[row_i] ([s_i = b] + e)``.
 
@@ -143,6 +200,8 @@ def frontier_transforms(
         Times (blocks, width), and for each block its symbol b (-1: none), group, shift e and terminal.
     with_slopes : bool
         Whether derivatives are wanted.
+    repeats : two integers
+        First and number of equal steps to be done at once, as `repeated_steps` finds them; without, one after another.
 
     Returns
     -------
@@ -154,12 +213,12 @@ def frontier_transforms(
     masses = np.empty((blocks, width))
     slopes = np.empty((blocks, laws.shape[0], width) if with_slopes else (blocks, 1, 1))
     given = (_given(tables), *map(read_only, (laws, omega, terminals)), _given(lanes))
-    run_shared(_transform_blocks, blocks, *given, with_slopes, masses, slopes)
+    run_shared(_transform_blocks, blocks, *given, repeats, with_slopes, masses, slopes)
     return masses, slopes
 
 
 @kernel
-def _transform_blocks(start, stop, tables, laws, omega, terminals, lanes, with_slopes, masses, slopes):
+def _transform_blocks(start, stop, tables, laws, omega, terminals, lanes, repeats, with_slopes, masses, slopes):
     times, symbols, groups, shifts, ends = lanes
     for block in range(start, stop):
         _block(
@@ -170,6 +229,7 @@ def _transform_blocks(start, stop, tables, laws, omega, terminals, lanes, with_s
             times[block],
             symbols[block],
             shifts[block],
+            repeats,
             with_slopes,
             masses[block],
             slopes[block],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from causal_theory.errors import TaskError
+from causal_theory.kernels.frontier import repeated_steps
 from causal_theory.pair_structure import PairStructure, pair_structure
 from causal_theory.population.any_graph_pairs import divergences_of_pairs, joints_of_pairs
 from causal_theory.population.enumeration import (
@@ -163,7 +164,7 @@ class AnyGraph:
         return self._plan(construction_slopes, self._transfers, windows, epsilon, over_names=_mean_slopes_of(A2))
 
     def along(self, pattern: Array, multiple: float, epsilon: float) -> Plan:
-        """Plan loss, slope and share below the top at a multiple of a pattern (k, S, S); see `along_levels`."""
+        """Plan loss, slope and a bound on the fourth derivative at a multiple of a pattern (k, S, S)."""
         windows, levels = (
             row_windows(multiple * pattern, self._transfers, epsilon),
             pattern_levels(pattern, self._transfers),
@@ -212,7 +213,15 @@ class Forest(AnyGraph):
 
 
 class QueryForest(Forest):
-    """The last token of a forest is an independent query: messages along its edges."""
+    """The last token of a forest is an independent query: messages along its edges, on long chains powers."""
+
+    @cached_property
+    def _is_long_chain(self) -> bool:
+        """Whether the engine for any graph is faster, because it takes many equal steps at once."""
+        parents = self.task.graph.parent_array[:-1]
+        if not ((parents < 0) | (parents == np.arange(-1, len(parents) - 1))).all():
+            return False
+        return repeated_steps(self._transfers.tables.arrays, self.task.vocab_size)[1] > 0
 
     @override
     def scores(self, epsilon: float, workers: Workers = LOCAL, into: tuple[Array, Array] | None = None) -> Plan:
@@ -242,28 +251,36 @@ class QueryForest(Forest):
 
     @override
     def construction(self, A2: Array, epsilon: float) -> Plan:
+        if self._is_long_chain:
+            return super().construction(A2, epsilon)
         windows = forest_windows(self.task, A2[0], epsilon)
         return self._at_matrix(forest_loss, self.task, windows, epsilon, label_invariant=ignores_labels(A2[0]))
 
     @override
     def construction_slopes(self, A2: Array, epsilon: float) -> Plan:
+        if self._is_long_chain:
+            return super().construction_slopes(A2, epsilon)
         windows = forest_windows(self.task, A2[0], epsilon)
         return self._at_matrix(forest_slopes, self.task, windows, epsilon, over_names=_mean_slopes_of(A2))
 
     @override
     def along(self, pattern: Array, multiple: float, epsilon: float) -> Plan:
+        if self._is_long_chain:
+            return super().along(pattern, multiple, epsilon)
         windows = forest_windows(self.task, multiple * pattern[0], epsilon)
         invariant, levels = ignores_labels(pattern[0]), forest_levels_of(pattern[0])
         return self._at_matrix(forest_along, self.task, windows, epsilon, levels, label_invariant=invariant)
 
     @override
     def counting(self, smoothing: float, slots: tuple[int, ...]) -> Plan:
-        if slots != (0,):
+        if slots != (0,) or self._is_long_chain:
             return super().counting(smoothing, slots)
         return self._at_matrix(forest_counting, counting_along_edges(self.task, smoothing), label_invariant=True)
 
     @override
     def token_counting(self, smoothing: float) -> Plan:
+        if self._is_long_chain:
+            return super().token_counting(smoothing)
         return self._at_matrix(forest_counting, counting_of_tokens(self.task, smoothing), label_invariant=True)
 
 

@@ -83,12 +83,11 @@ def _evaluate(
     task: InContextTask, windows: Windows, epsilon: float, transition: Array, *, slopes: bool
 ) -> tuple[LogMoments, Terms]:
     """Return the expected logarithms at one matrix and their terms; the windows are the groups of the terms."""
-    parents = task.graph.parent_array[:-1]
-    children, roots = _counts(parents)
+    children, roots = _counts(task.graph.parent_array[:-1])
     terms = _forest_terms(windows, transition, epsilon, children, roots)
     root_law = task.root_distribution(transition)
     weights = Weights(windows.logs[:, :-1], windows.logs[:, -1])
-    found = log_moments(parents, transition, root_law, weights, terms, slopes=slopes)
+    found = log_moments(task.graph, transition, root_law, weights, terms, slopes=slopes)
     # The shares of all queries sum to one, and the absolute factors of each share to two.
     doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
     return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt), terms

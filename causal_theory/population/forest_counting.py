@@ -51,8 +51,8 @@ def forest_counting(counting: Counting, transition: Array) -> tuple[Array, Array
     """Return the loss of a counts rule, and a bound on its error."""
     task = counting.task
     terms = replace(counting.terms, factors=counting.factors(transition))
-    parents, law = task.graph.parent_array[:-1], task.root_distribution(transition)
-    found = log_moments(parents, transition, law, counting.weights, terms, slopes=False)
+    law = task.root_distribution(transition)
+    found = log_moments(task.graph, transition, law, counting.weights, terms, slopes=False)
     return np.array(found.value), np.array(found.error)
 
 

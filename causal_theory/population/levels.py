@@ -181,10 +181,11 @@ class _Moments(Protocol):
 
 
 def along_levels(found: _Moments, signed: Array, shares: Array, levels: Array) -> tuple[Array, Array]:
-    """Return loss, slope and the share below the top along a pattern, with bounds on their errors.
+    """Return loss, slope and a bound on the fourth derivative along a pattern, with bounds on their errors.
 
-    The last is the sum over the logarithms, by their absolute factors, of the mean distance of a logit of the pattern
-    from the largest of its query, under the weights in the argument. It falls with the multiple of the pattern.
+    The last is the sum over the logarithms, by their absolute factors, of the mean of ``max(x^4, R^2 x^2 / 2)``, where
+    x is the distance of a logit of the pattern from the largest of its query, R the largest x, and the mean is taken
+    under the weights in the argument. It falls with the multiple of the pattern.
 
     Parameters
     ----------
@@ -196,5 +197,6 @@ def along_levels(found: _Moments, signed: Array, shares: Array, levels: Array) -
         The logits at one time the pattern.
     """
     below = levels.max(axis=1, keepdims=True) - levels
-    values = np.array([found.value, (signed * levels).sum(), (shares * below).sum()])
-    return values, np.array([found.error, found.slope_error * np.abs(levels).sum(), found.slope_error * below.sum()])
+    fourth = np.maximum(below**4, 0.5 * (below.max(axis=1, keepdims=True) * below) ** 2)
+    values = np.array([found.value, (signed * levels).sum(), (shares * fourth).sum()])
+    return values, np.array([found.error, found.slope_error * np.abs(levels).sum(), found.slope_error * fourth.sum()])

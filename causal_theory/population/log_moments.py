@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.errors import TooLargeError
+from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.subtrees import context_subtrees
 from causal_theory.kernels.exponential import laplace_transforms
 from causal_theory.population.logarithm import EXHAUSTED, LogarithmRule, logarithm_rule
 
@@ -97,7 +99,7 @@ class LogMoments:
 
 @np.errstate(over="ignore", under="ignore")
 def log_moments(
-    parents: NDArray[np.int64],
+    graph: CausalGraph,
     transition: Array,
     root_law: Array,
     weights: Weights,
@@ -105,7 +107,10 @@ def log_moments(
     *,
     slopes: bool,
 ) -> LogMoments:
-    """Evaluate all terms on one quadrature rule, one message pass for every term and node that matters."""
+    """Evaluate all terms on one quadrature rule, one message pass for every term and node that matters.
+
+    The sums run over all positions of the graph but the last.
+    """
     rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
     check_passes(rule, len(terms.factors))
     # A term whose smallest argument is large is exhausted long before the last node.
@@ -126,7 +131,8 @@ def log_moments(
     shifts[run] = terms.shifts[term]
     shape = (blocks, WIDTH)
     lanes = (times.reshape(shape), symbols.reshape(shape), groups.reshape(shape), shifts.reshape(shape))
-    masses, raw = laplace_transforms(parents, transition, root_law, omega, root_omega, lanes, slopes)
+    subtrees = context_subtrees(graph)
+    masses, raw = laplace_transforms(subtrees.arrays, transition, root_law, omega, root_omega, lanes, slopes)
     constants = scaled(terms.constant_logs, scales)[scale_of[node], term] * terms.constant_shifts[term]
     outside = terms.factors[term] * np.exp(-rule.nodes[node] * constants) * rule.weights[node]
     passed = outside * masses.ravel()[run]
@@ -134,7 +140,7 @@ def log_moments(
     shares = strength * constants * masses.ravel()[run]
     spread = float(np.abs(terms.factors).sum())
     unit = float(np.finfo(float).eps)
-    depth = 8.0 * (len(parents) + transition.shape[0])
+    depth = 8.0 * (graph.length + transition.shape[0])
     error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
     by_omega, by_root, unsigned = np.zeros((0, size)), np.zeros(0), np.zeros((0, size + 1))
     if slopes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from causal_theory.errors import TooLargeError
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
-from causal_theory.kernels.frontier import frontier_transforms
+from causal_theory.kernels.frontier import frontier_transforms, repeated_steps
 from causal_theory.population.log_moments import check_passes, scaled
 from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
 from causal_theory.tasks import InContextTask
@@ -179,7 +179,8 @@ def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms,
     rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
     check_passes(rule, len(terms.signs))
     used = (np.add.outer(terms.log_lowest, rule.log_nodes) <= np.log(EXHAUSTED)).sum(axis=1)
-    _check_memory(transfers, slopes)
+    repeats = repeated_steps(transfers.tables.arrays, laws.shape[1])
+    _check_memory(transfers, repeats, slopes)
     width = min(WIDTHS, key=lambda lanes: int((-(-used // lanes)).sum()) * (lanes + 4))
     term = np.repeat(np.arange(len(used)), -(-used // width))
     first = np.concatenate([np.arange(0, count, width) for count in used.tolist()])
@@ -193,7 +194,7 @@ def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms,
     relative = np.exp(rule.scales[node] - rule.scales[first][:, np.newaxis])
     times = np.where(kept, rule.nodes[node] * relative, 1.0)
     lanes = (times, terms.symbols[term], group, terms.shifts[term], term)
-    masses, raw = frontier_transforms(transfers.tables.arrays, laws, omega, terms.values, lanes, slopes)
+    masses, raw = frontier_transforms(transfers.tables.arrays, laws, omega, terms.values, lanes, slopes, repeats)
     outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
     outside *= np.where(kept, rule.weights[node], 0.0)
     passed = outside * masses
@@ -208,15 +209,20 @@ def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms,
     # Every group has the whole probability twice: once with each sign.
     spread = 2.0
     unit = float(np.finfo(float).eps)
-    depth = 8.0 * (transfers.task.length + laws.shape[1] * transfers.tables.largest)
+    # A step rounds a few times; an entry of the product of two powers adds up as many terms as there are states.
+    roundings = max(8.0, transfers.tables.largest + 4.0) if repeats[1] > 0 else 8.0
+    depth = roundings * (transfers.task.length + laws.shape[1] * transfers.tables.largest)
     error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
     slope_error = 2.0 * spread * (rule.reciprocal_error + unit * depth)
     return RowMoments(-float(passed.sum()), error, by_omega, shares, slope_error)
 
 
-def _check_memory(transfers: Transfers, slopes: bool) -> None:
-    depth = transfers.task.length + 1 if slopes else 2
-    needed = 8 * WIDTHS[0] * transfers.tables.largest * depth
+def _check_memory(transfers: Transfers, repeats: tuple[int, int], slopes: bool) -> None:
+    states, (_, count) = transfers.tables.largest, repeats
+    depth = transfers.task.length - max(count - 1, 0) + 1 if slopes else 2
+    # The powers of the first digits, and four more matrices.
+    matrices = count.bit_length() + 4 if count > 0 else 0
+    needed = 8 * WIDTHS[0] * states * (depth + matrices * states)
     if needed > MAX_BYTES:
         raise TooLargeError(
             f"the gradient must need at most {MAX_BYTES / 2**30:g} GiB for each thread, got {needed / 2**30:.3g} GiB "
