@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 
 from causal_theory.kernels._jit import helper, kernel, strict_helper
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.pairs import CHI2, UNDERFLOW, divergence_term
+from causal_theory.kernels.codes import CHI2, MODIFIED_CHI2
+from causal_theory.kernels.pairs import UNDERFLOW, divergence_term
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
 Tables = tuple[NDArray[Any], ...]
-
-MODIFIED_CHI2 = 4
-"""Besides the codes of the divergences of pairs."""
 
 
 @helper

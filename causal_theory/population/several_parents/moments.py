@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.errors import TooLargeError
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
-from causal_theory.kernels.frontier import frontier_transforms
 from causal_theory.population.log_moments import check_passes, scaled
 from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
 from causal_theory.tasks import InContextTask
@@ -193,7 +193,9 @@ def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms,
     relative = np.exp(rule.scales[node] - rule.scales[first][:, np.newaxis])
     times = np.where(kept, rule.nodes[node] * relative, 1.0)
     lanes = (times, terms.symbols[term], group, terms.shifts[term], term)
-    masses, raw = frontier_transforms(transfers.tables.arrays, laws, omega, terms.values, lanes, slopes)
+    masses, raw = kernels.frontier.frontier_transforms(
+        transfers.tables.arrays, laws, omega, terms.values, lanes, slopes
+    )
     outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
     outside *= np.where(kept, rule.weights[node], 0.0)
     passed = outside * masses
