@@ -8,8 +8,9 @@ array([-1,  0,  1,  2,  3,  4,  5, -1])
 
 from typing import TYPE_CHECKING
 
-# Noted before anything else is loaded.
+# What is noted before anything else is loaded, and what modules ask for while they are loaded themselves.
 from causal_theory import at_import as at_import
+from causal_theory import kernels as kernels
 from causal_theory._version import __version__
 from causal_theory.lazy import attributes
 

@@ -3,15 +3,14 @@
 import os
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-_gate = threading.Condition()
-_loading: Counter[int] = Counter()
-"""How much each thread is loading; they do not wait for one another, which Python's own locks see to."""
+# One thread at a time: of two that load modules of one package Python may let one see the other's half. A module of
+# this package must not ask for such a name while it is loaded itself, or two threads might wait for each other.
+_loading = threading.RLock()
 
 
 def attributes(package: str, homes: Mapping[str, str] | None = None) -> Callable[[str], Any]:
@@ -40,26 +39,14 @@ def attributes(package: str, homes: Mapping[str, str] | None = None) -> Callable
         full = f"{package}.{name}"
         if name not in homes and (name.startswith("__") or find_spec(full) is None):
             raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=sys.modules[package])
-        with _gate:
-            _loading[threading.get_ident()] += 1
-        try:
+        with _loading:
             found = getattr(import_module(homes[name]), name) if name in homes else import_module(full)
-        finally:
-            with _gate:
-                _loading[threading.get_ident()] -= 1
-                _gate.notify_all()
         setattr(sys.modules[package], name, found)
         return found
 
     return find
 
 
-def _wait_for_others() -> None:
-    """Wait until no other thread is loading: what it loads would stay locked in a forked process."""
-    _gate.acquire()
-    while any(count for thread, count in _loading.items() if thread != threading.get_ident()):
-        _gate.wait()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_wait_for_others, after_in_parent=_gate.release, after_in_child=_gate.release)
+    # What another thread has half loaded would stay locked in the new process.
+    os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
