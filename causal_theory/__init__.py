@@ -17,15 +17,9 @@ from causal_theory.lazy import attributes
 if TYPE_CHECKING:
     from causal_theory.certificates import Certificate, certify_edge_scores, verify_certificate
     from causal_theory.chains import stationary_distribution
-    from causal_theory.dynamics import (
-        LearningCurve,
-        PopulationRun,
-        Stage1,
-        Stage2,
-        generalisation,
-        learning_curve,
-        train_population,
-    )
+    from causal_theory.dynamics import PopulationRun, Stage1, Stage2, train_population
+    from causal_theory.dynamics.generalisation import generalisation
+    from causal_theory.dynamics.learning_curve import LearningCurve, learning_curve
     from causal_theory.errors import CausalTheoryError
     from causal_theory.estimate import Estimate, Gradient
     from causal_theory.graphs import CausalGraph
@@ -111,7 +105,9 @@ __all__ = [
 _HOMES = {
     "certificates": "Certificate certify_edge_scores verify_certificate",
     "chains": "stationary_distribution",
-    "dynamics": "LearningCurve PopulationRun Stage1 Stage2 generalisation learning_curve train_population",
+    "dynamics": "PopulationRun Stage1 Stage2 train_population",
+    "dynamics.generalisation": "generalisation",
+    "dynamics.learning_curve": "LearningCurve learning_curve",
     "errors": "CausalTheoryError",
     "estimate": "Estimate Gradient",
     "graphs": "CausalGraph",

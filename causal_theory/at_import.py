@@ -1,4 +1,4 @@
-"""What must be known as it was when the package was imported: its files, and the processors of the process."""
+"""The files of the package and the processors of the process, as they were when the package was imported."""
 
 import os
 from collections.abc import Iterator

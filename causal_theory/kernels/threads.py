@@ -32,8 +32,8 @@ def get_num_threads() -> int:
     >>> get_num_threads() >= 1
     True
     """
-    threads: int = getattr(_local, "threads", None) or _most_threads()
-    return threads
+    threads: int | None = getattr(_local, "threads", None)
+    return _most_threads() if threads is None else threads
 
 
 def _most_threads() -> int:
@@ -54,7 +54,7 @@ def thread_limit(threads: int | None) -> Iterator[None]:
     ...     get_num_threads()
     1
     """
-    before = get_num_threads()
+    before = getattr(_local, "threads", None)
     # More than there are processors gains nothing.
     _local.threads = before if threads is None else min(threads, _most_threads())
     try:
