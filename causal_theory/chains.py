@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory import kernels
 from causal_theory.errors import TransitionError
 from causal_theory.floats import default_floats
-from causal_theory.kernels import gth
 from causal_theory.kernels.arrays import read_only
 from causal_theory.validation import ROW_SUM_TOLERANCE, check_transition_matrix, normalised
 
@@ -205,7 +205,7 @@ def _laws(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
                 f"got {len(listed)} closed classes of symbols: {', '.join(map(str, listed))}"
             )
     laws = np.empty(matrices.shape[:2])
-    gth.stationary_laws(read_only(matrices), read_only(recurrent), laws)
+    kernels.gth.stationary_laws(read_only(matrices), read_only(recurrent), laws)
     return laws
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
 
 Array = NDArray[np.float64]
 
@@ -64,6 +63,8 @@ def _rule(first: float, diagonal: Array, off: Array) -> tuple[Array, Array]:
     Nodes are its eigenvalues, improved by one Newton step; weights are the Christoffel numbers ``1 / sum_k p_k(x)^2``,
     a sum of positive terms, so that small weights keep their relative accuracy.
     """
+    from scipy.linalg import eigh_tridiagonal
+
     nodes = np.asarray(eigh_tridiagonal(diagonal, off, eigvals_only=True), dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Polynomials of a steep weight overflow near zero, where the weights underflow: keep such nodes as they are.

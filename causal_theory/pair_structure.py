@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.pairs import pair_keys
 
 PAIR_BYTES = 40
 """Memory for every pair of positions: keys, kinds, a value and its error."""
@@ -45,7 +45,7 @@ class PairStructure:
 def pair_structure(graph: CausalGraph, *, stationary: bool) -> PairStructure:
     """Group the pairs of a forest by kind; with stationary roots the depth of the common ancestor is irrelevant."""
     depths = graph.depth
-    keys = pair_keys(read_only(graph.parent_array), read_only(depths), stationary)
+    keys = kernels.pairs.pair_keys(read_only(graph.parent_array), read_only(depths), stationary)
     radix = int(depths.max()) + 1
     found, index = _number(keys)
     kinds = np.stack([found // radix**2, found // radix % radix, found % radix], axis=1)

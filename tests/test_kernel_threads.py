@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import causal_theory
+from causal_theory.at_import import PROCESSORS
 from causal_theory.kernels import threads
 from causal_theory.kernels.threads import get_num_threads, run_shared, thread_limit
 
@@ -20,12 +21,20 @@ ROOT = Path(causal_theory.__file__).parents[1]
 @pytest.fixture
 def two(monkeypatch):
     """Two threads, whatever this machine has, and none that was started before."""
-    monkeypatch.setattr(threads.config, "NUMBA_NUM_THREADS", 2)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     monkeypatch.setattr(threads, "_helpers", threads._Helpers())
 
 
 def mark(start, stop, calls):
     calls[start:stop] += 1
+
+
+@pytest.mark.parametrize("said", ["3", "0", "many", None])
+def test_number_is_told_or_that_of_the_processors(monkeypatch, said):
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("NUMBA_NUM_THREADS", said)
+    assert get_num_threads() == {"3": 3, "0": 1}.get(said, len(PROCESSORS))
 
 
 class TestShares:
@@ -231,6 +240,7 @@ here = [work(1), work(2)]
         """The fork waits for it. Hooks run in reverse order: the one of `PRELUDE` sees what that of the package did."""
         program = """
 from numba.core.compiler_lock import global_compiler_lock
+import causal_theory.kernels.gth
 hook = lambda: f"{global_compiler_lock.is_locked()}\\n"
 child = os.fork()
 if child == 0:

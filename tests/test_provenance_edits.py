@@ -250,6 +250,20 @@ def test_edits_of_the_package_are_noticed(tmp_path):
     assert error.endswith("causal_theory/sweeps/grid.py', which was edited after it was imported; restart")
 
 
+def test_edits_before_the_first_sweep_are_noticed(tmp_path):
+    """What imports the package and computes may load what runs sweeps only later."""
+    shutil.copytree(PACKAGE, tmp_path / "causal_theory")
+    session = (
+        "import pathlib, causal_theory\nprint(causal_theory.stationary_distribution([[0.5, 0.5], [0.5, 0.5]]))\n"
+        "file = pathlib.Path('causal_theory/validation.py')\n"
+        "file.write_text(file.read_text().replace('ROW_SUM_TOLERANCE = 1e-10', 'ROW_SUM_TOLERANCE = 1e-9'))\n"
+        "from causal_theory.sweeps import code_version\ncode_version()\n"
+    )
+    out, error = run(tmp_path, "-c", session, path=tmp_path)
+    assert out == "[0.5 0.5]"
+    assert error.endswith("causal_theory/validation.py', which was edited after it was imported; restart")
+
+
 HARMLESS = {
     "import that fails": "READY = True\ntry:\n    import not_there_at_all\nexcept ImportError:\n    READY = False\n",
     "bound when it fails": "from helper import SIZE\ntry:\n    raise KeyError\nexcept KeyError:\n    SIZE = 9\n",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior, parent_attention_loss
-from causal_theory.kernels.frontier import frontier_transforms, repeated_steps
-from causal_theory.population.several_parents import moments
+from causal_theory.kernels.frontier import frontier_transforms
 from causal_theory.population.several_parents.moments import prepare_transfers
+from causal_theory.token_laws.tables import TransferTables
 
 from .helpers import assert_close
 
@@ -43,12 +43,13 @@ def test_steps_at_once_and_one_after_the_other(parents, size, count):
 
 
 def test_where_steps_repeat():
-    tables = prepare_transfers(ngram_task(500, 2, 3), "test").tables.arrays
+    def repeated(task):
+        return prepare_transfers(task, "test").tables.repeated
+
     # Positions 0 and 1 have fewer parents; the last step has no equal one after it, whatever it leads to.
-    assert repeated_steps(tables, 3) == (2, 497)
-    assert repeated_steps(prepare_transfers(ngram_task(20, 2, 3), "test").tables.arrays, 3) == (0, 0)
-    forest = InContextTask(CausalGraph.pairs(64), DirichletPrior(2, 1.0))
-    assert repeated_steps(prepare_transfers(forest, "test").tables.arrays, 2) == (0, 0)
+    assert repeated(ngram_task(500, 2, 3)) == (2, 497)
+    assert repeated(ngram_task(20, 2, 3)) == (0, 0)
+    assert repeated(InContextTask(CausalGraph.pairs(64), DirichletPrior(2, 1.0))) == (0, 0)
 
 
 @pytest.mark.parametrize(("length", "parents", "size"), [(60, 1, 3), (700, 2, 3), (300, 3, 2)])
@@ -56,7 +57,7 @@ def test_loss_and_its_error(monkeypatch, length, parents, size):
     task = ngram_task(length, parents, size)
     A2 = 3.0 * np.random.default_rng(1).normal(size=(parents, size, size))
     at_once = parent_attention_loss(task, A2, epsilon=1.0 / length)
-    monkeypatch.setattr(moments, "repeated_steps", lambda *_: (0, 0))
+    monkeypatch.setattr(TransferTables, "repeated", (0, 0))
     one_by_one = parent_attention_loss(task, A2, epsilon=1.0 / length)
     assert float(at_once) != float(one_by_one)  # two routes indeed
     assert_close(at_once.value, one_by_one.value, rtol=0.0, atol=1e-12)

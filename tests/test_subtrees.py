@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from causal_theory import CausalGraph, InContextTask, PointPrior, counts_rule_loss, unigram_loss
 from causal_theory.graphs.subtrees import Subtrees, context_subtrees
-from causal_theory.population import engines, log_moments
+from causal_theory.population import log_moments
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
 from causal_theory.testing import forests, transition_matrices
+from causal_theory.token_laws.tables import TransferTables
 
 from .helpers import assert_close
 
@@ -72,7 +73,7 @@ def test_once_for_each_shape_equals_once_for_each_position(graph, matrix, seed, 
     task = InContextTask(graph, PointPrior(matrix))
     A2 = strength * np.random.default_rng(seed).normal(size=matrix.shape)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "repeated_steps", lambda *_: (0, 0))
+        patch.setattr(TransferTables, "repeated", (0, 0))
         shared = losses(task, A2)
         patch.setattr(log_moments, "context_subtrees", every_position)
         alone = losses(task, A2)
@@ -99,7 +100,7 @@ def test_long_chains_by_powers_and_by_messages(monkeypatch, length, size):
     task = InContextTask(CausalGraph.chain(length), PointPrior(rng.dirichlet(np.ones(size), size)))
     A2 = 3.0 * rng.normal(size=(size, size))
     powers = losses(task, A2)
-    monkeypatch.setattr(engines, "repeated_steps", lambda *_: (0, 0))
+    monkeypatch.setattr(TransferTables, "repeated", (0, 0))
     messages = losses(task, A2)
     assert float(powers[0]) != float(messages[0])  # two routes indeed
     for one, other in zip(powers, messages, strict=True):

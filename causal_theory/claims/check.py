@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from causal_theory import CausalGraph, Estimate, check_assumptions
 from causal_theory.claims.judging import GRANTED, Graded, Requirement, join, judge
 from causal_theory.claims.records import (
     FAILS,
@@ -30,7 +29,9 @@ from causal_theory.claims.records import (
     make_cell,
 )
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.priors import Prior
+from causal_theory.estimate import Estimate
+from causal_theory.graphs import CausalGraph
+from causal_theory.priors import Prior, check_assumptions
 
 Item = TypeVar("Item")
 Listener = Callable[[str, int, int], None]

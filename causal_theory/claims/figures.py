@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causal_theory import CausalGraph
 from causal_theory.claims.records import Curve, Figure, Panel
 from causal_theory.files import write_bytes
+from causal_theory.graphs import CausalGraph
 from causal_theory.plotting import plot_matrix
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 

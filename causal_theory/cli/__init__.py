@@ -3,25 +3,16 @@
 import sys
 import traceback
 from contextlib import suppress
-from typing import NoReturn
+from importlib import import_module
+from typing import Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand
+from typing_extensions import override
 
 from causal_theory._version import __version__
-from causal_theory.cli import (
-    assumptions,
-    dynamics,
-    falsify,
-    information,
-    sample,
-    scores,
-    sweep,
-    sweep_status,
-    train,
-    verify,
-)
 from causal_theory.cli.streams import guarded_output
 from causal_theory.errors import CausalTheoryError
 
@@ -30,24 +21,27 @@ __all__ = ["app", "main"]
 BAD_USAGE = 2
 
 COMMANDS = {
-    "scores": scores,
-    "information": information,
-    "dynamics": dynamics,
-    "train": train,
-    "sample": sample,
-    "assumptions": assumptions,
-    "falsify": falsify,
-    "sweep": sweep,
-    "sweep-status": sweep_status,
-    "verify": verify,
+    "scores": "Edge scores: the first-order gradient of the first attention matrix, and the graph it writes.",
+    "information": "Mutual information of every pair of tokens, given the transition matrix, averaged over the prior.",
+    "dynamics": "Train both attention matrices with exact gradients, one after the other.",
+    "train": "Train a transformer on fresh sequences, as the published experiments do.",
+    "sample": "Draw sequences, each with its own transition matrix; the query comes last.",
+    "assumptions": "Check the four assumptions on the prior, each with a witness. The figure shows the mean matrix.",
+    "falsify": "Search for the smallest instance on which a statement fails, and prove it in rational arithmetic.",
+    "sweep": "Run a study on a grid of settings, and keep every result.",
+    "sweep-status": "Show what the store of a sweep holds, also while the sweep runs.",
+    "verify": "Check every claim of a folder, each with a negative control that must fail.",
 }
+"""What the list of commands says of each: the first line of its help."""
+
+MARKUP: Literal["rich"] = "rich"
 
 app = typer.Typer(
     name="causal-theory",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Exact numerics for the theory of how transformers learn causal structure.",
     epilog="causal-theory COMMAND --help lists the options of a command, with examples.",
@@ -69,9 +63,25 @@ def _root(
     pass
 
 
-for _name, _module in COMMANDS.items():
+class _Deferred(TyperCommand):
+    """A command whose module, with all that it computes with, is loaded when it is called."""
+
+    @override
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return _load(str(self.name)).make_context(info_name, args, parent, **extra)
+
+
+def _load(name: str) -> Any:
+    module = import_module(f"{__name__}.{name.replace('-', '_')}")
     # Blank lines keep the examples apart; backslashes keep the brackets of matrices from being taken for markup.
-    app.command(_name, epilog="\n\n".join(escape(line) for line in ("Examples:", *_module.EXAMPLES)))(_module.command)
+    epilog = "\n\n".join(escape(line) for line in ("Examples:", *module.EXAMPLES))
+    alone = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
+    alone.command(name, epilog=epilog)(module.command)
+    return typer.main.get_command(alone)
+
+
+for _name, _summary in COMMANDS.items():
+    app.command(_name, cls=_Deferred, help=_summary)(lambda: None)
 
 
 def main() -> None:

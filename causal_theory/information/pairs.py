@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
-from causal_theory.kernels.pairs import CHI2, HELLINGER, KL, TV
+from causal_theory.kernels.codes import CHI2, HELLINGER, KL, TV
 from causal_theory.pair_structure import PAIR_BYTES
 from causal_theory.population.engines import choose_engine
 from causal_theory.priors.rules import DEFAULT_DRAWS

@@ -10,13 +10,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.display import Shown
 from causal_theory.errors import InvalidArgumentError, TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.information.pairs import CODES, Measure
-from causal_theory.kernels.frontier import MODIFIED_CHI2, law_divergences
-from causal_theory.kernels.pairs import CHI2
+from causal_theory.kernels.codes import CHI2, MODIFIED_CHI2
 from causal_theory.population.lost_symbols import lost_symbols
 from causal_theory.priors.rules import DEFAULT_DRAWS, Plan
 from causal_theory.tasks import InContextTask
@@ -340,7 +340,7 @@ def _divergences(
     """Return the divergence for each set, and bounds on the errors, (N,), or those of the first set, ()."""
     relative = 4.0 * float(np.finfo(float).eps) * (task.length + task.vocab_size ** len(subsets[0]))
     laws = laws_with_subsets(task, transitions, position, subsets)
-    values, errors = law_divergences(laws, code, relative)
+    values, errors = kernels.frontier.law_divergences(laws, code, relative)
     if code == CHI2:
         evaluate = partial(_laws_of_both, task, position, subsets)
         errors += lost_symbols(_of_both(laws), transitions, evaluate)

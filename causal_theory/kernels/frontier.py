@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from causal_theory.kernels._jit import helper, kernel, strict_helper
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.pairs import CHI2, UNDERFLOW, divergence_term
+from causal_theory.kernels.codes import CHI2, MODIFIED_CHI2
+from causal_theory.kernels.pairs import UNDERFLOW, divergence_term
 from causal_theory.kernels.repeats import digits_of, joint_sum, prefix_powers, times_vector, vector_times
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
 Tables = tuple[NDArray[Any], ...]
-
-MODIFIED_CHI2 = 4
-"""Besides the codes of the divergences of pairs."""
 
 
 @helper
@@ -151,26 +149,6 @@ def _add_slopes_of_repeats(step, count, powers, start, end, shift, slopes):
                 slopes[r, lane] += p * gain[r, lane] * joint[x, y, lane]
 
 
-def repeated_steps(tables: Tables, symbols: int) -> tuple[int, int]:
-    """Return where the longest run of equal steps begins and how long it is, if powers of their matrix pay; else 0, 0.
-
-    Examples
-    --------
-    >>> kinds, size = np.array([0, *[1] * 1000]), 4
-    >>> tables = kinds, np.array([0, 1]), np.array([1, size]), np.zeros(1 + size), np.zeros((1 + size, 2))
-    >>> repeated_steps(tables, 2)
-    (1, 999)
-    """
-    kinds, _, sizes, _, _ = tables
-    # A step can be repeated if the same kind comes next. The last one may lead to states of another kind.
-    same = np.flatnonzero(np.diff(np.concatenate([[-1], kinds, [-1]])))
-    lengths = np.diff(same) - 1
-    longest = int(lengths.argmax())
-    count, size = int(lengths[longest]), int(sizes[kinds[same[longest]]])
-    pays = size * size * max(count, 1).bit_length() < count * symbols
-    return (int(same[longest]), count) if pays else (0, 0)
-
-
 def _given(arrays: Tables) -> Tables:
     return tuple(map(read_only, arrays))
 
@@ -201,7 +179,7 @@ def frontier_transforms(
     with_slopes : bool
         Whether derivatives are wanted.
     repeats : two integers
-        First and number of equal steps to be done at once, as `repeated_steps` finds them; without, one after another.
+        First and number of equal steps to do at once, as in `TransferTables.repeated`; without, one after another.
 
     Returns
     -------

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from causal_theory.kernels._jit import helper, kernel, strict_helper
 from causal_theory.kernels.arrays import read_only
+from causal_theory.kernels.codes import CHI2, HELLINGER, KL, TV
 from causal_theory.kernels.threads import run_shared
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Tables = tuple[NDArray[Any], ...]
 
-CHI2, KL, TV, HELLINGER = 0, 1, 2, 3
 SERIES_BELOW = 0.02
 LARGE = 1e300
 UNIT = 2.3e-16

@@ -14,10 +14,7 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from queue import SimpleQueue
 
-from numba import config
-
-_PROCESSORS = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-"""Those that this process may use, before the OpenMP of another library binds the first thread to one of them."""
+from causal_theory.at_import import PROCESSORS
 
 SHARES = 4
 """Shares of the work for each thread: one that another process holds up leaves its shares to the others."""
@@ -35,8 +32,14 @@ def get_num_threads() -> int:
     >>> get_num_threads() >= 1
     True
     """
-    threads: int = getattr(_local, "threads", config.NUMBA_NUM_THREADS)
-    return threads
+    threads: int | None = getattr(_local, "threads", None)
+    return _most_threads() if threads is None else threads
+
+
+def _most_threads() -> int:
+    with suppress(KeyError, ValueError):
+        return max(1, int(os.environ["NUMBA_NUM_THREADS"]))
+    return len(PROCESSORS) or os.cpu_count() or 1
 
 
 @contextmanager
@@ -51,9 +54,9 @@ def thread_limit(threads: int | None) -> Iterator[None]:
     ...     get_num_threads()
     1
     """
-    before = get_num_threads()
+    before = getattr(_local, "threads", None)
     # More than there are processors gains nothing.
-    _local.threads = before if threads is None else min(threads, config.NUMBA_NUM_THREADS)
+    _local.threads = before if threads is None else min(threads, _most_threads())
     try:
         yield
     finally:
@@ -157,9 +160,9 @@ class _Helpers:
 
 def leave_first_processor() -> None:
     """Let a new thread run anywhere: it inherits what ``OMP_PROC_BIND`` has bound the thread to that starts it."""
-    if _PROCESSORS and os.environ.get("OMP_PROC_BIND", "false").lower() != "false":
+    if PROCESSORS and os.environ.get("OMP_PROC_BIND", "false").lower() != "false":
         with suppress(OSError):
-            os.sched_setaffinity(0, _PROCESSORS)
+            os.sched_setaffinity(0, PROCESSORS)
 
 
 def _serve(calls: "SimpleQueue[Callable[[], None]]") -> None:

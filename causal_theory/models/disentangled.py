@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
+from causal_theory import kernels
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.kernels.disentangled import layer_offsets, run_batch, transpose_layers
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.reduced import causal_softmax
 from causal_theory.models.views import MatrixView, layer_view
@@ -105,7 +105,7 @@ class DisentangledTransformer(TrainableModel):
             raise InvalidArgumentError(
                 f"heads must give at most {MAX_PARAMETERS} parameters, got {self._heads} with {total}"
             )
-        self._starts, self._blocks = layer_offsets(self._counts, width)
+        self._starts, self._blocks = kernels.disentangled.layer_offsets(self._counts, width)
         return total
 
     def _adopt(self, flat: Array) -> None:
@@ -212,8 +212,10 @@ class DisentangledTransformer(TrainableModel):
 
     @override
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
-        columns = transpose_layers(parameters, self._counts, self._length + self._size)
-        losses, _, _, gradient = run_batch(tokens, targets, parameters, columns, self._counts, gradient=True)
+        columns = kernels.disentangled.transpose_layers(parameters, self._counts, self._length + self._size)
+        losses, _, _, gradient = kernels.disentangled.run_batch(
+            tokens, targets, parameters, columns, self._counts, gradient=True
+        )
         gradient /= len(tokens)
         return losses, gradient
 
@@ -226,8 +228,8 @@ class DisentangledTransformer(TrainableModel):
         attention: bool = False,
     ) -> tuple[Array, Array, Array]:
         if self._columns is None:
-            self._columns = transpose_layers(self._flat, self._counts, self._length + self._size)
-        losses, predicted, attended, _ = run_batch(
+            self._columns = kernels.disentangled.transpose_layers(self._flat, self._counts, self._length + self._size)
+        losses, predicted, attended, _ = kernels.disentangled.run_batch(
             tokens, targets, self._flat, self._columns, self._counts, predictions=predictions, attention=attention
         )
         return losses, predicted, attended

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import override
 
+from causal_theory import kernels
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.kernels.reduced import reduced_batch
-from causal_theory.kernels.sequences import batch_predictions
 from causal_theory.models.base import TrainableModel
 from causal_theory.models.views import MatrixView, second_matrix_view
 from causal_theory.validation import check_epsilon, check_matrix, check_real
@@ -189,7 +188,9 @@ class ReducedTransformer(TrainableModel):
     @override
     @default_floats
     def forward(self, tokens: ArrayLike) -> Array:
-        return np.asarray(batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2)))
+        return np.asarray(
+            kernels.sequences.batch_predictions(self.check_tokens(tokens), self.attention, key_scores(self.A2))
+        )
 
     @override
     @default_floats
@@ -200,7 +201,7 @@ class ReducedTransformer(TrainableModel):
     @override
     @default_floats
     def batch_losses(self, tokens: NDArray[np.int64], targets: Array) -> Array:
-        found = reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
+        found = kernels.reduced.reduced_batch(tokens, targets, self.attention, key_scores(self.A2), self.epsilon, False)
         return np.asarray(found[0])
 
     @override
@@ -209,5 +210,5 @@ class ReducedTransformer(TrainableModel):
         cut = self.A1.size
         attention = causal_softmax(parameters[:cut].reshape(self.A1.shape))
         scores = key_scores(parameters[cut:].reshape(self.A2.shape))
-        losses, first, second = reduced_batch(tokens, targets, attention, scores, self.epsilon, True)
+        losses, first, second = kernels.reduced.reduced_batch(tokens, targets, attention, scores, self.epsilon, True)
         return losses, np.concatenate([first.ravel(), second.T.ravel()]) / len(tokens)

@@ -6,11 +6,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.frontier import joint_divergence, pair_divergences, pair_joints, state_laws
-from causal_theory.kernels.pairs import CHI2, self_divergence
+from causal_theory.kernels.codes import CHI2
 from causal_theory.population.lost_symbols import lost_symbols
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws import joint_law
@@ -26,7 +26,7 @@ def joints_of_pairs(task: InContextTask, transitions: Mapping[int, Array]) -> Ar
     """Return the joint law of every pair of tokens under given transition tensors, shape (T, T, S, S)."""
     if _is_narrow(task):
         arrays, laws, states, marginals = _transfers(task, transitions)
-        joints: Array = pair_joints(arrays, laws, states, marginals)
+        joints: Array = kernels.frontier.pair_joints(arrays, laws, states, marginals)
         return joints
     length, size = task.length, task.vocab_size
     joint = np.empty((length, length, size, size))
@@ -44,7 +44,7 @@ def divergences_of_pairs(
     """Return a divergence for every pair of tokens under given tensors, and bounds on the errors, shapes (T, T)."""
     if _is_narrow(task):
         arrays, laws, states, marginals = _transfers(task, transitions)
-        values, errors = pair_divergences(arrays, laws, states, marginals, code, relative)
+        values, errors = kernels.frontier.pair_divergences(arrays, laws, states, marginals, code, relative)
     else:
         joint = joints_of_pairs(task, transitions)
         marginals = np.einsum("iiaa->ia", joint).copy()
@@ -52,12 +52,12 @@ def divergences_of_pairs(
         for i in range(task.length):
             for j in range(i):
                 p, q = marginals[i], marginals[j]
-                found = joint_divergence(
+                found = kernels.frontier.joint_divergence(
                     *map(read_only, (joint[i, j] - np.outer(p, q), joint[i, j], p, q)), code, relative
                 )
                 values[i, j], errors[i, j] = found
                 values[j, i], errors[j, i] = found
-    diagonal = np.array([self_divergence(read_only(law), code) for law in marginals])
+    diagonal = np.array([kernels.pairs.self_divergence(read_only(law), code) for law in marginals])
     np.fill_diagonal(values, diagonal)
     np.fill_diagonal(errors, 2.0 * relative * diagonal)
     if code == CHI2:
@@ -86,7 +86,7 @@ def _transfers(task: InContextTask, transitions: Mapping[int, Array]) -> tuple[T
     layout = row_layout(task.vocab_size, sorted({len(entry) for entry in task.graph.parents if entry}))
     tables = transfer_tables(_frontier_of(task.graph), layout, task.length)
     laws = law_rows(task, layout, transitions)
-    states: Array = state_laws(tuple(map(read_only, tables.arrays)), read_only(laws), tables.last)
+    states: Array = kernels.frontier.state_laws(tuple(map(read_only, tables.arrays)), read_only(laws), tables.last)
     return tables.arrays, laws, states, _marginals(tables, laws, states)
 
 

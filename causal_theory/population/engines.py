@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from causal_theory.errors import TaskError
-from causal_theory.kernels.frontier import repeated_steps
 from causal_theory.pair_structure import PairStructure, pair_structure
 from causal_theory.population.any_graph_pairs import divergences_of_pairs, joints_of_pairs
 from causal_theory.population.enumeration import (
@@ -221,7 +220,7 @@ class QueryForest(Forest):
         parents = self.task.graph.parent_array[:-1]
         if not ((parents < 0) | (parents == np.arange(-1, len(parents) - 1))).all():
             return False
-        return repeated_steps(self._transfers.tables.arrays, self.task.vocab_size)[1] > 0
+        return self._transfers.tables.repeated[1] > 0
 
     @override
     def scores(self, epsilon: float, workers: Workers = LOCAL, into: tuple[Array, Array] | None = None) -> Plan:

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.errors import TooLargeError
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.enumeration import walk_blocks
-from causal_theory.kernels.sequences import batch_moments, unpack_sequences
 from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax, key_scores
 from causal_theory.population.names import mean_over_relabelings
 from causal_theory.progress import track
@@ -178,7 +177,9 @@ def _walk_all(
     by_token = np.zeros((size, length, size, length))
     for first in track(range(0, blocks, step), "enumeration"):
         count = min(step, blocks - first)
-        loss, hist = walk_blocks(parents, transition, root_law, factors, epsilon, prefix, first, count, with_gradient)
+        loss, hist = kernels.enumeration.walk_blocks(
+            parents, transition, root_law, factors, epsilon, prefix, first, count, with_gradient
+        )
         losses += loss.reshape(-1, size).sum(axis=0)
         if with_gradient:
             by_token += hist.reshape(-1, size, length, size, length).sum(axis=0)
@@ -200,9 +201,11 @@ def _steep_sums(
         count = min(SEQUENCES_PER_BATCH, total - start)
         tokens = np.empty((count, task.length), dtype=np.int64)
         chances = np.empty(count)
-        unpack_sequences(start, count, *map(read_only, (parents, transition, root_law)), tokens, chances)
+        kernels.sequences.unpack_sequences(
+            start, count, *map(read_only, (parents, transition, root_law)), tokens, chances
+        )
         targets = transition[tokens[:, -1]]
-        losses, one_first, one_second = batch_moments(
+        losses, one_first, one_second = kernels.sequences.batch_moments(
             tokens, targets, chances, attention, scores, epsilon, SEQUENCES_PER_SUM
         )
         loss += float(chances @ losses)

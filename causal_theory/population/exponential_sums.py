@@ -10,7 +10,6 @@ from math import ceil, exp, factorial, pi, sinh, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrc
 
 from causal_theory.gauss import gauss_discrete
 
@@ -68,6 +67,8 @@ def _steep_error(first: float, mass: float, shift: float, degree: int, count: in
     On [0, 1] the power ``y^p`` is within ``2 P(Bin(2p, 1/2) >= p + d)`` of a polynomial of degree less than d; a Gauss
     rule of d/2 nodes errs by twice that times the mass. Without nodes the points are left out, which is once the mass.
     """
+    from scipy.special import bdtrc
+
     powers = np.arange(2 * count, min(degree, 2 * count + ceil(60.0 / first)))
     if powers.size == 0:
         return 0.0

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.chains import stationary_distribution
 from causal_theory.errors import TransitionError
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.pairs import kind_contractions
 from causal_theory.pair_structure import PairStructure, chain_powers
 from causal_theory.population.lost_symbols import same_support
 from causal_theory.tasks import InContextTask
@@ -39,7 +39,9 @@ def limit_at(task: InContextTask, structure: PairStructure, epsilon: float, tran
     inverse = np.divide(1.0, scale, out=np.zeros(size), where=scale > 0.0)
     slopes = transition * inverse
     chain = chain_powers(transition, law, int(structure.depths.max()), stationary=True)
-    on_kinds, errors = kind_contractions(read_only(structure.kinds), tuple(map(read_only, chain)), read_only(slopes))
+    on_kinds, errors = kernels.pairs.kind_contractions(
+        read_only(structure.kinds), tuple(map(read_only, chain)), read_only(slopes)
+    )
     per_query = np.diagonal(slopes) - slopes @ law
     own = float(law @ per_query)
     value = np.tril(structure.spread(on_kinds, np.full(task.length, own)))

@@ -3,15 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.pairs import (
-    CHI2,
-    TINY,
-    UNDERFLOW,
-    kind_divergences,
-    kind_joints,
-    self_divergence,
-)
+from causal_theory.kernels.codes import CHI2
 from causal_theory.pair_structure import Chain, PairStructure, chain_powers
 from causal_theory.population.lost_symbols import lost_by_depth
 from causal_theory.tasks import InContextTask
@@ -25,8 +19,8 @@ def forest_divergences(
     """Return a divergence for every pair of tokens at one matrix, and bounds on the errors, shapes (T, T)."""
     chain, laws = _laws(task, structure, transition)
     relative = roundoff_of_laws(task)
-    values, errors = kind_divergences(structure.kinds, tuple(chain), code, relative)
-    diagonal = np.array([self_divergence(read_only(law), code) for law in laws])
+    values, errors = kernels.pairs.kind_divergences(structure.kinds, tuple(chain), code, relative)
+    diagonal = np.array([kernels.pairs.self_divergence(read_only(law), code) for law in laws])
     diagonal_errors = 2.0 * relative * diagonal
     if code == CHI2:
         lost = lost_by_depth(task, chain, transition)
@@ -39,7 +33,9 @@ def forest_divergences(
 def forest_joints(task: InContextTask, structure: PairStructure, transition: Array) -> tuple[Array, Array]:
     """Return the joint law of every pair of tokens at one matrix, and bounds on the errors, shapes (T, T, S, S)."""
     chain, laws = _laws(task, structure, transition)
-    joint = _spread_joint(structure, kind_joints(read_only(structure.kinds), tuple(map(read_only, chain))), laws)
+    joint = _spread_joint(
+        structure, kernels.pairs.kind_joints(read_only(structure.kinds), tuple(map(read_only, chain))), laws
+    )
     return joint, joint_error(task, joint)
 
 
@@ -80,7 +76,9 @@ def _spread_joint(structure: PairStructure, joints: Array, laws: Array) -> Array
 
 def joint_error(task: InContextTask, joint: Array) -> Array:
     """Bound the errors of joint probabilities: relative, but for those that may have underflowed."""
-    error: Array = 2.0 * roundoff_of_laws(task) * joint + np.where(joint < TINY, UNDERFLOW, 0.0)
+    error: Array = 2.0 * roundoff_of_laws(task) * joint + np.where(
+        joint < kernels.pairs.TINY, kernels.pairs.UNDERFLOW, 0.0
+    )
     return error
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.errors import TooLargeError
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.subtrees import context_subtrees
-from causal_theory.kernels.exponential import laplace_transforms
 from causal_theory.population.logarithm import EXHAUSTED, LogarithmRule, logarithm_rule
 
 Array = NDArray[np.float64]
@@ -131,8 +131,10 @@ def log_moments(
     shifts[run] = terms.shifts[term]
     shape = (blocks, WIDTH)
     lanes = (times.reshape(shape), symbols.reshape(shape), groups.reshape(shape), shifts.reshape(shape))
-    subtrees = context_subtrees(graph)
-    masses, raw = laplace_transforms(subtrees.arrays, transition, root_law, omega, root_omega, lanes, slopes)
+    subtrees = context_subtrees(graph).arrays
+    masses, raw = kernels.exponential.laplace_transforms(
+        subtrees, transition, root_law, omega, root_omega, lanes, slopes
+    )
     constants = scaled(terms.constant_logs, scales)[scale_of[node], term] * terms.constant_shifts[term]
     outside = terms.factors[term] * np.exp(-rule.nodes[node] * constants) * rule.weights[node]
     passed = outside * masses.ravel()[run]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.estimate import Estimate, Gradient
-from causal_theory.kernels.sequences import batch_moments
 from causal_theory.models import SEQUENCES_PER_SUM, ReducedTransformer, causal_softmax, key_scores
 from causal_theory.population.enumeration import is_steep, loss_error, roundoff
 from causal_theory.progress import track
@@ -57,7 +57,7 @@ def sampled_gradient(
     for batch in sample_batches(task, samples, rng):
         chances = np.ones(len(batch.tokens))
         targets = np.ascontiguousarray(batch.targets)
-        batch_losses, one_first, one_second = batch_moments(
+        batch_losses, one_first, one_second = kernels.sequences.batch_moments(
             batch.tokens, targets, chances, attention, scores, epsilon, SEQUENCES_PER_SUM
         )
         losses.append(batch_losses)

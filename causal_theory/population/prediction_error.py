@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, bdtrc, stdtrit
 
 from causal_theory.display import Shown
 from causal_theory.estimate import Estimate
@@ -134,6 +133,8 @@ def prediction_error(
 
 
 def _summarise(errors: Array, level: float, confidence: float) -> PredictionError:
+    from scipy.special import stdtrit
+
     count = len(errors)
     mean, error = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(count))
     tail = 0.5 * (1.0 - confidence)
@@ -160,6 +161,8 @@ def _quantile_interval(errors: Array, level: float, tail: float) -> tuple[float,
     The number of samples up to the quantile is binomial with a chance of at least ``level``, that of samples below it
     with at most ``level``, whatever the law.
     """
+    from scipy.special import bdtr, bdtrc
+
     count = len(errors)
     ranks = np.arange(1, count + 1)
     # The sample of rank r exceeds the quantile only if fewer than r lie up to it, and is less only if r lie below it.

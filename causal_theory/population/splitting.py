@@ -14,10 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.pair_sums import reachability
-from causal_theory.kernels.row_blocks import restrict_jobs, restrict_walks
 
 Indices = NDArray[np.int64]
 
@@ -219,7 +218,7 @@ def split_forest(graph: CausalGraph, limit: int) -> Splitting:
         piece_starts=np.cumsum([0, *(len(piece) for piece in pieces)]),
         piece_members=members,
         piece_parents=piece_parents,
-        reach=reachability(read_only(piece_parents)),
+        reach=kernels.pair_sums.reachability(read_only(piece_parents)),
         walk_starts=np.array(walk_starts, dtype=np.int64),
         walk=np.array(walk, dtype=np.int64).reshape(-1, 5),
         across_trees=across_trees.finish(),
@@ -246,9 +245,11 @@ def split_rows(graph: CausalGraph, limit: int, first: int, last: int) -> Splitti
     kept = (members[starts[:-1]] < last) & (members[starts[1:] - 1] >= first)
     sizes = np.diff(starts)
     trees, branches = whole.across_trees, whole.across_branches
-    tree_groups, tree_bounds = restrict_jobs(*trees, first, last)
-    groups, bounds = restrict_jobs(*branches, first, last)
-    walk_starts, walk = restrict_walks(whole.walk_starts, whole.walk, groups, bounds, branches.positions, graph.length)
+    tree_groups, tree_bounds = kernels.row_blocks.restrict_jobs(*trees, first, last)
+    groups, bounds = kernels.row_blocks.restrict_jobs(*branches, first, last)
+    walk_starts, walk = kernels.row_blocks.restrict_walks(
+        whole.walk_starts, whole.walk, groups, bounds, branches.positions, graph.length
+    )
     return whole._replace(
         piece_starts=np.cumsum([0, *sizes[kept]]),
         piece_members=members[np.repeat(kept, sizes)],

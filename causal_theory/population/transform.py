@@ -6,9 +6,9 @@ from contextlib import closing
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.foreign import wrong_result
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.tilted import tilted_masses
 from causal_theory.population.lanes import keep_heavy_lanes, reciprocal_lanes
 from causal_theory.population.work_items import LOCAL, Workers, WorkItem, in_order, item_sums, make_items
 from causal_theory.progress import track
@@ -44,7 +44,9 @@ def transform_scores(
     root_law = task.root_distribution(transition)
     if length >= PRUNE_FROM:
         parents = task.graph.parent_array[:-1]
-        masses = tilted_masses(*map(read_only, (parents, transition, root_law, lanes.symbols, lanes.nodes)))
+        masses = kernels.tilted.tilted_masses(
+            *map(read_only, (parents, transition, root_law, lanes.symbols, lanes.nodes))
+        )
         lanes = keep_heavy_lanes(lanes, masses, length, size)
     items = list(make_items(task.graph, PIECE_PER_SYMBOL * size, transition, root_law, lanes))
     value, error = into or (np.zeros((length, length)), np.zeros((length, length)))

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.foreign import WORKER_TIMEOUT, Caller
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import get_num_threads, leave_first_processor
-from causal_theory.kernels.tilted import tilted_sums
 from causal_theory.population.lanes import Lanes, row_blocks
 from causal_theory.population.splitting import split_rows
 
@@ -111,7 +111,7 @@ def make_items(
 def item_sums(item: WorkItem) -> tuple[Array, Array]:
     """Return pair sums (rows, last row) and key moments (T,) of one item, without the interpreter lock."""
     splitting, slots = split_rows(item.graph, item.limit, *item.rows).kernel_arguments
-    pair_sums, moments = tilted_sums(
+    pair_sums, moments = kernels.tilted.tilted_sums(
         read_only(item.graph.parent_array[:-1]),
         splitting,
         slots,

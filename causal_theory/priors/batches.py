@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from causal_theory import kernels
 from causal_theory.chains import stationary_distributions
 from causal_theory.errors import TooLargeError, TransitionError
 from causal_theory.graphs import CausalGraph
 from causal_theory.kernels.arrays import read_only
-from causal_theory.kernels.sampler import LEAST, sample_dirichlet, sample_dirichlet_rows, sample_matrices, sample_rows
 from causal_theory.kernels.threads import run_shared
 from causal_theory.priors.base import Prior
 from causal_theory.priors.rules import Transitions
@@ -119,7 +119,17 @@ class MatrixBatches(Batches):
 
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
-        run_shared(sample_matrices, len(tokens), keys, first, *self._graph, *self._law, tokens, targets, least=LEAST)
+        run_shared(
+            kernels.sampler.sample_matrices,
+            len(tokens),
+            keys,
+            first,
+            *self._graph,
+            *self._law,
+            tokens,
+            targets,
+            least=kernels.sampler.LEAST,
+        )
 
 
 class DirichletBatches(Batches):
@@ -147,7 +157,7 @@ class DirichletBatches(Batches):
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
         flags = np.zeros(len(tokens), dtype=np.int64)
         run_shared(
-            sample_dirichlet,
+            kernels.sampler.sample_dirichlet,
             len(tokens),
             keys,
             first,
@@ -157,7 +167,7 @@ class DirichletBatches(Batches):
             tokens,
             targets,
             flags,
-            least=LEAST,
+            least=kernels.sampler.LEAST,
         )
         if flags.any():
             raise TransitionError(
@@ -188,7 +198,16 @@ class RowBatches(Batches):
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
         run_shared(
-            sample_rows, len(tokens), keys, first, *self._graph, self._rows, self._renamed, tokens, targets, least=LEAST
+            kernels.sampler.sample_rows,
+            len(tokens),
+            keys,
+            first,
+            *self._graph,
+            self._rows,
+            self._renamed,
+            tokens,
+            targets,
+            least=kernels.sampler.LEAST,
         )
 
 
@@ -212,7 +231,15 @@ class DirichletRowBatches(Batches):
     @override
     def draw(self, keys: Keys, first: int, tokens: Tokens, targets: Array) -> None:
         run_shared(
-            sample_dirichlet_rows, len(tokens), keys, first, *self._graph, self._law, tokens, targets, least=LEAST
+            kernels.sampler.sample_dirichlet_rows,
+            len(tokens),
+            keys,
+            first,
+            *self._graph,
+            self._law,
+            tokens,
+            targets,
+            least=kernels.sampler.LEAST,
         )
 
 

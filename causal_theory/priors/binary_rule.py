@@ -22,8 +22,6 @@ from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
-from scipy.special import gamma
 
 from causal_theory.gauss import gauss_power
 
@@ -110,6 +108,8 @@ def _pole_law(exponent: float, nodes: int) -> tuple[Array, Array]:
 
 def _spread_square(concentration: float, floor: float, nodes: int, rarest: float) -> tuple[Array, Array, Array]:
     """Nodes (x, y) and weights for two independent Beta(c, c) variables, small c."""
+    from scipy.special import gamma
+
     c = concentration
     smooth, smooth_weight = _power_law(c, nodes)
     if rarest == 0.0 and floor == 0.0:
@@ -145,6 +145,8 @@ def _spread_square(concentration: float, floor: float, nodes: int, rarest: float
 
 def _concentrated_square(concentration: float, nodes: int) -> tuple[Array, Array, Array]:
     """Nodes (x, y) and weights for two independent Beta(c, c) variables, large c."""
+    from scipy.linalg import eigh_tridiagonal
+
     k, c = np.arange(1.0, nodes), concentration
     off = np.sqrt(0.5 * k / (k + c - 0.5) * ((0.5 * k + c - 1.0) / (k + c - 1.5)))
     centred, vectors = eigh_tridiagonal(np.zeros(nodes), off)

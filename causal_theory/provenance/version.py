@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from causal_theory._version import __version__
+from causal_theory.at_import import FILES, stamps
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.provenance.live import compare_with_live, is_same_function, plain_function, stale_binding
 from causal_theory.provenance.loaded import MAIN, Source, SourceRegistry, digest_of, edited
 from causal_theory.provenance.source import PACKAGE, find_file, is_own, may_be_own, module_file
 
-Stamp = tuple[int, int, int, int]
 ROOT = __name__.partition(".")[0]
 
 
@@ -256,7 +256,7 @@ class _Package:
 
     def __init__(self) -> None:
         # Their times now, their contents when somebody asks: importing is to stay quick.
-        self._stamps = dict(_stamps(str(PACKAGE)))
+        self._stamps = FILES
         self._digests: dict[str, str] = {}
         self._whole = ""
         self._loaded: set[str] = set()
@@ -276,7 +276,7 @@ class _Package:
         named = [(module_file(one), one) for name, one in list(sys.modules.items()) if name.startswith(ROOT)]
         modules = {os.path.realpath(file): one for file, one in named if file is not None}
         total = sha256()
-        now = dict(_stamps(str(PACKAGE)))
+        now = dict(stamps())
         for path in sorted(now.keys() | self._stamps.keys()):
             if path not in now:
                 raise _edited_package(path)
@@ -293,7 +293,7 @@ class _Package:
     def check(self) -> None:
         """Refuse files that were edited since."""
         self.digest()
-        now = dict(_stamps(str(PACKAGE)))
+        now = dict(stamps())
         for path in self._digests:
             if now.get(path) != self._stamps[path]:
                 self._check_file(path)
@@ -309,16 +309,6 @@ class _Package:
 
 def _edited_package(path: str) -> InvalidArgumentError:
     return edited(Path(path), "which was edited after it was imported", "restart")
-
-
-def _stamps(folder: str) -> Iterator[tuple[str, Stamp]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".py"):
-                stat = entry.stat()
-                yield entry.path, (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
-            elif entry.name != "__pycache__" and entry.is_dir():
-                yield from _stamps(entry.path)
 
 
 _LOCK = threading.RLock()

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 
-import scipy.linalg  # noqa: F401 (brings a library of its own for linear algebra, limited only once it is loaded)
-
 from causal_theory.floats import default_floats
 from causal_theory.kernels.threads import thread_limit
 from causal_theory.provenance import CodeVersion, code_version
@@ -117,6 +115,7 @@ class _BlasLimit:
         self._limit = None
 
     def __enter__(self) -> None:
+        import scipy.linalg  # noqa: F401 (brings a library of its own for linear algebra, limited only once it is loaded)
         from threadpoolctl import threadpool_limits
 
         with self._lock:

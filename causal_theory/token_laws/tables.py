@@ -6,6 +6,7 @@ last position without parents (uniform: the query), then the rows of the transit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,18 @@ class TransferTables:
     def arrays(self) -> TableArrays:
         """The arrays, in the order in which the kernels take them."""
         return self.kinds, self.offsets, self.sizes, self.rows, self.following
+
+    @cached_property
+    def repeated(self) -> tuple[int, int]:
+        """Where the longest run of equal steps begins and how long it is, if powers of their matrix pay; else 0, 0."""
+        # A step can be repeated if the same kind comes next. The last one may lead to states of another kind.
+        starts = np.flatnonzero(np.diff(np.concatenate([[-1], self.kinds, [-1]])))
+        lengths = np.diff(starts) - 1
+        longest = int(lengths.argmax())
+        first, count = int(starts[longest]), int(lengths[longest])
+        size = int(self.sizes[self.kinds[first]])
+        pays = size * size * count.bit_length() < count * self.following.shape[1]
+        return (first, count) if pays else (0, 0)
 
 
 def transfer_tables(frontier: Frontier, layout: RowLayout, length: int) -> TransferTables:

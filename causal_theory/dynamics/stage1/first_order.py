@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.dynamics.stage1.record import Recorder, Stage1Run, Stage1Status, goal_of, marks_of, progress_of
 from causal_theory.dynamics.stage1.settings import Stage1
-from causal_theory.kernels.descent import advance, balanced_pairs
 from causal_theory.tasks import InContextTask
 
 Array = NDArray[np.float64]
@@ -37,8 +37,8 @@ class _Rows:
         progress = np.zeros((records, length))
         broken = np.full(length, -1)
         marks = (goal_of(length), self.leave)
-        pairs = balanced_pairs(chosen)
-        advance(
+        pairs = kernels.descent.balanced_pairs(chosen)
+        kernels.descent.advance(
             self.logits, self.scores, self.parents, pairs, self.rate, start, stride, marks, progress, self.hits, broken
         )
         return progress, int(broken[broken >= 0].min()) if (broken >= 0).any() else -1

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory import kernels
 from causal_theory.display import Shown
 from causal_theory.dynamics.stage1.record import Recorder, Stage1Run, Stage1Status, goal_of, marks_of, progress_of
 from causal_theory.dynamics.stage1.settings import Stage1
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.kernels.descent import balanced_pairs
-from causal_theory.kernels.flow import flow_times
 from causal_theory.models import check_attention_matrix
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
@@ -128,8 +127,10 @@ def convergence_times(scores: ArrayLike, graph: CausalGraph, *, leave: float = 0
     if not graph.is_forest:
         raise InvalidArgumentError(f"graph must be a forest, got {graph!r}")
     parents = graph.parent_array
-    pairs = balanced_pairs(np.arange(graph.length))
-    times = flow_times(matrix, parents, pairs, goal_of(graph.length), check_positive("leave", leave), MOST_STEPS)
+    pairs = kernels.descent.balanced_pairs(np.arange(graph.length))
+    times = kernels.flow.flow_times(
+        matrix, parents, pairs, goal_of(graph.length), check_positive("leave", leave), MOST_STEPS
+    )
     child = parents >= 0
     return FlowTimes(np.where(child, times, np.nan), np.where(child, np.nan, times))
 

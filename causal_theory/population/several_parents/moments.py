@@ -12,10 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory import kernels
 from causal_theory.errors import TooLargeError
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
-from causal_theory.kernels.frontier import frontier_transforms, repeated_steps
 from causal_theory.population.log_moments import check_passes, scaled
 from causal_theory.population.logarithm import EXHAUSTED, logarithm_rule
 from causal_theory.tasks import InContextTask
@@ -179,7 +179,7 @@ def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms,
     rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
     check_passes(rule, len(terms.signs))
     used = (np.add.outer(terms.log_lowest, rule.log_nodes) <= np.log(EXHAUSTED)).sum(axis=1)
-    repeats = repeated_steps(transfers.tables.arrays, laws.shape[1])
+    repeats = transfers.tables.repeated
     _check_memory(transfers, repeats, slopes)
     width = min(WIDTHS, key=lambda lanes: int((-(-used // lanes)).sum()) * (lanes + 4))
     term = np.repeat(np.arange(len(used)), -(-used // width))
@@ -194,7 +194,9 @@ def row_moments(transfers: Transfers, laws: Array, logs: Array, terms: RowTerms,
     relative = np.exp(rule.scales[node] - rule.scales[first][:, np.newaxis])
     times = np.where(kept, rule.nodes[node] * relative, 1.0)
     lanes = (times, terms.symbols[term], group, terms.shifts[term], term)
-    masses, raw = frontier_transforms(transfers.tables.arrays, laws, omega, terms.values, lanes, slopes, repeats)
+    masses, raw = kernels.frontier.frontier_transforms(
+        transfers.tables.arrays, laws, omega, terms.values, lanes, slopes, repeats
+    )
     outside = terms.signs[term][:, np.newaxis] * np.exp(-times * terms.constants[term][:, np.newaxis])
     outside *= np.where(kept, rule.weights[node], 0.0)
     passed = outside * masses
