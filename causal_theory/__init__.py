@@ -42,6 +42,7 @@ from causal_theory.recovery import EdgeReport, recover_graph
 from causal_theory.specs import ModelSpec, TaskSpec
 from causal_theory.tasks import InContextTask
 from causal_theory.training import GradientAgreement, TrainingRun, TrainingSettings, gradient_agreement, train_sgd
+from causal_theory.warming import warm_up
 
 __all__ = [
     "CausalGraph",
@@ -97,4 +98,5 @@ __all__ = [
     "train_sgd",
     "unigram_loss",
     "verify_certificate",
+    "warm_up",
 ]

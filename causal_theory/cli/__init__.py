@@ -21,6 +21,7 @@ from causal_theory.cli import (
     sweep_status,
     train,
     verify,
+    warm_up,
 )
 from causal_theory.cli.streams import guarded_output
 from causal_theory.errors import CausalTheoryError
@@ -40,6 +41,7 @@ COMMANDS = {
     "sweep": sweep,
     "sweep-status": sweep_status,
     "verify": verify,
+    "warm-up": warm_up,
 }
 
 app = typer.Typer(
