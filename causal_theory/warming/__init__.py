@@ -98,7 +98,7 @@ class _Team:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            text=True,
+            bufsize=0,  # nothing is left to be written when a process has died
             env=environment,
             process_group=0,  # Ctrl-C reaches this process only, which ends the others
         )
@@ -116,18 +116,17 @@ class _Team:
             If a process says so, or ends.
         """
         for key, _ in self._ready.select(seconds):
-            answer = key.data.stdout.readline().strip()
+            answer = key.data.stdout.readline().decode(errors="replace").strip()
             if answer == "ready":
                 with suppress(BrokenPipeError):  # it has died, and is noticed at the end of what it says
-                    key.data.stdin.write(f"{next(self._numbers)}\n")
-                    key.data.stdin.flush()
+                    key.data.stdin.write(b"%d\n" % next(self._numbers))
             elif answer == "nothing left":
                 self._ready.unregister(key.fileobj)
             else:
                 raise OutputError(answer or self._death(key.data))
         return bool(self._ready.get_map())
 
-    def _death(self, process: "subprocess.Popen[str]") -> str:
+    def _death(self, process: "subprocess.Popen[bytes]") -> str:
         status = process.wait()
         self._said.seek(0)
         last = self._said.read().decode(errors="replace").strip().rpartition("\n")[2]
