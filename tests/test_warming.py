@@ -65,10 +65,9 @@ for model in (ct.DisentangledTransformer(7, 3, heads=(1, 1)), ct.ReducedTransfor
         ct.train_sgd(
             ct.InContextTask(tree, prior), model, steps=2, batch_size=4, test_size=8, learning_rate=0.1, rng=0
         )
-ct.train_sgd(
-    several, ct.DisentangledTransformer(6, 3, heads=(2, 1)), steps=2, batch_size=4, test_size=8, learning_rate=0.1, rng=0
-)
-ct.gradient_agreement(task, ct.ReducedTransformer(A1, A2, 0.1), samples=64, rng=0)
+model = ct.DisentangledTransformer(6, 3, heads=(2, 1))
+for one in (several, ct.InContextTask(wide, ct.PointPrior({1: matrix, 2: np.full((3, 3, 3), 1 / 3)}))):
+    ct.train_sgd(one, model, steps=2, batch_size=4, test_size=8, learning_rate=0.1, rng=0)
 
 from causal_theory.kernels.inventory import _caches
 found = [one._kernel.stats for one in _caches()]
@@ -199,6 +198,13 @@ def test_a_full_disk(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"error: compiled kernels cannot be kept on disk.*File too large.*\n", done.stderr)
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_processes_that_do_not_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(inventory._caches()[0], "is_kept", lambda: False)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    with pytest.raises(OutputError, match=r"must be able to start, got: .*No such file"):
+        warm_up()
 
 
 def test_bad_input():

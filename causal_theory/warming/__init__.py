@@ -60,13 +60,14 @@ def warm_up(*, processes: int | None = None, progress: bool = True) -> int:
         raise OutputError(
             f"compiled kernels must be kept on disk, got: {reason}; set NUMBA_CACHE_DIR to a folder that can be written"
         )
-    left = len(missing)
-    with ProgressBar("compiling, once", len(missing), wanted=progress) as bar, _Team() as team:
-        for _ in range(min(wanted, MOST_PROCESSES, len(missing))):
-            team.start()
-        while team.work(POLL_SECONDS):
-            left = len(missing_kernels())
-            bar.update(len(missing) - left)
+    try:
+        with ProgressBar("compiling, once", len(missing), wanted=progress) as bar, _Team() as team:
+            for _ in range(min(wanted, MOST_PROCESSES, len(missing))):
+                team.start()
+            while team.work(POLL_SECONDS):
+                bar.update(len(missing) - len(missing_kernels()))
+    except OSError as error:
+        raise OutputError(f"processes that compile must be able to start, got: {error}") from error
     return len(missing) - len(missing_kernels())
 
 
