@@ -91,16 +91,17 @@ def kernel_files(folder):
     return sorted(folder.rglob("*.kernel"))
 
 
+@pytest.fixture(scope="module")
+def warmed(tmp_path_factory):
+    """A folder that was empty, and what a script says that fills it: one without a guard for new processes."""
+    folder = tmp_path_factory.mktemp("warmed")
+    script = folder / "script.py"
+    script.write_text("import causal_theory\nprint(causal_theory.warm_up())\n")
+    return folder, run([sys.executable, str(script)], folder / "cache")
+
+
 @pytest.mark.slow
 class TestAll:
-    @pytest.fixture(scope="class")
-    def warmed(self, tmp_path_factory):
-        """A folder that was empty, and what a script says that fills it: one without a guard for new processes."""
-        folder = tmp_path_factory.mktemp("warmed")
-        script = folder / "script.py"
-        script.write_text("import causal_theory\nprint(causal_theory.warm_up())\n")
-        return folder, run([sys.executable, str(script)], folder / "cache")
-
     def test_is_complete(self, warmed):
         folder, done = warmed
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{len(inventory._caches())}\n", "")
