@@ -44,6 +44,8 @@ for measure in ("chi2", "kl"):
     ct.pairwise_information(several, measure, draws=2, rng=0)
     ct.subset_informations(several, 5, 2, measure=measure, draws=2, rng=0)
 ct.pairwise_joint(several, draws=2, rng=0)
+parents_first = ct.CausalGraph([*[()] * 12, *[(i, (i + 1) % 12) for i in range(12)], ()])  # a wide frontier
+ct.pairwise_information(ct.InContextTask(parents_first, ct.DirichletPrior(3, 0.5)), "chi2", draws=2, rng=0)
 ct.limit_edge_scores(task)
 ct.check_assumptions(dirichlet.prior, draws=5, rng=0)
 ct.recover_graph(scores)

@@ -9,6 +9,7 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.information import pairwise_information, pairwise_joint, subset_informations
 from causal_theory.models import DisentangledTransformer, ReducedTransformer
 from causal_theory.models.base import TrainableModel
+from causal_theory.population.any_graph_pairs import MAX_STATES
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.loss import population_gradient
 from causal_theory.population.parent_attention import parent_attention_loss
@@ -26,7 +27,7 @@ _POINT = PointPrior(_MATRIX)
 _TENSORS = PointPrior({1: _MATRIX, 2: np.stack([_MATRIX, _MATRIX[::-1]])})
 _DIRICHLET = DirichletPrior(2, 1.0)
 _CHAIN, _TWO_PARENTS = CausalGraph.chain(_LENGTH), CausalGraph.ngram(_LENGTH, 2)
-_TASK, _WIDE_TASK = InContextTask(_CHAIN, _POINT), InContextTask(_TWO_PARENTS, _TENSORS)
+_TASK, _SEVERAL = InContextTask(_CHAIN, _POINT), InContextTask(_TWO_PARENTS, _TENSORS)
 
 
 def _scores(length: int) -> object:
@@ -47,6 +48,12 @@ def _enumeration(scale: float) -> object:
     return population_gradient(_TASK, np.zeros((_LENGTH, _LENGTH)), scale * np.eye(2), epsilon=0.1, method="enumerate")
 
 
+def _wide() -> InContextTask:
+    """All children come after all parents, which are more than a pass along the frontier remembers."""
+    count = MAX_STATES.bit_length()
+    return InContextTask(CausalGraph([*[()] * count, *[(i,) for i in range(count)], (0, 1), ()]), _TENSORS)
+
+
 def _pairs(task: InContextTask) -> object:
     return pairwise_joint(task), pairwise_information(task, "chi2")
 
@@ -57,8 +64,8 @@ PROBLEMS: tuple[Callable[[], object], ...] = (
     lambda: _batch(_CHAIN, _DIRICHLET),
     lambda: _pairs(_TASK),
     lambda: parent_attention_loss(_TASK, np.eye(2), epsilon=0.1),
-    lambda: parent_attention_loss(_WIDE_TASK, np.zeros((2, 2, 2)), epsilon=0.1),
-    lambda: _pairs(_WIDE_TASK),
+    lambda: parent_attention_loss(_SEVERAL, np.zeros((2, 2, 2)), epsilon=0.1),
+    lambda: _pairs(_SEVERAL),
     lambda: _enumeration(1.0),
     lambda: _gradient(ReducedTransformer(np.zeros((_LENGTH, _LENGTH)), np.zeros((2, 2)), 0.1)),
     lambda: run_stage1(_TASK, Stage1(steps=3), epsilon=0.1),
@@ -66,7 +73,8 @@ PROBLEMS: tuple[Callable[[], object], ...] = (
     lambda: _batch(_CHAIN, _POINT),
     lambda: _batch(_TWO_PARENTS, _DIRICHLET),
     lambda: _enumeration(1e4),
-    lambda: subset_informations(_WIDE_TASK, 4, 2),
+    lambda: pairwise_information(_wide(), "chi2"),
+    lambda: subset_informations(_SEVERAL, 4, 2),
     lambda: _scores(PRUNE_FROM),
     lambda: split_rows(CausalGraph.chain(32), 8, 0, 16),
     lambda: _batch(_TWO_PARENTS, _TENSORS),
