@@ -44,6 +44,8 @@ types: $(READY) ## static types
 	$(BIN)/mypy
 
 check: $(READY) ## tests and doctests, two files at a time
+	@# Both processes of the tests would compile the same kernels.
+	$(BIN)/causal-theory warm-up
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=40
 
 versions: $(READY) ## reference cases and command line with the oldest and with the newest dependencies

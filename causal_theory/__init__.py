@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from causal_theory.specs import ModelSpec, TaskSpec
     from causal_theory.tasks import InContextTask
     from causal_theory.training import GradientAgreement, TrainingRun, TrainingSettings, gradient_agreement, train_sgd
+    from causal_theory.warming import warm_up
 
 __all__ = [
     "CausalGraph",
@@ -99,6 +100,7 @@ __all__ = [
     "train_sgd",
     "unigram_loss",
     "verify_certificate",
+    "warm_up",
 ]
 
 # The same names and modules as above, for Python.
@@ -126,6 +128,7 @@ _HOMES = {
     "specs": "ModelSpec TaskSpec",
     "tasks": "InContextTask",
     "training": "GradientAgreement TrainingRun TrainingSettings gradient_agreement train_sgd",
+    "warming": "warm_up",
 }
 
 if not TYPE_CHECKING:

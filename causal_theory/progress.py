@@ -6,13 +6,17 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from typing_extensions import override
 
 PATIENCE_SECONDS = 1.0
 
 Item = TypeVar("Item")
+
+
+_drawn: Progress | None = None
+"""What draws on the terminal now: a bar within another one is a line of it, since two that draw would mix."""
 
 
 class ProgressBar:
@@ -22,8 +26,8 @@ class ProgressBar:
     ----------
     name : str
         Shown before the bar.
-    total : int
-        Of steps.
+    total : int or None
+        Of steps; None where it is unknown.
     done : int
         Steps that were done before.
     wanted : bool
@@ -32,10 +36,14 @@ class ProgressBar:
         Seconds before the bar appears.
     """
 
-    def __init__(self, name: str, total: int, *, done: int = 0, wanted: bool = True, patience: float = 0.0) -> None:
+    def __init__(
+        self, name: str, total: int | None, *, done: int = 0, wanted: bool = True, patience: float = 0.0
+    ) -> None:
         self._name, self._total, self._done = name, total, done
         self._wanted, self._appears = wanted, time.monotonic() + patience
+        self._draws = False
         self._progress: Progress | None = None
+        self._line = TaskID(0)
 
     def __enter__(self) -> Self:
         """Draw the bar, unless there is time."""
@@ -46,8 +54,13 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Clear the bar."""
-        if self._progress is not None:
+        global _drawn  # noqa: PLW0603 - there is one terminal
+        if self._draws:
+            _drawn = None
+        if self._progress is not None and self._draws:
             self._progress.stop()
+        elif self._progress is not None:
+            self._progress.remove_task(self._line)
 
     def update(self, done: int, note: str = "") -> None:
         """Show that so many steps are done, and a note."""
@@ -57,14 +70,16 @@ class ProgressBar:
         if self._progress is None and self._wanted and time.monotonic() >= self._appears:
             self._start()
         if self._progress is not None:
-            for task in self._progress.task_ids:
-                self._progress.update(task, completed=done, note=note)
+            self._progress.update(self._line, completed=done, note=note)
 
     def _start(self) -> None:
-        console = Console(stderr=True)
-        self._wanted = console.is_terminal
-        if self._wanted:
-            self._progress = Progress(
+        global _drawn  # noqa: PLW0603 - there is one terminal
+        if _drawn is None:
+            console = Console(stderr=True)
+            self._wanted = self._draws = console.is_terminal
+            if not self._wanted:
+                return
+            _drawn = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
@@ -74,8 +89,9 @@ class ProgressBar:
                 console=console,
                 transient=True,
             )
-            self._progress.add_task(self._name, total=self._total, completed=self._done, note="")
-            self._progress.start()
+        self._progress = _drawn
+        self._line = self._progress.add_task(self._name, total=self._total, completed=self._done, note="")
+        self._progress.start()
 
 
 class RateColumn(TextColumn):

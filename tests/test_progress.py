@@ -78,3 +78,15 @@ def test_an_abandoned_loop_clears_the_bar(terminal, monkeypatch):
         assert next(loop) == 1
         loop.close()
     assert stopped == [1]
+
+
+def test_a_bar_within_another_is_a_line_of_it(terminal):
+    with redirect_stderr(terminal), ProgressBar("outer", 40) as outer:
+        with ProgressBar("inner", None):
+            pass
+        outer.update(3)
+    shown = terminal.text()
+    assert re.search(r"outer .* 0/40.*\n.*inner .* 0/\?", shown)
+    assert re.search(r"outer .* 3/40", shown)
+    assert "inner" not in shown.rpartition("3/40")[2]
+    assert progress_module._drawn is None

@@ -19,7 +19,10 @@ def command(
     list_claims: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the record, the report and the figures.")] = Path("results"),
     seed: Annotated[int, typer.Option(min=0, help="Each claim derives its own randomness from it.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; they share the processors.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes; they share the processors.", show_default="one for each processor"),
+    ] = None,
 ) -> None:
     """Check every claim of the theory, each with a negative control that must fail.
 

@@ -45,9 +45,13 @@ def budget(*, tiny: T | None = None, quick: T, full: T) -> T:
 
 @dataclass(frozen=True, eq=False)
 class Claim(Declaration):
-    """A statement of the theory that can be checked by ``function(check, **budgets)``; made by :func:`claim`."""
+    """A statement of the theory that can be checked by ``function(check, **budgets)``; made by :func:`claim`.
+
+    ``cost`` is about how many seconds it takes; what takes longest starts first.
+    """
 
     function: Callable[..., None]
+    cost: float = 0.0
 
     def __post_init__(self) -> None:
         """Check what the frame relies on."""
@@ -122,6 +126,7 @@ def claim(
     breaks: tuple[str, ...],
     outside: tuple[str, ...] = (),
     assumptions: tuple[str, ...] = (),
+    cost: float = 0.0,
 ) -> Callable[[Callable[..., None]], Claim]:
     """Make a claim of a function; see :class:`Claim` for the parameters, and :func:`budget` for an example.
 
@@ -140,7 +145,7 @@ def claim(
         words = " ".join(statement.split()) or title
         return Claim(
             function.__name__, number, title.strip().removesuffix("."), words, source, control, tuple(breaks),
-            tuple(outside), tuple(assumptions), function,
+            tuple(outside), tuple(assumptions), function, cost,
         )  # fmt: skip
 
     return make

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from causal_theory.claims.files import read_record, write_record
 from causal_theory.claims.records import ClaimRecord, Record
 from causal_theory.claims.report import write_report
 from causal_theory.claims.runner import run_claims
+from causal_theory.errors import OutputError
+from causal_theory.warming import warm_up
 
 PASSED, NOT_PASSED, INTERRUPTED = 0, 1, 130
 
 WIDTH = 160
 """Of the output when it does not go to a terminal."""
+
+FEW = 3
+"""So many claims may compile what they need as they go."""
 
 
 class _Ledger:
@@ -62,6 +68,8 @@ def run_job(
     console = Console(width=None if terminal else WIDTH, force_terminal=terminal)
     names = tuple(claim.name for claim in claims)
     ledger = _Ledger(out, describe_run(names, profile, seed=seed, jobs=jobs, command=command, folder=str(folder)))
+    if len(claims) > FEW:
+        _compile_ahead(console)
     with Board(console, len(claims)).shown() as board:
 
         def keep(claim: ClaimRecord) -> None:
@@ -81,3 +89,11 @@ def run_job(
         console.print(f"interrupted after {finished}; what had finished is kept")
         return INTERRUPTED
     return PASSED if record.passed else NOT_PASSED
+
+
+def _compile_ahead(console: Console) -> None:
+    started = time.perf_counter()
+    # Where nothing can be kept each process compiles for itself, and a warning says so.
+    with suppress(OutputError):
+        if compiled := warm_up():
+            console.print(f"compiled {compiled} kernels, once ({time.perf_counter() - started:.0f} s)", highlight=False)

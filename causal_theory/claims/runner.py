@@ -92,7 +92,9 @@ def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, o
     with environment(THREADS, str(min(share, int(os.environ.get(THREADS) or share)))):
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps,))
         try:
-            pending = {pool.submit(_work, claim, profile, seed): claim for claim in claims}
+            # The longest first: what begins last should not be what all wait for.
+            ordered = sorted(claims, key=lambda claim: -claim.cost)
+            pending = {pool.submit(_work, claim, profile, seed): claim for claim in ordered}
             while pending:
                 done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _forward(steps, on_step)

@@ -31,6 +31,7 @@ COMMANDS = {
     "sweep": "Run a study on a grid of settings, and keep every result.",
     "sweep-status": "Show what the store of a sweep holds, also while the sweep runs.",
     "verify": "Check every claim of a folder, each with a negative control that must fail.",
+    "warm-up": "Compile every kernel that is not on disk yet, so that no later process has to.",
 }
 """What the list of commands says of each: the first line of its help."""
 

@@ -24,7 +24,10 @@ def command(
     list_claims: Annotated[bool, typer.Option("--list", help="List the claims and stop.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the record, the report and the figures.")] = Path("results"),
     seed: Annotated[int, typer.Option(min=0, help="Each claim derives its own randomness from it.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Worker processes; they share the processors.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes; they share the processors.", show_default="one for each processor"),
+    ] = None,
 ) -> None:
     """Check every claim of a folder, each with a negative control that must fail.
 
@@ -36,10 +39,19 @@ def command(
 
 
 def verify(
-    folder: Path, names: Sequence[str], profile: str, out: Path, *, seed: int, jobs: int, list_only: bool, command: str
+    folder: Path,
+    names: Sequence[str],
+    profile: str,
+    out: Path,
+    *,
+    seed: int,
+    jobs: int | None,
+    list_only: bool,
+    command: str,
 ) -> None:
     """Run claims of a folder and leave with the exit status; ``command`` starts such a run, up to a claim's name."""
     from causal_theory.claims import PROFILES, find_claims, select_claims
+    from causal_theory.sweeps.executors import usable_processors
 
     try:
         available = find_claims(folder)
@@ -56,6 +68,7 @@ def verify(
         from causal_theory.claims.job import INTERRUPTED, run_job
     except ImportError as error:
         raise _refuse(f'claims are checked with pip install "causal-theory[verify]": {error}') from error
+    jobs = jobs or usable_processors()
     try:
         status = run_job(chosen, profile, out, seed=seed, jobs=jobs, command=command, folder=folder)
     except OutputError as error:

@@ -25,6 +25,7 @@ try:
 except ImportError:  # a later numba
     _compiling = threading.RLock()
 
+from causal_theory.kernels.announce import announce
 from causal_theory.kernels.cache import keep_on_disk
 from causal_theory.kernels.one_pass import compiled_helper
 
@@ -51,6 +52,8 @@ strict_helper = partial(_helper, fastmath={"contract"})
 
 pasted_helper = partial(_helper, fastmath=_FLOATING_POINT, inline="always")
 """Compile a small helper that is pasted into its callers."""
+
+announce()
 
 if hasattr(os, "register_at_fork"):
     # A kernel that another thread compiles would leave its lock locked in the new process.

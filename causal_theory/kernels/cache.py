@@ -101,17 +101,42 @@ class KernelCache:
 
     def _entry(self, signature, target_context):
         """Name the file of the code, and the key with which it must begin."""
-        target_context.refresh()
-        machine = environment_digest(target_context.codegen().magic_tuple())
-        source, types = source_digest(self._kernel), signature_digest(signature)
+        machine, source = self._digests(target_context)
+        types = signature_digest(signature)
         key = hashlib.sha256(f"{name_of(self._kernel)} {machine} {source} {types}".encode()).digest()
-        return f"{self._family(machine)}{source[:16]}-{types[:16]}.kernel", key
+        return f"{self._family(machine, source)}{types[:16]}.kernel", key
 
-    def _family(self, machine):
-        """Begin the name of all files of this kernel for this machine."""
+    def _digests(self, target_context):
+        """Digest the machine and the sources."""
+        target_context.refresh()
+        return environment_digest(target_context.codegen().magic_tuple()), source_digest(self._kernel)
+
+    def _family(self, machine, source):
+        """Begin the name of all files of this kernel for this machine and these sources."""
         function = self._kernel.py_func
         name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
-        return f"{name.replace('<', '').replace('>', '')}-{machine[:8]}-"
+        return f"{name.replace('<', '').replace('>', '')}-{machine[:8]}-{source[:16]}-"
+
+    @property
+    def title(self):
+        """Name the kernel to a reader."""
+        function = self._kernel.py_func
+        words = f"{function.__module__.rpartition('.')[2]}: {function.__name__.strip('_')}"
+        return words.replace("_", " ")
+
+    @property
+    def no_folder(self):
+        """Say why code cannot be kept, or None."""
+        return None if isinstance(self._folder, Path) else self._folder
+
+    @cached_property
+    def _own(self):
+        """Match the files of this kernel, with code for any types."""
+        return f"{escape(self._family(*self._digests(self._kernel.targetctx)))}*.kernel"
+
+    def is_kept(self):
+        """Say whether code for this machine and these sources is on disk, for some types."""
+        return any(next(folder.glob(self._own), None) for folder in self._readable)
 
     def load_overload(self, signature, target_context):
         """Return the code for a signature, or nothing."""

@@ -80,6 +80,7 @@ WITHOUT = {
     "recover_graph",
     "stationary_distribution",
     "verify_certificate",
+    "warm_up",
 }
 """What takes no task, prior, graph or model, and what functions return: nobody calls it with one of his own."""
 

@@ -15,6 +15,7 @@ from causal_theory.claims import find_claims, job, read_record
 from causal_theory.claims.files import FILE_NAME, schema, write_record
 from causal_theory.claims.runner import run_claims
 from causal_theory.cli import app
+from causal_theory.errors import OutputError
 from causal_theory.sweeps.executors import usable_processors
 from tests.helpers import PATIENCE, wait_until
 from tests.verification import made_up
@@ -27,8 +28,9 @@ ROOT = Path(__file__).parents[2]
 def run(tmp_path):
     """Run the command on the folder ``claims``; returns the exit status, the output and the record, if there is one."""
 
-    def _run(*arguments, out=tmp_path / "out"):
+    def _run(*arguments, out=tmp_path / "out", jobs=1):
         given = ["verify", "--claims", str(tmp_path / "claims"), "--out", str(out), *arguments]
+        given += ["--jobs", str(jobs)] if jobs and "--jobs" not in arguments else []
         found = CliRunner().invoke(app, given)
         path = out / FILE_NAME
         return found.exit_code, found.output, read_record(path) if path.is_file() else None
@@ -245,7 +247,63 @@ def test_the_schema_names_all_fields():
     assert {"claims", "seed", "passed"} <= set(schema()["properties"])
 
 
+@pytest.mark.parametrize(
+    ("count", "compiled", "line"), [(job.FEW, 30, False), (job.FEW + 1, 30, True), (job.FEW + 1, 0, False)]
+)
+def test_many_claims_find_their_kernels_compiled(run, tmp_path, monkeypatch, count, compiled, line):
+    """And one line says so, if any were missing."""
+    monkeypatch.setattr(job, "warm_up", lambda: compiled)
+    claims_of(tmp_path / "claims", *[made_up.HOLDS] * count)
+    status, output, _ = run()
+    assert status == 0
+    assert (f"compiled {compiled} kernels, once (" in output) == line
+
+
+def test_claims_run_where_no_kernel_can_be_kept(run, tmp_path, monkeypatch):
+    def refuse():
+        raise OutputError("no place")
+
+    monkeypatch.setattr(job, "warm_up", refuse)
+    claims_of(tmp_path / "claims", *[made_up.HOLDS] * (job.FEW + 1))
+    status, _, record = run()
+    assert (status, record.passed) == (0, True)
+
+
+def test_interruption_while_kernels_are_compiled(run, tmp_path, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "warm_up", interrupt)
+    claims_of(tmp_path / "claims", *[made_up.HOLDS] * (job.FEW + 1))
+    status, output, record = run()
+    assert (status, output) == (130, "interrupted\n")
+    assert (record.complete, record.claims) == (False, ())
+
+
 # In this process and in worker processes.
+
+
+def test_all_processors_by_default(run, tmp_path):
+    claims_of(tmp_path / "claims", made_up.HOLDS, made_up.HOLDS)
+    status, output, record = run(jobs=None)
+    assert status == 0, output
+    assert record.jobs == usable_processors()
+
+
+def test_the_longest_starts_first(tmp_path):
+    """Which a record does not show: its claims are in the order of their numbers."""
+    for number, cost in enumerate((0.0, 1.0, 5.0), 1):
+        write_claim(tmp_path, number, cost=cost)
+    started = []
+
+    def note(name, text, done, total):
+        if text == "starting":
+            started.append(name)
+
+    claims = find_claims(tmp_path)
+    assert [one.cost for one in claims] == [0.0, 1.0, 5.0]
+    assert collect(claims, jobs=2, on_step=note)[0]
+    assert started.index("claim_1") == 2
 
 
 def collect(claims, jobs=1, on_step=lambda *step: None, on_outcome=None):
