@@ -1,4 +1,4 @@
-"""Hypothesis profiles, Ctrl-C, warnings of kernels that run as plain Python, and a folder with modules of a user's.
+"""Hypothesis profiles, Ctrl-C, warnings of kernels that run as plain Python, what was skipped, and a user's modules.
 
 ``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile looks at the clock: the first example of a
 test may compile a kernel, and the machine may be busy with something else.
@@ -8,6 +8,7 @@ import importlib
 import os
 import signal
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,6 +32,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let interpreted kernels divide by zero as silently as compiled ones do; all other warnings stay errors."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
         config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:causal_theory\.kernels")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say what was skipped: a line for each reason, with the number of tests."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    if reasons:
+        terminalreporter.section("skipped")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count:4d}  {reason}")
 
 
 class Session:
