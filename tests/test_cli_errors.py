@@ -26,9 +26,9 @@ def fail(*arguments):
     return result.exception
 
 
-def program(*arguments, **environment):
+def program(*arguments, **options):
     """Run the program as users do, with its handling of errors."""
-    done = run_program(*arguments, **environment)
+    done = run_program(*arguments, **options)
     done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
     return done
 

@@ -338,7 +338,7 @@ def test_a_study_of_ones_own(folder):
     (folder / "own.toml").write_text('study = "mine:square"\n[grid]\nnumber = [1, 2, 3]\n', encoding="utf-8")
     for processes in ("0", "1"):
         words = ["sweep", "--config", folder / "own.toml", "--store", f"{processes}.sqlite", "--json"]
-        done = run_program(*words, "--processes", processes, cwd=folder.parent)
+        done = program(*words, "--processes", processes, cwd=folder.parent)
         assert done.returncode == 0, done.stderr
         assert read_store(folder.parent / f"{processes}.sqlite")["square"].tolist() == [1, 4, 9]
 
