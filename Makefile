@@ -51,7 +51,7 @@ types: $(READY) ## static types
 	$(BIN)/mypy
 
 check: $(READY) ## tests and doctests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=40
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
 
 versions: $(READY) ## reference cases and command line with the oldest and with the newest dependencies
 	$(BIN)/python -m tests.versions
