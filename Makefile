@@ -51,7 +51,8 @@ types: $(READY) ## static types
 	$(BIN)/mypy
 
 check: $(READY) ## tests and doctests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
+	@# Threads of PyTorch and of BLAS, busy while they wait, would take the processors from each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
 
 versions: $(READY) ## reference cases and command line with the oldest and with the newest dependencies
 	$(BIN)/python -m tests.versions
