@@ -15,6 +15,9 @@ from functools import cache
 
 PROGRAM = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
 
+STRICT = {"PYTHONIOENCODING": "utf-8:strict", "PYTHONUTF8": "0"}
+"""Without UTF-8 mode, standard output refuses what is no text, as it does where a language is set."""
+
 _COPIED = """
 import importlib, os, pickle, pkgutil, socket, sys
 import numba
@@ -52,8 +55,7 @@ exec(code)
 def _channel() -> socket.socket:
     """Start the process that is copied; it ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # Without UTF-8 mode, standard output refuses what is no text, as it does where a language is set.
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONUTF8": "0"}
+    environment = os.environ | STRICT | {"OPENBLAS_NUM_THREADS": "1"}  # what is copied has one thread
     with theirs:
         command = [sys.executable, "-c", _COPIED, str(theirs.fileno())]
         # Pipes, since Python's streams remember whether they can be rewound.
@@ -85,7 +87,7 @@ def run_program(
     """Run code with arguments; without descriptors to write to, what it writes is returned."""
     channel = _channel()
     words = [str(one) for one in arguments]
-    whole = os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONUTF8": "0"} | environment
+    whole = os.environ | STRICT | environment
     message = pickle.dumps((words, code, os.fspath(cwd or os.getcwd()), whole))
     with ThreadPoolExecutor(2) as threads:
         read, targets = [], []

@@ -183,7 +183,10 @@ class TestCommand:
         ("arguments", "message"),
         [
             (("--beta0", 1), "beta0 must not be given together with model standard, got 1.0; it belongs to reduced"),
-            (("--epsilon", 1), "epsilon must not be given together with model standard, got 1.0; it belongs to reduced"),
+            (
+                ("--epsilon", 1),
+                "epsilon must not be given together with model standard, got 1.0; it belongs to reduced",
+            ),
             (
                 ("--model", "disentangled", "--residual", "each"),
                 "residual must not be given together with model disentangled, got 'each'",
