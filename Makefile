@@ -2,18 +2,25 @@
 
 PYTHON ?= python3
 PROFILE ?= quick
+# Extras to test besides: make test EXTRAS=autodiff,torch
+EXTRAS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+READY := $(VENV)/.ready$(EXTRAS:%=-%)
+LEAN := $(VENV)/.verify
 USABLE = $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # two installations would meet in one environment
+unexport PYTHONDONTWRITEBYTECODE # the environment comes without bytecode: every process would compile it again
 .PHONY: help verify test lint types check versions docs bench coverage format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml constraints.txt
+$(LEAN): WANTED := verify
+$(READY): WANTED := dev$(EXTRAS:%=,%)
+$(LEAN) $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || \
 		{ echo "make: no $(PYTHON) here; name a Python 3.11 or newer: make PYTHON=/path/to/python ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,10 +29,11 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "make: $(PYTHON) cannot create environments (on Debian: apt install python3-venv)" >&2; exit 1; }
 	@$(USABLE) || \
 		{ echo "make: the environment in $(VENV) is damaged or older than Python 3.11; remove it and repeat" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	@touch $@
+	@# Bytecode is written when a module is imported, and most are not: half the time, and a quarter of the space.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e ".[$(WANTED)]"
+	@touch $(LEAN) $@
 
-verify: $(READY) ## check every claim of the theory: PROFILE=quick (default) or full
+verify: $(LEAN) ## check every claim of the theory: PROFILE=quick (default) or full
 	$(BIN)/python -m verification --profile $(PROFILE)
 
 test: lint types check ## lint, types and tests
@@ -46,7 +54,8 @@ types: $(READY) ## static types
 check: $(READY) ## tests and doctests, two files at a time
 	@# Both processes of the tests would compile the same kernels.
 	$(BIN)/causal-theory warm-up
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=40
+	@# Threads of PyTorch and of BLAS, busy while they wait, would take the processors from each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
 
 versions: $(READY) ## reference cases and command line with the oldest and with the newest dependencies
 	$(BIN)/python -m tests.versions

@@ -51,7 +51,7 @@ def stationary_distribution(pi: ArrayLike) -> NDArray[np.float64]:
     >>> stationary_distribution([[0.5, 0.5], [0.0, 1.0]])
     array([0., 1.])
     """
-    law: NDArray[np.float64] = _laws(check_transition_matrix("pi", pi)[np.newaxis])[0]
+    law: NDArray[np.float64] = laws_of(check_transition_matrix("pi", pi)[np.newaxis])[0]
     return law
 
 
@@ -91,7 +91,7 @@ def stationary_distributions(pis: ArrayLike) -> NDArray[np.float64]:
     if not good.all():
         item = int(np.flatnonzero(~good)[0])
         check_transition_matrix(f"pis[{item}]", matrices[item])
-    return _laws(normalised(matrices))
+    return laws_of(normalised(matrices))
 
 
 @default_floats
@@ -153,7 +153,7 @@ def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
            [-0.25,  0.25]])
     """
     matrix = check_transition_matrix("pi", pi)
-    root = np.sqrt(_laws(matrix[np.newaxis])[0])
+    root = np.sqrt(laws_of(matrix[np.newaxis])[0])
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
     return np.asarray(root[:, np.newaxis] * matrix * inverse - np.outer(root, root), dtype=np.float64)
 
@@ -188,8 +188,8 @@ def mixing_decay(pi: ArrayLike) -> float:
     return min(1.0, float(np.linalg.norm(chi2_matrix(pi), 2)))
 
 
-def _laws(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stationary laws of checked matrices (n, S, S)."""
+def laws_of(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the stationary laws of checked matrices (n, S, S)."""
     recurrent = np.ones(matrices.shape[:2], dtype=np.bool_)
     sparse = np.flatnonzero((matrices == 0.0).any(axis=(1, 2)))
     if sparse.size:

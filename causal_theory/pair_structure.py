@@ -33,6 +33,12 @@ class PairStructure:
     index: NDArray[np.int64]
     depths: NDArray[np.int64]
 
+    def below(self, values: NDArray[np.float64], diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the lower triangle of `spread`, with the diagonal."""
+        lower: NDArray[np.float64] = np.append(values, 0.0)[self.index] + 0.0  # a sum has no -0.0
+        np.fill_diagonal(lower, diagonal)
+        return lower
+
     def spread(self, values: NDArray[np.float64], diagonal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the symmetric (T, T) matrix with a value per kind, zeros across trees, and the given diagonal."""
         padded = np.append(values, 0.0)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.chains import closed_classes, stationary_distribution
+from causal_theory.chains import closed_classes, laws_of
 from causal_theory.display import Shown, show
 from causal_theory.errors import TaskError, TransitionError
 from causal_theory.floats import default_floats
@@ -183,7 +183,8 @@ class InContextTask(Shown):
             raise TransitionError(f"pi must have {self.vocab_size} symbols as the task has, got {len(matrix)}")
         if self.root_law == "uniform":
             return np.full(self.vocab_size, 1.0 / self.vocab_size)
-        return stationary_distribution(matrix)
+        law: NDArray[np.float64] = laws_of(matrix[np.newaxis])[0]
+        return law
 
     def require_forest(self, method_name: str) -> None:
         """Raise unless every position has at most one parent.

@@ -1,13 +1,15 @@
-"""Hypothesis profiles, Ctrl-C, warnings of kernels that run as plain Python, and a folder with modules of a user's.
+"""Hypothesis profiles, Ctrl-C, warnings of kernels that run as plain Python, what was skipped, and a user's modules.
 
 ``HYPOTHESIS_PROFILE`` picks a profile, otherwise ``default``. No profile looks at the clock: the first example of a
 test may compile a kernel, and the machine may be busy with something else.
 """
 
+import gc
 import importlib
 import os
 import signal
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +24,10 @@ settings.register_profile("thorough", PATIENT, max_examples=1000, print_blob=Tru
 settings.register_profile("tiny", PATIENT, derandomize=True, max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+# The garbage collector would look through all that numba, SymPy and pytest keep, again and again: a third of the time
+# in which tests are collected, and a tenth of the rest.
+gc.set_threshold(100_000, 50, 100)
+
 # Programs that a shell starts in the background ignore Ctrl-C, and so would those that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,6 +37,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let interpreted kernels divide by zero as silently as compiled ones do; all other warnings stay errors."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
         config.addinivalue_line("filterwarnings", r"ignore::RuntimeWarning:causal_theory\.kernels")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process waits for another one at the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter):
+    """Say what was skipped: a line for each reason, with the number of tests."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    if reasons:
+        terminalreporter.section("skipped")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count:4d}  {reason}")
 
 
 class Session:

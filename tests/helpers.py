@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -27,8 +28,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@cache
 def from_python(helper: Any) -> Any:
-    """Let Python call a helper of kernels."""
+    """Let Python call a helper of kernels; it is compiled once."""
     if numba.config.DISABLE_JIT:
         return helper
     names = ", ".join(signature(helper.py_func).parameters)

@@ -86,7 +86,7 @@ def environment(wheel, tmp_path_factory) -> Path:
     probe = run(*install, "--dry-run", "--no-deps", "packaging")
     if probe.returncode:
         pytest.skip(f"no package index can be reached: {probe.stderr.strip().splitlines()[-1]}")
-    call(*install, *CONSTRAINTS, *needed)
+    call(*install, "--no-compile", *CONSTRAINTS, *needed)
     return commands
 
 
@@ -198,7 +198,7 @@ class TestInstalled:
         refused = run(*command, cwd=tmp_path)
         assert refused.returncode == 2
         assert 'pip install "causal-theory[verify]"' in refused.stderr
-        into = [*PIP, "--python", str(environment / "python"), "install", *CONSTRAINTS]
+        into = [*PIP, "--python", str(environment / "python"), "install", "--no-compile", *CONSTRAINTS]
         call(*into, f"causal-theory[verify] @ {wheel_path.as_uri()}")
         assert "passed  1 claim_1" in call(*command, cwd=tmp_path)
         assert "1 of 1 claims" in (tmp_path / "results" / "report.html").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """Checkpoints: killed runs resume to the last bit; damaged and foreign files are refused and kept."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -26,24 +27,29 @@ TASK = InContextTask(CausalGraph.chain(5), DirichletPrior(3, 0.5))
 MODEL = DisentangledTransformer(5, 3)
 SETTINGS = {"steps": 40, "batch_size": 32, "learning_rate": 0.05, "optimizer": "adamw", "schedule": "cosine"}
 
+
+def go_on(path, steps, say, hold):
+    """Resume a run, say when its first new checkpoint is written, and hold it 130 steps from there."""
+    from causal_theory.training import trainer
+
+    class Bar(trainer.ProgressBar):
+        def update(self, done, note=""):
+            self.first = getattr(self, "first", done)
+            if done == self.first + 10:
+                say("ready")
+            if done == self.first + 140:
+                hold()
+            super().update(done, note)
+
+    trainer.ProgressBar = Bar
+    train_sgd(TASK, MODEL, rng=3, checkpoint=path, every=7, resume=True, **(SETTINGS | {"steps": steps}))
+
+
 SCRIPT = """
 import sys
-from tests.test_checkpoints import MODEL, SETTINGS, TASK
-from causal_theory import train_sgd
-from causal_theory.training import trainer
-
-class Bar(trainer.ProgressBar):
-    # Says when the first new checkpoint is written, and goes no further than 130 steps from there.
-    def update(self, done, note=""):
-        self.first = getattr(self, "first", done)
-        if done == self.first + 10:
-            print("ready", flush=True)
-        if done == self.first + 140:
-            sys.stdin.read()
-        super().update(done, note)
-
-trainer.ProgressBar = Bar
-train_sgd(TASK, MODEL, rng=3, checkpoint=sys.argv[1], every=7, resume=True, **(SETTINGS | {"steps": 3000}))
+from functools import partial
+from tests.test_checkpoints import go_on
+go_on(sys.argv[1], 100000, partial(print, flush=True), sys.stdin.read)
 """
 
 
@@ -112,7 +118,7 @@ def test_sigterm_saves_a_checkpoint(tmp_path):
     """In a process of its own, as a batch system does it; the end is that of a run that nobody stopped."""
     path = tmp_path / "run.npz"
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.replace('"steps": 3000', '"steps": 100000'), str(path)],
+        [sys.executable, "-c", SCRIPT, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.getcwd()},
@@ -141,16 +147,20 @@ def test_killed_processes_lose_nothing(tmp_path):
     """SIGKILL at 20 random moments, each time resumed: the end is that of a run that was never killed."""
     path = tmp_path / "run.npz"
     rng = np.random.default_rng(0)
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imported once, by the process of which all these are copies
     for _ in range(20):
-        command = [sys.executable, "-c", SCRIPT, str(path)]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
-        ) as process:
-            assert process.stdout.readline() == "ready\n"
+        ours, theirs = context.Pipe()
+        process = context.Process(target=go_on, args=(path, 3000, theirs.send, theirs.recv))
+        process.start()
+        theirs.close()
+        try:
+            assert ours.recv() == "ready"
             time.sleep(rng.uniform(0.0, 0.12))
+        finally:
             process.kill()
-        assert process.returncode == -signal.SIGKILL
+            process.join()
+        assert process.exitcode == -signal.SIGKILL
     settings = SETTINGS | {"steps": 3000}
     assert path.exists()
     resumed = train_sgd(TASK, MODEL, rng=3, checkpoint=path, resume=True, **settings)

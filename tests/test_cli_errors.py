@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import subprocess
 import sys
 
 import numpy as np
@@ -13,6 +12,7 @@ from typer.testing import CliRunner
 from causal_theory import CausalTheoryError, cli
 from causal_theory.cli import app, output, scores
 from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError, TooLargeError, TransitionError
+from tests.programs import run_program
 
 POINT = ("--prior", "point", "--transition")
 QUICK = ("scores", "--length", "4", "--symbols", "2")
@@ -26,16 +26,11 @@ def fail(*arguments):
     return result.exception
 
 
-def program(*arguments, **environment):
-    """Run the program as users do, with its handling of errors, in a fresh interpreter."""
-    code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | environment,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+def program(*arguments, **options):
+    """Run the program as users do, with its handling of errors."""
+    done = run_program(*arguments, **options)
+    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    return done
 
 
 OPTIONS = [

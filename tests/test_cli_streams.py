@@ -1,12 +1,11 @@
 """Output that cannot be written: one line and status 2, or silence for a reader that has gone; nothing half-written."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
-PROGRAM = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
+from tests.programs import PROGRAM, run_program
+
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)); " + PROGRAM
 QUICK = ("--length", "4", "--symbols", "2")
 ODD_NAME = b"caf\xe9-\xff"
@@ -25,13 +24,6 @@ COMMANDS = [
 ]
 
 
-def program(*arguments, code=PROGRAM, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
-    # Without UTF-8 mode, standard output refuses what is no text, as it does where a language is set.
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict", "PYTHONUTF8": "0"}
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env=environment, check=False, stdout=stdout, stderr=stderr, **options)
-
-
 def one_line(done):
     """Return the only line of a mistake."""
     text = done.stderr.decode()
@@ -45,15 +37,15 @@ def one_line(done):
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_full_disk(arguments):
     with open("/dev/full", "wb") as full:
-        done = program(*arguments, stdout=full)
+        done = run_program(*arguments, stdout=full.fileno())
     assert "standard output must be open for writing, got: No space left on device" in one_line(done)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_full_disk_on_both():
     with open("/dev/full", "wb") as full:
-        assert program("scores", *QUICK, stdout=full, stderr=full).returncode == 2
-        assert program("scores", "--length", "1", stderr=full).returncode == 2
+        assert run_program("scores", *QUICK, stdout=full.fileno(), stderr=full.fileno()).returncode == 2
+        assert run_program("scores", "--length", "1", stderr=full.fileno()).returncode == 2
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
@@ -61,14 +53,14 @@ def test_closed_pipe(arguments):
     """The reader has gone before the first line: silence, and the status of a program that the signal ended."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = program(*arguments, stdout=writer)
+    done = run_program(*arguments, stdout=writer)
     os.close(writer)
     assert done.stderr == b""
     assert done.returncode == 141
 
 
 def test_closed_output():
-    done = program("scores", *QUICK, "--json", code="import os; os.close(1); " + PROGRAM)
+    done = run_program("scores", *QUICK, "--json", code="import os; os.close(1); " + PROGRAM)
     assert "standard output must be open for writing, got: Bad file descriptor" in one_line(done)
 
 
@@ -78,7 +70,7 @@ def test_disk_full_while_a_file_is_written(tmp_path, option):
     if option == "--plot":
         pytest.importorskip("matplotlib")
     name = str(tmp_path / ("out.png" if option == "--plot" else "out"))
-    done = program("scores", "--length", "9", "--symbols", "2", option, name, code=LIMITED)
+    done = run_program("scores", "--length", "9", "--symbols", "2", option, name, code=LIMITED)
     assert "output must be a file that can be written" in one_line(done)
     assert "File too large" in done.stderr.decode()
     assert list(tmp_path.iterdir()) == []
@@ -86,7 +78,7 @@ def test_disk_full_while_a_file_is_written(tmp_path, option):
 
 def test_disk_full_while_a_certificate_is_written(tmp_path):
     arguments = ("falsify", "--family", "chain", "--lengths", "4", "4", "--symbols", "2", "2", "--out")
-    done = program(*arguments, str(tmp_path / "c.json"), code=LIMITED)
+    done = run_program(*arguments, str(tmp_path / "c.json"), code=LIMITED)
     assert "path must be a file that can be written" in one_line(done)
     assert list(tmp_path.iterdir()) == []
 
@@ -97,7 +89,7 @@ def test_disk_full_while_a_certificate_is_written(tmp_path):
 def test_what_is_no_plain_file_stays(tmp_path, arguments):
     """Renaming a file to the name of a device would replace the device, which root can do."""
     os.mkfifo(tmp_path / "pipe")
-    one_line(program(*arguments, str(tmp_path / "pipe")))
+    one_line(run_program(*arguments, str(tmp_path / "pipe")))
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
@@ -128,7 +120,7 @@ class TestNamesThatAreNoText:
     def test_are_written(self, tmp_path):
         pytest.importorskip("matplotlib")
         names = [self.name(tmp_path, ending) for ending in (b".csv", b".npz", b".png")]
-        done = program("scores", *QUICK, "--csv", names[0], "--npz", names[1], "--plot", names[2])
+        done = run_program("scores", *QUICK, "--csv", names[0], "--npz", names[1], "--plot", names[2])
         assert done.returncode == 0, done.stderr
         assert rb"caf\udce9-\udcff.csv" in done.stdout.replace(b"\n", b"")
         assert sorted(os.listdir(os.fsencode(tmp_path))) == [ODD_NAME + b".csv", ODD_NAME + b".npz", ODD_NAME + b".png"]
@@ -146,11 +138,11 @@ class TestNamesThatAreNoText:
         ids=" ".join,
     )
     def test_are_named_in_mistakes(self, tmp_path, arguments):
-        assert r"caf\udce9-\udcff" in one_line(program(*arguments, os.fsdecode(ODD_NAME), cwd=tmp_path))
+        assert r"caf\udce9-\udcff" in one_line(run_program(*arguments, os.fsdecode(ODD_NAME), cwd=tmp_path))
 
     def test_in_usage_errors(self):
         for arguments in (("scores", "--graph", "\udcff"), ("\udcff",), ("scores", "--\udcff")):
-            done = program(*arguments)
+            done = run_program(*arguments)
             assert done.returncode == 2
             assert b"Traceback" not in done.stderr
 
@@ -159,8 +151,8 @@ class TestNamesThatAreNoText:
     )
     def test_in_json_files(self, tmp_path, content):
         (tmp_path / "g.json").write_text(content, encoding="utf-8")
-        one_line(program("scores", "--graph-file", str(tmp_path / "g.json")))
+        one_line(run_program("scores", "--graph-file", str(tmp_path / "g.json")))
 
     def test_in_json_arguments(self):
-        line = one_line(program("scores", "--prior", "point", "--transition", '[["\\ud800", 1], [1, 0]]'))
+        line = one_line(run_program("scores", "--prior", "point", "--transition", '[["\\ud800", 1], [1, 0]]'))
         assert r'got "\ud800"' in line

@@ -61,6 +61,7 @@ def entries(estimate):
 
 
 class TestSmallEpsilon:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("concentration", "epsilon", "floor"),
         [

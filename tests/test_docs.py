@@ -118,6 +118,7 @@ def run_page(path, folder):
     return page.run(read_blocks(path.read_text(encoding="utf-8"), path.parent), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("path", PAGES, ids=map(name_of, PAGES))
 def test_pages(path, tmp_path):

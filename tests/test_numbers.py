@@ -50,7 +50,7 @@ WITH_EPSILON = {
     ),
     "parent_attention_loss": lambda eps: parent_attention_loss(TASK, EYE, epsilon=eps),
     "parent_attention_gradient": lambda eps: parent_attention_gradient(TASK, EYE, epsilon=eps),
-    "train_population": lambda eps: train_population(TASK, epsilon=eps),
+    "train_population": lambda eps: train_population(TASK, stage1=Stage1(steps=2), stage2=Stage2(steps=2), epsilon=eps),
     "ReducedTransformer": lambda eps: ReducedTransformer(ZEROS, EYE, eps),
 }
 

@@ -201,3 +201,5 @@ class TestConstraints:
         needed = requirements_of_the_project()
         assert {"numpy", "llvmlite", "pytest", "hatchling"} <= needed
         assert needed <= pinned, sorted(needed - pinned)
+        # What .ci/run installs besides; of PyTorch others have a build that brings libraries of its own.
+        assert {"jax", "jaxlib", "ml-dtypes", "torch"} <= pinned

@@ -182,11 +182,14 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (("--beta0", 1), "beta0 must not be given together with --model standard, got 1.0"),
-            (("--epsilon", 1), "epsilon must not be given together with --model standard, got 1.0"),
+            (("--beta0", 1), "beta0 must not be given together with model standard, got 1.0; it belongs to reduced"),
+            (
+                ("--epsilon", 1),
+                "epsilon must not be given together with model standard, got 1.0; it belongs to reduced",
+            ),
             (
                 ("--model", "disentangled", "--residual", "each"),
-                "residual must not be given together with --model disentangled, got each",
+                "residual must not be given together with model disentangled, got 'each'",
             ),
             (("--recipe", "two-stage"), "recipe must be 'joint' for a model with the matrices embedding"),
         ],

@@ -15,6 +15,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -86,10 +87,14 @@ def find_python(version: Version) -> str | None:
     return None
 
 
-def call(*command: str | Path, cwd: Path, **environment: str) -> None:
-    """Run a command, which must succeed, without the variables that would let it see this checkout."""
+def call(*command: str | Path, cwd: Path) -> None:
+    """Run a command, which must succeed, without the variables that would let it see this checkout.
+
+    What it says goes to the file ``log`` of the folder: two attempts are made at a time.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    subprocess.run(command, cwd=cwd, env=clean | environment, check=True)
+    with (cwd / "log").open("a", encoding="utf-8") as log:
+        subprocess.run(command, cwd=cwd, env=clean, check=True, stdout=log, stderr=log)
 
 
 def try_out(python: str, wheel: Path, folder: Path, pins: Sequence[str], options: Sequence[str]) -> None:
@@ -97,7 +102,7 @@ def try_out(python: str, wheel: Path, folder: Path, pins: Sequence[str], options
     call(python, "-m", "venv", folder / "environment", cwd=folder)
     own = folder / "environment" / "bin" / "python"
     pip = [own, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    call(*pip, "install", f"{wheel}[{','.join(EXTRAS)}]", *pins, cwd=folder)
+    call(*pip, "install", "--no-compile", f"{wheel}[{','.join(EXTRAS)}]", *pins, cwd=folder)
     call(*pip, "check", cwd=folder)
     # What the tests read of the checkout, but not the package, which is to come from the wheel.
     for name in ("tests", "verification", "docs"):
@@ -109,8 +114,23 @@ def try_out(python: str, wheel: Path, folder: Path, pins: Sequence[str], options
     call(own, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow", "--durations=5", *options, *FILES, cwd=folder)
 
 
+def attempt(which: str, python: str, wheel: Path, folder: Path, pins: Sequence[str], options: Sequence[str]) -> bool:
+    """Try dependencies out, say what comes of it, and return whether they pass."""
+    started = time.perf_counter()
+    folder.mkdir()
+    try:
+        try_out(python, wheel, folder, pins, options)
+    except subprocess.CalledProcessError as error:
+        print((folder / "log").read_text(encoding="utf-8"), file=sys.stderr)
+        print(f"versions: {which} dependencies fail: {error}", file=sys.stderr)
+        return False
+    said = (folder / "log").read_text(encoding="utf-8").splitlines()[-1]
+    print(f"versions: {which} dependencies pass, {python}, {time.perf_counter() - started:.0f} s: {said}", flush=True)
+    return True
+
+
 def main() -> int:
-    """Try the oldest and the newest; return the exit status."""
+    """Try the oldest and the newest, both at a time; return the exit status."""
     first, *others = pythons()
     chosen = [Version(text) for text in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as name:
@@ -124,22 +144,17 @@ def main() -> int:
         attempts = [("newest", chosen or others[::-1], list(TOOLS), ["-W", "error"])]
         if not chosen:
             attempts.insert(0, ("oldest", [first], pins, calm))
+        found = []
         for which, versions, needed, options in attempts:
             python = next(filter(None, map(find_python, versions)), None)
             wanted = " or ".join(map(str, versions))
             if python is None:
                 print(f"versions: {which} dependencies not tried: there is no Python {wanted} here", flush=True)
                 continue
-            print(f"versions: {which} dependencies, {python}", flush=True)
-            started = time.perf_counter()
-            (folder / which).mkdir()
-            try:
-                try_out(python, wheel, folder / which, needed, options)
-            except subprocess.CalledProcessError as error:
-                print(f"versions: {which} dependencies fail: {error}", file=sys.stderr)
-                return 1
-            print(f"versions: {which} dependencies pass, {time.perf_counter() - started:.0f} s", flush=True)
-    return 0
+            found.append((which, python, wheel, folder / which, needed, options))
+        with ThreadPoolExecutor() as threads:
+            passed = list(threads.map(lambda one: attempt(*one), found))
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

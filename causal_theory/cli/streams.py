@@ -48,8 +48,9 @@ class _Guarded:
         # What the buffer still holds would be tried again when the interpreter ends.
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            if nowhere != self._stream.fileno():  # as it is where this was closed
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

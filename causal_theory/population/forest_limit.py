@@ -44,11 +44,11 @@ def limit_at(task: InContextTask, structure: PairStructure, epsilon: float, tran
     )
     per_query = np.diagonal(slopes) - slopes @ law
     own = float(law @ per_query)
-    value = np.tril(structure.spread(on_kinds, np.full(task.length, own)))
+    value = structure.below(on_kinds, np.full(task.length, own))
     value[-1, :-1] = own
     value[-1, -1] = per_query.sum()
     roundoff = 4.0 * float(np.finfo(float).eps) * (task.length + size)
-    error = np.tril(structure.spread(errors, np.full(task.length, roundoff * float(law @ slopes.sum(axis=1)))))
+    error = structure.below(errors, np.full(task.length, roundoff * float(law @ slopes.sum(axis=1))))
     # On the edges slopes carry the relative error of the stationary law.
     error += roundoff * np.abs(value)
     error[-1, :-1] = roundoff * float(law @ slopes.sum(axis=1))

@@ -95,7 +95,12 @@ def report(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="package")
 def documentation(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built pages; made from a copy, because the build writes stubs of the reference beside its sources."""
+    """The built pages: those in the folder ``DOCUMENTATION``, where ``.ci/run`` has built them, or made here.
+
+    From a copy, because the build writes stubs of the reference beside its sources.
+    """
+    if "DOCUMENTATION" in os.environ:
+        return Path(os.environ["DOCUMENTATION"])
     need("sphinx", "myst_parser", "numpydoc", "pydata_sphinx_theme", "sphinx_copybutton", "sphinx_design")
     folder = tmp_path_factory.mktemp("documentation")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("_build", "generated", "__pycache__"))

@@ -47,9 +47,13 @@ def test_fit_the_window_and_stand_by_themselves(visit, documentation):
     """No page scrolls sideways, complains or asks for anything outside; images and formulas are drawn."""
     jumps = "(all) => all.map((one) => one.scrollHeight - one.clientHeight).filter((jump) => jump).map(String)"
     faults = {}
+    found = visit(documentation / "index.html")  # one window for all pages, as readers have it
+    page = found.page
     for path in pages(documentation):
-        found = visit(path)
-        page = found.page
+        found.complaints.clear()
+        found.requests.clear()
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(path.as_uri())
         wrong = checks.broken_images(page) + checks.flat_formulas(page)
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 800})
@@ -58,7 +62,6 @@ def test_fit_the_window_and_stand_by_themselves(visit, documentation):
         wrong += page.locator("div.math").evaluate_all(jumps)
         wrong += [said for said in found.complaints if not REMARKS.search(said)]
         wrong += [address for address in found.requests if not address.startswith(documentation.as_uri())]
-        page.context.close()
         if wrong:
             faults[path.relative_to(documentation).as_posix()] = wrong
     assert faults == {}

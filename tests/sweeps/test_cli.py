@@ -329,23 +329,16 @@ class TestRuns:
 
 @pytest.mark.compiled
 def test_a_study_of_ones_own(folder):
-    """A new interpreter, since this one may know the module by now; its processes find it as well."""
+    """A process of its own, since this one may know the module by now; its processes find it as well."""
     (folder / "mine.py").write_text(
         '"""Squares."""\n\n\ndef square(*, number: int) -> dict[str, object]:\n    """Return the square."""\n'
         '    return {"square": number**2}\n',
         encoding="utf-8",
     )
     (folder / "own.toml").write_text('study = "mine:square"\n[grid]\nnumber = [1, 2, 3]\n', encoding="utf-8")
-    code = "import sys; from causal_theory.cli import main; sys.argv[0] = 'causal-theory'; main()"
     for processes in ("0", "1"):
-        words = ["sweep", "--config", str(folder / "own.toml"), "--store", f"{processes}.sqlite", "--json"]
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words, "--processes", processes],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder.parent,
-        )
+        words = ["sweep", "--config", folder / "own.toml", "--store", f"{processes}.sqlite", "--json"]
+        done = program(*words, "--processes", processes, cwd=folder.parent)
         assert done.returncode == 0, done.stderr
         assert read_store(folder.parent / f"{processes}.sqlite")["square"].tolist() == [1, 4, 9]
 

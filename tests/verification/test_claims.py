@@ -64,6 +64,7 @@ def test_claims_are_numbered_without_a_gap():
     assert {claim.name for claim in CLAIMS} == {path.stem for path in FOLDER.glob("[!_]*.py")}
 
 
+@pytest.mark.slow
 def test_seed_decides_and_jobs_do_not(found):
     """Each claim draws from its own stream, so neither processes nor the choice of claims change a digit."""
     # The longest are left out; of trainings that they depend on the seed alone is tested with the trainer.
