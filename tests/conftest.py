@@ -24,8 +24,8 @@ settings.register_profile("thorough", PATIENT, max_examples=1000, print_blob=Tru
 settings.register_profile("tiny", PATIENT, derandomize=True, max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# The garbage collector would look through all that numba, SymPy and pytest keep, again and again: a third of the time
-# in which tests are collected, and a tenth of the rest.
+# The garbage collector would look through all that numba, SymPy and pytest keep, again and again: a quarter of the time
+# in which tests are collected.
 gc.set_threshold(100_000, 50, 100)
 
 # Programs that a shell starts in the background ignore Ctrl-C, and so would those that tests start and interrupt.
