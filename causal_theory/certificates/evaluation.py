@@ -8,6 +8,7 @@ carried outwards along the edges.
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import lcm, prod
+from operator import mul
 
 from causal_theory.certificates.rationals import Matrix, integer_matrix
 
@@ -41,7 +42,8 @@ class _Field:
         self, parents: Sequence[int], transition: Sequence[Sequence[int]], law: Sequence[int], tilt: Sequence[int]
     ) -> None:
         self.size = len(law)
-        self.transition = transition
+        self._rows = [list(row) for row in transition]
+        self._columns = [list(column) for column in zip(*transition, strict=True)]
         self.neighbours: list[list[int]] = [[] for _ in parents]
         for child, parent in enumerate(parents):
             if parent >= 0:
@@ -51,6 +53,7 @@ class _Field:
             [w * p for w, p in zip(tilt, law, strict=True)] if parent < 0 else list(tilt) for parent in parents
         ]
         self.messages: dict[tuple[int, int], Vector] = {}
+        self._beliefs: dict[tuple[int, tuple[int, ...]], Vector] = {}
         for child in range(len(parents) - 1, -1, -1):
             if parents[child] >= 0:
                 self._send(child, parents[child])
@@ -59,20 +62,22 @@ class _Field:
                 self._send(parent, child)
         self.tree = [self._total(node) for node in range(len(parents))]
 
-    def _kernel(self, source: int, target: int, x: int, y: int) -> int:
-        """Return the factor of an edge with x at the source and y at the target; parents come before children."""
-        return self.transition[x][y] if source < target else self.transition[y][x]
+    def _carry(self, vector: Vector, source: int, target: int) -> Vector:
+        """Sum over the token at the source, for each at the target; parents come before children."""
+        lines = self._columns if source < target else self._rows
+        return [sum(map(mul, vector, line)) for line in lines]
 
-    def belief(self, node: int, without: Sequence[int]) -> Vector:
+    def belief(self, node: int, without: tuple[int, ...]) -> Vector:
         """Return the factor of a node times what its neighbours say, some of them left out."""
-        heard = [self.messages[other, node] for other in self.neighbours[node] if other not in without]
-        return [f * prod(message[x] for message in heard) for x, f in enumerate(self.factor[node])]
+        known = self._beliefs.get((node, without))
+        if known is None:
+            heard = [self.messages[other, node] for other in self.neighbours[node] if other not in without]
+            known = [f * prod(message[x] for message in heard) for x, f in enumerate(self.factor[node])]
+            self._beliefs[node, without] = known
+        return known
 
     def _send(self, source: int, target: int) -> None:
-        belief = self.belief(source, (target,))
-        self.messages[source, target] = [
-            sum(belief[x] * self._kernel(source, target, x, y) for x in range(self.size)) for y in range(self.size)
-        ]
+        self.messages[source, target] = self._carry(self.belief(source, (target,)), source, target)
 
     def _total(self, node: int) -> int:
         return sum(self.belief(node, ()))
@@ -88,18 +93,13 @@ class _Field:
             open_ends.append((key, node, diagonal))
         while open_ends:
             source, node, carried = open_ends.pop()
-            arrived = [
-                [sum(row[x] * self._kernel(source, node, x, y) for x in range(self.size)) for y in range(self.size)]
-                for row in carried
-            ]
+            arrived = [self._carry(row, source, node) for row in carried]
             belief = self.belief(node, (source,))
-            yield node, [[v * f for v, f in zip(row, belief, strict=True)] for row in arrived]
+            yield node, [list(map(mul, row, belief)) for row in arrived]
             for following in self.neighbours[node]:
                 if following != source:
                     onward = self.belief(node, (source, following))
-                    open_ends.append(
-                        (node, following, [[v * f for v, f in zip(row, onward, strict=True)] for row in arrived])
-                    )
+                    open_ends.append((node, following, [list(map(mul, row, onward)) for row in arrived]))
 
 
 def evaluated_scores(

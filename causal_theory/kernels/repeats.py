@@ -22,12 +22,22 @@ def digits_of(number):
 
 @helper
 def _add_product(first, second, out):
+    """Add ``first @ second``, three terms of a sum at a time: they share the load and the store of the sum."""
     size, lanes = out.shape[1], out.shape[2]
+    threes = size - size % 3
     for y in range(size):
-        for z in range(size):
+        for z in range(0, threes, 3):
+            f0, f1, f2 = first[y, z], first[y, z + 1], first[y, z + 2]
             for x in range(size):
+                total, s0, s1, s2 = out[y, x], second[z, x], second[z + 1, x], second[z + 2, x]
                 for lane in range(lanes):
-                    out[y, x, lane] += first[y, z, lane] * second[z, x, lane]
+                    total[lane] += f0[lane] * s0[lane] + f1[lane] * s1[lane] + f2[lane] * s2[lane]
+        for z in range(threes, size):
+            f0 = first[y, z]
+            for x in range(size):
+                total, s0 = out[y, x], second[z, x]
+                for lane in range(lanes):
+                    total[lane] += f0[lane] * s0[lane]
 
 
 @helper

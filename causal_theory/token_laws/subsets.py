@@ -1,15 +1,17 @@
 """The joint laws of one token with all sets of earlier ones, sharing the work between the sets."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.graphs.frontier import find_frontier
+from causal_theory.graphs import CausalGraph
+from causal_theory.graphs.frontier import Frontier, find_frontier
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.joint import joint_law, parents_with_target
-from causal_theory.token_laws.tables import law_rows, row_layout, transfer_tables
+from causal_theory.token_laws.tables import TransferTables, law_rows, row_layout, transfer_tables
 
 Array = NDArray[np.float64]
 
@@ -36,63 +38,65 @@ def laws_with_subsets(
            [0.05, 0.45]])
     """
     size = len(subsets[0])
-    frontier = find_frontier(parents_with_target(task.graph)[: position + 1], (position,))
     every = len(subsets) > 1 and subsets == list(combinations(range(position), size))
+    frontier = _frontier_of(task.graph, position)
     if not every or task.vocab_size ** (frontier.width - 1) > MAX_STATES:
         laws = [joint_law(task, transitions, (position, *subset)) for subset in subsets]
         return np.array(laws).reshape(len(subsets), task.vocab_size, -1)
-    layout = row_layout(task.vocab_size, sorted(transitions))
-    tables = transfer_tables(frontier, layout, task.length)
-    rows = law_rows(task, layout, transitions)
-    moves, picks = [], []
-    for kind in tables.kinds.tolist():
-        run = slice(tables.offsets[kind], tables.offsets[kind] + tables.sizes[kind])
-        moves.append((rows[tables.rows[run]], tables.following[run]))
-    # The law of the token at the position given the state, from the last step backward.
-    backward = np.eye(task.vocab_size)
-    dense = []
-    for law, following in reversed(moves):
-        # [x, b, e]: the token b is next and the token at the position is e, given the state x.
-        pick = law[:, :, np.newaxis] * backward[following]
-        picks.append(pick.reshape(len(law), -1))
-        step = np.zeros((len(law), len(backward)))
-        np.add.at(step, (np.arange(len(law))[:, np.newaxis], following), law)
-        dense.append(step)
-        backward = pick.sum(axis=1)
-    picks.reverse()
-    dense.reverse()
+    degrees = tuple(sorted(transitions))
+    rows = law_rows(task, row_layout(task.vocab_size, degrees), transitions)
+    ways = _Ways(_tables_of(task.graph, position, task.vocab_size, degrees), rows)
     out = np.empty((len(subsets), task.vocab_size**size, task.vocab_size))
-    ways = _Ways(moves, dense, picks, position)
     for n, law in enumerate(ways.sets(np.ones((1, 1)), 0, size)):
         out[n] = law
     return np.ascontiguousarray(out.transpose(0, 2, 1))
 
 
+# Laws are asked for at many transition tensors, one after the other.
+@lru_cache(maxsize=32)
+def _frontier_of(graph: CausalGraph, position: int) -> Frontier:
+    return find_frontier(parents_with_target(graph)[: position + 1], (position,))
+
+
+@lru_cache(maxsize=32)
+def _tables_of(graph: CausalGraph, position: int, size: int, degrees: tuple[int, ...]) -> TransferTables:
+    return transfer_tables(_frontier_of(graph, position), row_layout(size, degrees), graph.length)
+
+
 class _Ways:
     """Carries the law of (tokens of the set so far, state) from left to right."""
 
-    def __init__(
-        self, moves: list[tuple[Array, NDArray[np.int64]]], dense: list[Array], picks: list[Array], position: int
-    ) -> None:
-        self._moves, self._dense, self._picks, self._position = moves, dense, picks, position
+    def __init__(self, tables: TransferTables, rows: Array) -> None:
+        kinds = tables.kinds.tolist()
+        after = [*tables.sizes[tables.kinds[1:]].tolist(), tables.last]
+        self._symbols = rows.shape[1]
+        # For every kind of step: [x, b, y], the token b is next and leads from the state x to the state y.
+        self._choices: dict[int, Array] = {}
+        for kind, states in zip(kinds, after, strict=True):
+            if kind not in self._choices:
+                run = slice(tables.offsets[kind], tables.offsets[kind] + tables.sizes[kind])
+                choice = np.zeros((tables.sizes[kind], self._symbols, states))
+                state, symbol = np.indices(choice.shape[:2])
+                choice[state, symbol, tables.following[run]] = rows[tables.rows[run]]
+                self._choices[kind] = choice
+        self._moves = {kind: choice.sum(axis=1) for kind, choice in self._choices.items()}
+        self._kinds = kinds
+        # [x, (b, e)]: the token b is next and the last token is e, given the state x; from the last step backward.
+        self._picks = []
+        backward = np.eye(self._symbols)
+        for kind in reversed(kinds):
+            pick = self._choices[kind] @ backward
+            self._picks.append(pick.reshape(len(pick), -1))
+            backward = pick.sum(axis=1)
+        self._picks.reverse()
 
     def sets(self, carried: Array, start: int, missing: int) -> Iterator[Array]:
-        """Yield the laws (tokens of the set, token at the position) of all completions, in lexicographic order."""
-        for j in range(start, self._position - missing + 1):
+        """Yield the laws (tokens of the set, last token) of all completions, in lexicographic order."""
+        for j in range(start, len(self._kinds) - missing):
             if missing == 1:
-                yield (carried @ self._picks[j]).reshape(-1, self._picks[j].shape[1] // self._symbols(j))
+                yield (carried @ self._picks[j]).reshape(-1, self._symbols)
             else:
-                yield from self.sets(self._marked(carried, j), j + 1, missing - 1)
-            carried = carried @ self._dense[j]
-
-    def _symbols(self, j: int) -> int:
-        return int(self._moves[j][0].shape[1])
-
-    def _marked(self, carried: Array, j: int) -> Array:
-        """Return the law after step j with the token there as one more token of the set."""
-        law, following = self._moves[j]
-        symbols = law.shape[1]
-        out = np.zeros((len(carried), symbols, self._dense[j].shape[1]))
-        for b in range(symbols):
-            np.add.at(out[:, b].T, following[:, b], (carried * law[:, b]).T)
-        return out.reshape(len(carried) * symbols, -1)
+                choice = self._choices[self._kinds[j]]
+                marked = carried @ choice.reshape(len(choice), -1)
+                yield from self.sets(marked.reshape(-1, choice.shape[2]), j + 1, missing - 1)
+            carried = carried @ self._moves[self._kinds[j]]
