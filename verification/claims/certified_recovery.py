@@ -158,6 +158,7 @@ def _checked(check: Check) -> list[Checked]:
     source="Nichani, Damian, Lee (ICML 2024), main theorem, stage 1, and its assumptions one by one",
     control="One score of one certificate is altered by a part in 10^30; it must be found, with its name.",
     breaks=(TRUE,),
+    cost=8,
     outside=(SEARCH,),
     assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
 )

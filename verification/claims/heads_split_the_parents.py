@@ -122,7 +122,7 @@ def _trained(check: Check, steps: int, *, published: bool) -> list[Split]:
     control="One head where every token has two parents.",
     breaks=(HEADS,),
     outside=(SHORT_HEADS,),
-    cost=18,
+    cost=15,
 )
 def heads_split_the_parents(
     check: Check,

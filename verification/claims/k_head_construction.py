@@ -144,7 +144,7 @@ def _one_head(check: Check, lengths: Sequence[int], parents: int = 2, size: int 
     control="Two parents with one head; three parents with heads that look for another token than the query.",
     breaks=(EXPONENT, PRICE, COUNTS),
     outside=(ONE_HEAD,),
-    cost=56,
+    cost=15,
 )
 def k_head_construction(
     check: Check,

@@ -61,7 +61,6 @@ def _study(
     control="The same demand on the star, whose effective length stays bounded.",
     breaks=(EXPONENT, PRICE),
     assumptions=("lower_bound", "non_degeneracy", "symmetry"),
-    cost=30,
 )
 def loss_reaches_floor(
     check: Check,

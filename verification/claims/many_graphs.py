@@ -122,6 +122,7 @@ def _matching(run: TrainingRun) -> float:
     source="Nichani, Damian, Lee (ICML 2024), experiment on random graphs",
     control="Training at a millionth of the learning rate: attention must stay where it starts.",
     breaks=(MEAN,),
+    cost=9,
 )
 def many_graphs(
     check: Check,

@@ -112,6 +112,7 @@ def violated(found: Counterexample) -> str:
     source="Nichani, Damian, Lee (ICML 2024), main theorem, stage 1, and its assumptions one by one",
     control="The same claim where the mean of the matrix need not be constant; the search must refute it.",
     breaks=(NONE,),
+    cost=10,
     outside=(MIXING,),
     assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
 )

@@ -110,7 +110,6 @@ def _test_prior(kind: str, rng: np.random.Generator) -> PointPrior:
     control="A matrix without mixing: 1 - 1e-6 on the diagonal, entries of 3e-7 elsewhere.",
     breaks=(FALLS, LAST),
     assumptions=("lower_bound", "non_degeneracy"),
-    cost=17,
 )
 def out_of_distribution(
     check: Check,

@@ -183,7 +183,7 @@ def _means(check: Check, draws: dict[int, int], forests: int) -> None:
     breaks=(EXACT,),
     outside=(STAR_EXACT, STAR_MEAN, SINGLE, WEAK),
     assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
-    cost=14,
+    cost=12,
 )
 def top_scores_are_edges(
     check: Check,

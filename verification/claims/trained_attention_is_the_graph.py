@@ -47,6 +47,7 @@ def judge_run(check: Check, name: str, run: TrainingRun, graph: CausalGraph) -> 
     source="Nichani, Damian, Lee (ICML 2024), experiments on the full model",
     control="Sequences whose tokens are all roots, judged by the edges of a chain.",
     breaks=(ATTENTION,),
+    cost=9,
 )
 def trained_attention_is_the_graph(
     check: Check,
