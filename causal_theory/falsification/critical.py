@@ -214,7 +214,7 @@ def smallest_margin(
     to the one with the lowest lower end. Its sign is therefore certain exactly if the verdict on the graph is.
     """
     plan = choose_engine(task, "smallest_margin").scores(check_epsilon(epsilon))
-    rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
+    rule = task.prior.rule_for(plan, draws=draws, rng=rng)
     if isinstance(rule, Draws):
         own, others = _parent_and_rivals(np.stack([plan.evaluate(one)[0] for one in rule]), task.graph)
         lead, bar = (own - others).mean(axis=0), (own - others).std(axis=0, ddof=1) / np.sqrt(len(own))

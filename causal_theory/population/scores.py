@@ -112,7 +112,7 @@ def edge_scores(
     check_choice("method", method, get_args(ScoreMethod))
     engine = choose_engine(task, "edge_scores")
     plan = engine.enumerated_scores(epsilon, max_sequences) if method == "enumerate" else engine.scores(epsilon)
-    rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
+    rule = task.prior.rule_for(plan, draws=draws, rng=rng)
     cheap = method == "transform" and rule.is_single(plan)
     check_memory(f"edge_scores at length {task.length}", (ONE if cheap else SEVERAL) * task.length**2)
     return rule.average(plan)
@@ -199,7 +199,7 @@ def edge_scores_on(
     engine, workers = choose_engine(task, "edge_scores_on"), Workers(executor, in_flight, worker_timeout)
     paths = None if out is None else array_paths(out)
     plan = engine.scores(epsilon, workers)
-    rule = task.prior.rule(plan.in_degrees, draws=draws, rng=rng)
+    rule = task.prior.rule_for(plan, draws=draws, rng=rng)
     single = rule.is_single(plan)
     if paths is None or not single:
         check_memory(f"edge_scores_on at length {task.length}", (ONE if single else SEVERAL) * task.length**2)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from causal_theory.choices import brief
 from causal_theory.display import Shown
-from causal_theory.errors import TaskError
+from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
@@ -156,8 +156,38 @@ class Prior(Shown, ABC):
         >>> round(float(found), 12), found.method
         (1.7, 'exact')
         """
+        return self.rule_for(plan, draws=draws, rng=rng).average(plan)
+
+    def rule_for(self, plan: Plan, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
+        """Return the rule for a quantity, which has the tensors that it needs.
+
+        Parameters
+        ----------
+        plan : Plan
+            The quantity.
+        draws : int
+            As for :meth:`rule`.
+        rng : seed or numpy Generator, optional
+            As for :meth:`rule`.
+
+        Returns
+        -------
+        Rule
+            That of :meth:`rule`.
+
+        Raises
+        ------
+        TaskError
+            If the prior has no transition tensor for a number of parents that the plan needs.
+        TransitionError
+            If the rule has none, or one with another number of symbols.
+        """
         self.require_transitions(plan.in_degrees)
-        return self.rule(plan.in_degrees, draws=draws, rng=rng).average(plan)
+        rule = self.rule(plan.in_degrees, draws=draws, rng=rng)
+        if not isinstance(rule, Rule):
+            raise InvalidArgumentError(f"rule of {type(self).__name__} must return a Rule, got {type(rule).__name__}")
+        rule.require(self.vocab_size, plan.in_degrees)
+        return rule
 
     def batches(self, graph: CausalGraph, root_law: str) -> "Batches":
         """Return a source of sequences for training: unless overridden one that calls `sample` for blocks of them.

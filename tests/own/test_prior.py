@@ -156,6 +156,28 @@ class TestRules:
             with pytest.raises(InvalidArgumentError, match=message):
                 OneMatrix(elements[0][0])
 
+    @pytest.mark.parametrize(
+        ("found", "message"),
+        [
+            (OneMatrix({1: np.eye(2)}), "tensors of the rule must have 3 symbols, as vocab_size says, got 2"),
+            (WeightedSum([({1: np.eye(2)}, 1.0)]), "tensors of the rule must have 3 symbols"),
+            (
+                OneMatrix({2: np.full((3, 3, 3), 1 / 3)}),
+                r"the rule must have a tensor for 1 parents, got those for \[2\]",
+            ),
+            ({1: np.eye(3)}, "rule of Known must return a Rule, got dict"),
+        ],
+        ids=["matrix", "sum", "degree", "type"],
+    )
+    @pytest.mark.parametrize("quantity", [ct.loss_floor, lambda task: ct.edge_scores(task, epsilon=0.1)])
+    def test_a_rule_belongs_to_its_prior(self, found, message, quantity):
+        class Known(self.Finite):
+            def rule(self, in_degrees=(1,), *, draws=256, rng=None):
+                return found
+
+        with pytest.raises(InvalidArgumentError, match=message):
+            quantity(InContextTask(CHAIN, Known(self.MATRICES, [0.25, 0.75])))
+
     def test_a_rule_takes_matrices_of_any_type(self):
         """Lists, whole numbers, elements that are made one by one: what counts are the numbers."""
         shift = [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
