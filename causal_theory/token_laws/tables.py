@@ -113,7 +113,7 @@ class TransferTables:
 
     @cached_property
     def repeated(self) -> tuple[int, int]:
-        """Where the longest run of equal steps begins and how long it is, if powers of their matrix pay; else 0, 0."""
+        """First and number of the longest run of equal steps, if powers of their matrix pay; else 0, 0."""
         # A step can be repeated if the same kind comes next. The last one may lead to states of another kind.
         starts = np.flatnonzero(np.diff(np.concatenate([[-1], self.kinds, [-1]])))
         lengths = np.diff(starts) - 1
