@@ -26,7 +26,7 @@ with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.suppress(Syst
     main()
 assert "Usage" in text.getvalue()
 """
-SUBJECTS = ("causal_theory.kernels.", "causal_theory.symbolic", "causal_theory.testing", "causal_theory.warming.problems")
+SUBJECTS = ("causal_theory.kernels.", "causal_theory.symbolic", "causal_theory.testing", "causal_theory.warming.")
 
 
 def python(code, *arguments, folder=None):
