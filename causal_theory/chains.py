@@ -118,8 +118,7 @@ def closed_classes(pi: ArrayLike) -> list[list[int]]:
     >>> closed_classes([[1.0, 0.0, 0.0], [0.3, 0.3, 0.4], [0.0, 0.0, 1.0]])
     [[0], [2]]
     """
-    labels, closed = _components(check_transition_matrix("pi", pi)[np.newaxis])
-    return _symbols_by_class(labels[0], closed)
+    return _closed_classes(_reach(check_transition_matrix("pi", pi)[np.newaxis])[0])
 
 
 @default_floats
@@ -193,13 +192,13 @@ def laws_of(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     recurrent = np.ones(matrices.shape[:2], dtype=np.bool_)
     sparse = np.flatnonzero((matrices == 0.0).any(axis=(1, 2)))
     if sparse.size:
-        labels, closed = _components(matrices[sparse])
-        recurrent[sparse] = closed[labels]
-        classes = _classes_per_item(labels, closed)
-        if classes.max() > 1:
-            worst = int(np.flatnonzero(classes > 1)[0])
+        reach = _reach(matrices[sparse])
+        found = recurrent[sparse] = _is_recurrent(reach)
+        several = (found[:, :, np.newaxis] & found[:, np.newaxis, :] & ~reach).any(axis=(1, 2))
+        if several.any():
+            worst = int(np.flatnonzero(several)[0])
             name = "pi" if len(matrices) == 1 else f"pis[{sparse[worst]}]"
-            listed = _symbols_by_class(labels[worst], closed)
+            listed = _closed_classes(reach[worst])
             raise TransitionError(
                 f"{name} must have a unique stationary law, hence one closed class, "
                 f"got {len(listed)} closed classes of symbols: {', '.join(map(str, listed))}"
@@ -209,30 +208,23 @@ def laws_of(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     return laws
 
 
-def _components(matrices: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Label the strongly connected components of all matrices (n, S, S) at once, and say which are closed."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    count, size = matrices.shape[:2]
-    item, source, target = np.nonzero(matrices)
-    source = source + item * size
-    target = target + item * size
-    steps = csr_array((np.ones(source.size), (source, target)), shape=(count * size, count * size))
-    components, labels = connected_components(steps, directed=True, connection="strong")
-    closed = np.ones(components, dtype=np.bool_)
-    closed[labels[source][labels[source] != labels[target]]] = False
-    return labels.reshape(count, size).astype(np.intp), closed
+def _reach(matrices: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say which symbols lead to which in any number of steps, none included, for all matrices (n, S, S) at once."""
+    size = matrices.shape[1]
+    reach = (matrices > 0.0) | np.eye(size, dtype=np.bool_)
+    for _ in range((size - 1).bit_length()):
+        steps = reach.astype(np.float32)
+        reach = steps @ steps > 0.0
+    return reach
 
 
-def _classes_per_item(labels: NDArray[np.intp], closed: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Count the closed components of each item: each component belongs to one item."""
-    owner = np.zeros(closed.size, dtype=np.intp)
-    owner[labels] = np.arange(labels.shape[0])[:, np.newaxis]
-    return np.bincount(owner[closed], minlength=labels.shape[0])
+def _is_recurrent(reach: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say which symbols are in a closed class: all that they reach leads back to them."""
+    back = reach.swapaxes(-1, -2)
+    return np.asarray((reach <= back).all(axis=-1))
 
 
-def _symbols_by_class(labels: NDArray[np.intp], closed: NDArray[np.bool_]) -> list[list[int]]:
+def _closed_classes(reach: NDArray[np.bool_]) -> list[list[int]]:
     """List the symbols of each closed class, classes ordered by their first symbol."""
-    classes = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels) if closed[label]]
-    return sorted(classes)
+    classes = {tuple(np.flatnonzero(row).tolist()) for row in reach[_is_recurrent(reach)]}
+    return [list(symbols) for symbols in sorted(classes)]
