@@ -191,6 +191,22 @@ class TestCutFinely:
         with ThreadPoolExecutor(3) as pool:
             same(edge_scores_on(pool, task, epsilon=0.1), edge_scores(task, epsilon=0.1))
 
+    def test_in_short(self):
+        task, asked = point_task("chain", 200), []
+
+        class Recorded(ThreadPoolExecutor):
+            def submit(self, function, /, *arguments, **names):
+                asked.append(function)
+                return super().submit(function, *arguments, **names)
+
+        with Recorded(2) as pool:
+            same(edge_scores(task, epsilon=0.1, executor=pool), edge_scores(task, epsilon=0.1))
+            assert asked
+            with pytest.raises(InvalidArgumentError, match="executor must come with method='transform'"):
+                edge_scores(task, epsilon=0.1, executor=pool, method="enumerate")
+        with pytest.raises(InvalidArgumentError, match="executor must"):
+            edge_scores(task, epsilon=0.1, executor=5)
+
 
 @pytest.mark.compiled
 @pytest.mark.usefixtures("cut")

@@ -7,17 +7,11 @@ import typer
 
 INTERRUPTED = 130
 
-EXAMPLES = (
-    "causal-theory warm-up",
-    "NUMBA_CACHE_DIR=/scratch/kernels causal-theory warm-up --processes 1",
-)
+EXAMPLES = ("causal-theory warm-up", "NUMBA_CACHE_DIR=/scratch/kernels causal-theory warm-up --processes 1")
 
 
 def command(
-    processes: Annotated[
-        int | None,
-        typer.Option(min=1, help="How many compile at once.", show_default="one for each processor, at most 5"),
-    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="How many at once (default one a processor).")] = None,
 ) -> None:
     """Compile every kernel that is not on disk yet, so that no later process has to.
 
@@ -32,7 +26,5 @@ def command(
     except KeyboardInterrupt:
         typer.echo("interrupted; what has been compiled is kept", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    if compiled:
-        typer.echo(f"compiled {compiled} kernels in {time.monotonic() - started:.0f} s")
-    else:
-        typer.echo("nothing to compile")
+    seconds = time.monotonic() - started
+    typer.echo(f"compiled {compiled} kernels in {seconds:.0f} s" if compiled else "nothing to compile")

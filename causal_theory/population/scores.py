@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.foreign import WORKER_TIMEOUT, check_executor
@@ -44,6 +45,7 @@ def edge_scores(
     draws: int = DEFAULT_DRAWS,
     rng: SeedLike = None,
     max_sequences: int = MAX_SEQUENCES,
+    executor: Executor | None = None,
 ) -> Estimate:
     r"""Return the edge scores: the population gradient of the first attention matrix, to first order.
 
@@ -70,6 +72,8 @@ def edge_scores(
         Source of these draws.
     max_sequences : int
         The largest number of sequences that ``"enumerate"`` accepts.
+    executor : concurrent.futures.Executor, optional
+        Workers for ``"transform"``: short for :func:`edge_scores_on`, which says more about them.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def edge_scores(
     Raises
     ------
     InvalidArgumentError
-        If ``epsilon`` is not positive or the method is unknown.
+        If ``epsilon`` is not positive, the method is unknown, or ``"enumerate"`` is given an executor.
     TaskError
         If the graph is not a forest with an independent query.
     TooLargeError
@@ -110,6 +114,10 @@ def edge_scores(
     """
     epsilon = check_epsilon(epsilon)
     check_choice("method", method, get_args(ScoreMethod))
+    if executor is not None:
+        if method != "transform":
+            raise InvalidArgumentError(f"executor must come with method='transform', got method={method!r}")
+        return edge_scores_on(executor, task, epsilon=epsilon, draws=draws, rng=rng)
     engine = choose_engine(task, "edge_scores")
     plan = engine.enumerated_scores(epsilon, max_sequences) if method == "enumerate" else engine.scores(epsilon)
     rule = task.prior.rule_for(plan, draws=draws, rng=rng)
