@@ -15,7 +15,7 @@ from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.priors.laws import draw_laws, plain
+from causal_theory.priors.laws import draw_laws, plain, require_tensors
 from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Plan, Rule
 from causal_theory.priors.verdicts import (
     SYMMETRY,
@@ -159,34 +159,12 @@ class Prior(Shown, ABC):
         return self.rule_for(plan, draws=draws, rng=rng).average(plan)
 
     def rule_for(self, plan: Plan, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
-        """Return the rule for a quantity, which has the tensors that it needs.
-
-        Parameters
-        ----------
-        plan : Plan
-            The quantity.
-        draws : int
-            As for :meth:`rule`.
-        rng : seed or numpy Generator, optional
-            As for :meth:`rule`.
-
-        Returns
-        -------
-        Rule
-            That of :meth:`rule`.
-
-        Raises
-        ------
-        TaskError
-            If the prior has no transition tensor for a number of parents that the plan needs.
-        TransitionError
-            If the rule has none, or one with another number of symbols.
-        """
+        """Return :meth:`rule` for a quantity, or refuse a rule without the tensors that it needs."""
         self.require_transitions(plan.in_degrees)
         rule = self.rule(plan.in_degrees, draws=draws, rng=rng)
         if not isinstance(rule, Rule):
             raise InvalidArgumentError(f"rule of {type(self).__name__} must return a Rule, got {type(rule).__name__}")
-        rule.require(self.vocab_size, plan.in_degrees)
+        require_tensors(rule.known, self.vocab_size, plan.in_degrees)
         return rule
 
     def batches(self, graph: CausalGraph, root_law: str) -> "Batches":

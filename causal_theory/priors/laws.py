@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from causal_theory.errors import TransitionError
 from causal_theory.validation import SeedLike, check_transition_tensors
 
 if TYPE_CHECKING:
@@ -54,6 +55,28 @@ def renamed(transitions: NDArray[np.float64], orders: NDArray[np.int64]) -> NDAr
     axes = (orders.reshape(count, *[1] * axis, size, *[1] * (parents - axis)) for axis in range(parents + 1))
     drawn: NDArray[np.float64] = transitions[(rows, *axes)]
     return drawn
+
+
+def require_tensors(
+    known: Sequence[Mapping[int, NDArray[np.float64]]], vocab_size: int, in_degrees: Sequence[int]
+) -> None:
+    """Refuse tensors of a rule that belong to another prior.
+
+    Raises
+    ------
+    TransitionError
+        If one lacks, or has another number of symbols.
+    """
+    for transitions in known:
+        for k in in_degrees:
+            if k not in transitions:
+                raise TransitionError(
+                    f"the rule must have a tensor for {k} parents, got those for {sorted(transitions)}"
+                )
+            if len(transitions[k]) != vocab_size:
+                raise TransitionError(
+                    f"tensors of the rule must have {vocab_size} symbols, as vocab_size says, got {len(transitions[k])}"
+                )
 
 
 def plain(value: Any) -> Any:

@@ -95,6 +95,9 @@ class Rule(ABC):
     kind: ClassVar[Method]
     """The method of the estimates."""
 
+    known: Sequence[Transitions] = ()
+    """Transition tensors that are evaluated for sure, so that a prior can see whether they are its own."""
+
     def is_single(self, plan: Plan) -> bool:
         """Whether one evaluation is the whole average, to the last bit.
 
@@ -109,23 +112,6 @@ class Rule(ABC):
             Unless overridden, False.
         """
         return False
-
-    def require(self, vocab_size: int, in_degrees: Sequence[int]) -> None:
-        """Refuse tensors that belong to another prior, as far as they are known.
-
-        Parameters
-        ----------
-        vocab_size : int
-            S of the prior.
-        in_degrees : sequence of int
-            Numbers of parents whose tensors are needed.
-
-        Raises
-        ------
-        TransitionError
-            If a tensor lacks, or has another number of symbols.
-        """
-        return
 
     @abstractmethod
     def average(self, plan: Plan) -> Estimate:
@@ -166,20 +152,16 @@ class OneMatrix(Rule):
     kind = "exact"
 
     def __init__(self, transitions: Transitions) -> None:
-        self._transitions = _laws(transitions)
+        self.known = (_laws(transitions),)
 
     @override
     def is_single(self, plan: Plan) -> bool:
         return True
 
     @override
-    def require(self, vocab_size: int, in_degrees: Sequence[int]) -> None:
-        _require_tensors(self._transitions, vocab_size, in_degrees)
-
-    @override
     def average(self, plan: Plan) -> Estimate:
         # The value is handed on untouched: it may be a map of a file.
-        return Estimate(*plan.evaluate(self._transitions), "exact")
+        return Estimate(*plan.evaluate(self.known[0]), "exact")
 
 
 class WeightedSum(Rule):
@@ -209,16 +191,12 @@ class WeightedSum(Rule):
             (_laws(transitions), check_probability("a probability of WeightedSum", weight))
             for transitions, weight in elements
         ]
+        self.known = [transitions for transitions, _ in self._elements]
         total = sum(weight for _, weight in self._elements)
         if abs(total - 1.0) > ROW_SUM_TOLERANCE:
             raise InvalidArgumentError(
                 f"probabilities of WeightedSum must sum to 1 within {ROW_SUM_TOLERANCE:g}, got {total!r}"
             )
-
-    @override
-    def require(self, vocab_size: int, in_degrees: Sequence[int]) -> None:
-        for transitions, _ in self._elements:
-            _require_tensors(transitions, vocab_size, in_degrees)
 
     @override
     def average(self, plan: Plan) -> Estimate:
@@ -376,16 +354,6 @@ def _laws(transitions: Transitions) -> Transitions:
             raise TransitionError(f"the tensor for {k} parents must have {k + 1} axes of one length, got shape {shape}")
         found[k] = check_transition_tensors(f"the tensor for {k} parents", tensor, shape)
     return found
-
-
-def _require_tensors(transitions: Transitions, vocab_size: int, in_degrees: Sequence[int]) -> None:
-    for k in in_degrees:
-        if k not in transitions:
-            raise TransitionError(f"the rule must have a tensor for {k} parents, got those for {sorted(transitions)}")
-        if len(transitions[k]) != vocab_size:
-            raise TransitionError(
-                f"tensors of the rule must have {vocab_size} symbols, as vocab_size says, got {len(transitions[k])}"
-            )
 
 
 def _weighted_sum(plan: Plan, elements: Iterable[tuple[Transitions, float]]) -> tuple[Array, Array]:
