@@ -1,11 +1,21 @@
 """Algorithm 1 with exact gradients: trajectories against a plain loop, each other, and what the theory says."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causal_theory import CausalGraph, InContextTask, OrbitPrior, PointPrior, edge_scores, first_order_gradient
+from causal_theory import (
+    CausalGraph,
+    DirichletPrior,
+    InContextTask,
+    OrbitPrior,
+    PointPrior,
+    edge_scores,
+    first_order_gradient,
+)
 from causal_theory.dynamics import (
     Stage1,
     Stage2,
@@ -19,6 +29,8 @@ from causal_theory.dynamics import (
 from causal_theory.dynamics.minimum import Point, smallest_on
 from causal_theory.errors import InvalidArgumentError, TaskError
 from causal_theory.models import causal_softmax
+from causal_theory.population.engines import choose_engine
+from causal_theory.population.levels import along_levels
 from causal_theory.population.parent_attention import parent_attention_loss
 
 from .helpers import assert_close
@@ -256,6 +268,36 @@ class TestSmallest:
         assert (np.abs(curvature - of_cubic) <= fourth * width**2 / 12.0 + 1e-9 / width**2).all()
         if interval.is_convex:
             assert curvature.min() > -1e-9 / width**2
+
+
+@pytest.mark.parametrize("rare", [1e-3, 0.1, 0.5])
+def test_bound_on_fourth_cumulants_of_laws_on_the_levels(rare):
+    """A law on two levels: for a rare one the bound is hardly more than the cumulant."""
+    levels, shares = np.array([[0.5, 3.0]]), np.array([[rare, 1.0 - rare]])
+    nothing = SimpleNamespace(value=0.0, error=0.0, slope_error=0.0)
+    bound = along_levels(nothing, shares, shares, levels)[0][2]
+    odds = rare * (1.0 - rare)
+    cumulant = abs(odds * (1.0 - 6.0 * odds)) * 2.5**4
+    assert cumulant <= bound
+    if rare == 1e-3:
+        assert bound < 1.01 * cumulant
+
+
+@pytest.mark.parametrize("graph", [CausalGraph.binary_tree(9), CausalGraph.ngram(8, 2), CausalGraph.ngram(60, 1)])
+def test_fourth_derivative_of_the_loss_stays_below_its_bound(graph):
+    """By differences of the slopes, from each multiple on."""
+    parents = len(graph.target_parents)
+    prior = DirichletPrior(2, 0.5, floor=0.05).sample_transitions(1, (parents,), np.random.default_rng(3))
+    task = InContextTask(graph, PointPrior({parents: prior[parents][0]}))
+    engine, pattern = choose_engine(task, "test"), np.stack([np.eye(2)] * parents)
+    step = 0.1
+    found = [task.prior.average(engine.along(pattern, step * k, 0.05)).value for k in range(60)]
+    losses, slopes, bounds = np.array(found).T
+    assert_close(np.diff(losses), step * (slopes[1:] + slopes[:-1]) / 2, rtol=0.0, atol=1e-3)
+    fourth = np.abs(np.diff(slopes, 3)) / step**3
+    assert fourth.max() > 1e-3
+    assert (np.diff(bounds) <= 0.0).all()
+    assert (fourth <= bounds[:-3]).all()
 
 
 class TestLearningCurve:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from causal_theory import CausalGraph, InContextTask, PointPrior, counts_rule_loss, unigram_loss
 from causal_theory.graphs.subtrees import Subtrees, context_subtrees
-from causal_theory.population import log_moments
+from causal_theory.population import engines, log_moments
 from causal_theory.population.parent_attention import parent_attention_loss_and_gradient
+from causal_theory.population.several_parents import moments
 from causal_theory.testing import forests, transition_matrices
 from causal_theory.token_laws.tables import TransferTables
 
@@ -106,3 +107,13 @@ def test_long_chains_by_powers_and_by_messages(monkeypatch, length, size):
     for one, other in zip(powers, messages, strict=True):
         assert_close(one.value, other.value, rtol=1e-11, atol=1e-12)
         assert (np.abs(one.value - other.value) <= one.error + other.error).all()
+
+
+@pytest.mark.parametrize(("length", "most"), [(4, 2**16), (60, 3)])
+def test_chains_of_too_many_symbols(monkeypatch, length, most):
+    """They are too wide for powers, and messages do as well as ever."""
+    size = 257 if length == 4 else 2
+    task = InContextTask(CausalGraph.chain(length), PointPrior(np.full((size, size), 1.0 / size)))
+    for module in (engines, moments):
+        monkeypatch.setattr(module, "MAX_STATES", most)
+    assert float(unigram_loss(task, smoothing=1.0)) > 0.0

@@ -65,6 +65,22 @@ def _set_all(array, value):
 
 
 @helper
+def _copy(source, target):
+    for y in range(target.shape[0]):
+        for x in range(target.shape[1]):
+            for lane in range(target.shape[2]):
+                target[y, x, lane] = source[y, x, lane]
+
+
+@helper
+def _set_outer(first, second, out):
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            for lane in range(out.shape[2]):
+                out[y, x, lane] = first[y, lane] * second[x, lane]
+
+
+@helper
 def prefix_powers(step, count, powers):
     """Fill ``powers[j]`` with A to the power of the first ``j + 1`` binary digits of ``count``."""
     size, lanes = powers.shape[1], powers.shape[3]
@@ -115,29 +131,17 @@ def joint_sum(step, count, powers, start, end, joint):
     size, lanes = powers.shape[1], powers.shape[3]
     before = np.empty((size, size, lanes))
     back, further = np.empty((size, lanes)), np.empty((size, lanes))
-    for x in range(size):
-        for y in range(size):
-            for lane in range(lanes):
-                joint[x, y, lane] = start[x, lane] * end[y, lane]
+    _set_outer(start, end, joint)
     last = powers.shape[0] - 1
     for j in range(1, last + 1):
         power = powers[j - 1]
-        for x in range(size):
-            for y in range(size):
-                for lane in range(lanes):
-                    before[x, y, lane] = joint[x, y, lane]
+        _copy(joint, before)
         _set_all(joint, 0.0)
         _add_product(before, power, joint)
         _add_product(power, before, joint)
         if (count >> (last - j)) & 1 == 1:
-            for x in range(size):
-                for y in range(size):
-                    for lane in range(lanes):
-                        before[x, y, lane] = joint[x, y, lane]
+            _copy(joint, before)
             vector_times(end, power, back)
             vector_times(back, power, further)
-            for x in range(size):
-                for y in range(size):
-                    for lane in range(lanes):
-                        joint[x, y, lane] = start[x, lane] * further[y, lane]
+            _set_outer(start, further, joint)
             _add_stepped(step, before, joint)

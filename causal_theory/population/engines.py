@@ -50,7 +50,7 @@ from causal_theory.population.several_parents.construction import (
     pattern_levels,
     row_windows,
 )
-from causal_theory.population.several_parents.moments import Transfers, prepare_transfers
+from causal_theory.population.several_parents.moments import MAX_STATES, Transfers, prepare_transfers
 from causal_theory.population.transform import transform_scores
 from causal_theory.population.work_items import LOCAL, Workers
 from causal_theory.priors.rules import Plan, Transitions
@@ -217,7 +217,10 @@ class QueryForest(Forest):
     @cached_property
     def _is_long_chain(self) -> bool:
         """Whether the engine for any graph is faster, because it takes many equal steps at once."""
-        parents = self.task.graph.parent_array[:-1]
+        parents, size = self.task.graph.parent_array[:-1], self.task.vocab_size
+        # Short chains need not be prepared to know it, and those with very many symbols cannot be.
+        if size * self.task.length.bit_length() > self.task.length or size**2 > MAX_STATES:
+            return False
         if not ((parents < 0) | (parents == np.arange(-1, len(parents) - 1))).all():
             return False
         return self._transfers.tables.repeated[1] > 0
