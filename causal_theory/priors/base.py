@@ -17,15 +17,7 @@ from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors.laws import draw_laws, plain, require_tensors
 from causal_theory.priors.rules import DEFAULT_DRAWS, Draws, Plan, Rule
-from causal_theory.priors.verdicts import (
-    SYMMETRY,
-    AssumptionCheck,
-    AssumptionReport,
-    drawn_lower_bound,
-    drawn_non_degeneracy,
-    matrix_mean,
-    matrix_symmetry,
-)
+from causal_theory.priors.verdicts import AssumptionReport, drawn_report
 from causal_theory.provenance import fingerprint
 from causal_theory.validation import SeedLike, as_generator, check_integer, check_matrix, check_transition_tensors
 
@@ -159,7 +151,29 @@ class Prior(Shown, ABC):
         return self.rule_for(plan, draws=draws, rng=rng).average(plan)
 
     def rule_for(self, plan: Plan, *, draws: int = DEFAULT_DRAWS, rng: SeedLike = None) -> Rule:
-        """Return :meth:`rule` for a quantity, or refuse a rule without the tensors that it needs."""
+        """Return :meth:`rule` for a quantity, or refuse a rule without the tensors that it needs.
+
+        Parameters
+        ----------
+        plan : Plan
+            The quantity.
+        draws : int
+            As for :meth:`rule`.
+        rng : seed or numpy Generator, optional
+            As for :meth:`rule`.
+
+        Returns
+        -------
+        Rule
+            As the prior gives it.
+
+        Raises
+        ------
+        TaskError
+            If the prior has no transition tensor for a number of parents that the plan needs.
+        InvalidArgumentError
+            If what :meth:`rule` returns is no rule, or its tensors are no laws of so many parents.
+        """
         self.require_transitions(plan.in_degrees)
         rule = self.rule(plan.in_degrees, draws=draws, rng=rng)
         if not isinstance(rule, Rule):
@@ -211,13 +225,7 @@ class Prior(Shown, ABC):
         mean = check_matrix(f"mean of {type(self).__name__}", self.mean, (size, size))
         check_transition_tensors(f"mean of {type(self).__name__}", mean, mean.shape)
         matrices = draw_laws(self, check_integer("draws", draws, 1), (1,), as_generator(rng))[1]
-        symmetry = matrix_symmetry(mean, "E[pi]")
-        if self.symmetric and symmetry.holds:
-            symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
-        elif symmetry.holds:
-            symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
-        bounds = drawn_lower_bound(matrices), drawn_non_degeneracy(matrices)
-        return AssumptionReport(*bounds, symmetry, matrix_mean(mean))
+        return drawn_report(mean, matrices, stated_symmetric=self.symmetric)
 
     def fixed(self, draws: int, rng: SeedLike = None) -> "Prior":
         """Return the prior whose averages are over matrices that are drawn once.

@@ -187,3 +187,13 @@ def matrix_mean(mean: Array) -> AssumptionCheck:
     if not holds:
         witness += f", {_entry(mean, where, 'E[pi]')} instead of {uniform:.6g}"
     return AssumptionCheck("constant_mean", CONSTANT_MEAN, holds, trace, witness)
+
+
+def drawn_report(mean: Array, matrices: Array, *, stated_symmetric: bool) -> AssumptionReport:
+    """Judge a prior of which only its mean and some draws are known, and whether it says to be symmetric."""
+    symmetry = matrix_symmetry(mean, "E[pi]")
+    if stated_symmetric and symmetry.holds:
+        symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
+    elif symmetry.holds:
+        symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
+    return AssumptionReport(drawn_lower_bound(matrices), drawn_non_degeneracy(matrices), symmetry, matrix_mean(mean))
