@@ -204,7 +204,9 @@ def laws_of(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
                 f"got {len(listed)} closed classes of symbols: {', '.join(map(str, listed))}"
             )
     laws = np.empty(matrices.shape[:2])
-    kernels.gth.stationary_laws(read_only(matrices), read_only(recurrent), laws)
+    kernels.interpreted.run_kernel(
+        kernels.gth.stationary_laws, matrices.size * matrices.shape[1], read_only(matrices), read_only(recurrent), laws
+    )
     return laws
 
 

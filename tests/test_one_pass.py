@@ -77,10 +77,13 @@ class TestReadOnly:
 PROGRAM = """
 import numpy as np
 from causal_theory import *
+from causal_theory.kernels import interpreted
+interpreted.compile_always = True
 matrix = [[0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.3, 0.3, 0.4]]
 options = {"draws": 3, "rng": 0}
 for prior in (PointPrior(matrix), OrbitPrior(matrix), DirichletPrior(3, 0.5), DirichletPrior(3, 0.5).fixed(2, rng=0)):
     task = InContextTask(CausalGraph.chain(6), prior)
+    edge_scores(InContextTask(CausalGraph.chain(40), prior), epsilon=0.05, **options)
     edge_scores(task, epsilon=0.05, **options), limit_edge_scores(task, epsilon=0.05, **options)
     pairwise_information(task, "kl", **options), pairwise_joint(task, **options)
     counts_rule_loss(task, smoothing=0.5, **options), parent_attention_loss(task, np.eye(3), epsilon=0.05, **options)

@@ -19,6 +19,7 @@ from causal_theory import (
 )
 from causal_theory.population import lanes as lanes_module
 from causal_theory.population import transform as transform_module
+from causal_theory.population import work_items
 from causal_theory.population.transform import transform_scores
 from causal_theory.testing import attention_matrices, forests, tasks, transition_matrices
 from tests import oracles
@@ -119,9 +120,23 @@ class TestTwoAlgorithms:
 def small_pieces():
     """Cut trees at separators from three positions on, and look for negligible lanes at any length."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work_items, "SMALL", 0)
         patch.setattr(transform_module, "PIECE_PER_SYMBOL", 1)
         patch.setattr(transform_module, "PRUNE_FROM", 0)
         yield
+
+
+@given(
+    task=tasks(max_length=25, max_size=4, priors=("point", "orbit")),
+    epsilon=st.sampled_from(EPSILONS),
+)
+def test_kernels_for_small_and_for_large_forests_agree(task, epsilon):
+    small = edge_scores(task, epsilon=epsilon)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work_items, "SMALL", 0)
+        large = edge_scores(task, epsilon=epsilon)
+    assert (np.abs(small.value - large.value) <= small.error).all()
+    np.testing.assert_array_equal(small.error > 0.0, large.error > 0.0)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -165,9 +180,10 @@ class TestCuttingDoesNotMatter:
         matrix[np.arange(size), likely] = 1.0 - matrix.sum(axis=1)
         graph = CausalGraph.random_forest(length, 0.2, generator)
         task = InContextTask(graph, PointPrior(matrix), root_law)
-        results = []
+        results = [edge_scores(task, epsilon=epsilon)]
         for pieces, prune in [(1, 0), (4, 64), (10**6, 10**6)]:
             with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(work_items, "SMALL", 0)
                 patch.setattr(transform_module, "PIECE_PER_SYMBOL", pieces)
                 patch.setattr(transform_module, "PRUNE_FROM", prune)
                 results.append(edge_scores(task, epsilon=epsilon))

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from causal_theory.kernels import flow as flow
     from causal_theory.kernels import frontier as frontier
     from causal_theory.kernels import gth as gth
+    from causal_theory.kernels import interpreted as interpreted
     from causal_theory.kernels import pair_sums as pair_sums
     from causal_theory.kernels import pairs as pairs
     from causal_theory.kernels import reduced as reduced
     from causal_theory.kernels import row_blocks as row_blocks
     from causal_theory.kernels import sampler as sampler
     from causal_theory.kernels import sequences as sequences
+    from causal_theory.kernels import small_forest as small_forest
     from causal_theory.kernels import tilted as tilted
 else:
     __getattr__ = attributes(__name__)

@@ -33,11 +33,17 @@ _FLOATING_POINT = {"contract", "reassoc"}
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
-def kernel(function):
-    """Compile a function that Python calls, on its first use; ``NUMBA_DISABLE_JIT=1`` leaves it as it is."""
+def _kernel(function, fastmath):
     if config.DISABLE_JIT:
         return function
-    return keep_on_disk(njit(fastmath=_FLOATING_POINT, no_cfunc_wrapper=True, **_OPTIONS)(function))
+    return keep_on_disk(njit(fastmath=fastmath, no_cfunc_wrapper=True, **_OPTIONS)(function))
+
+
+kernel = partial(_kernel, fastmath=_FLOATING_POINT)
+"""Compile a function that Python calls, on its first use; ``NUMBA_DISABLE_JIT=1`` leaves it as it is."""
+
+interpretable_kernel = partial(_kernel, fastmath=False)
+"""Compile a kernel that computes what Python would, to the last bit: small problems need not wait (`interpreted`)."""
 
 
 def _helper(function, **options):
@@ -49,6 +55,9 @@ helper = partial(_helper, fastmath=_FLOATING_POINT)
 
 strict_helper = partial(_helper, fastmath={"contract"})
 """Compile a helper whose sums must keep their order, because it compensates roundoff."""
+
+interpretable_helper = partial(_helper, fastmath=False)
+"""Compile a helper of such kernels."""
 
 pasted_helper = partial(_helper, fastmath=_FLOATING_POINT, inline="always")
 """Compile a small helper that is pasted into its callers."""

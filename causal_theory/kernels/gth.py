@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from causal_theory.kernels._jit import helper, kernel, pasted_helper
+from causal_theory.kernels._jit import interpretable_helper, interpretable_kernel, pasted_helper
 
 BLOCK = 512
 UP, DOWN = 2.0**BLOCK, 2.0**-BLOCK
@@ -51,7 +51,7 @@ def _sum(m1, k1, m2, k2):
     return _normalised(total, block)
 
 
-@helper
+@interpretable_helper
 def _eliminate_plain(rates, law):
     """Write the stationary law of ``rates`` (n, n), which is overwritten, to ``law``."""
     size = rates.shape[0]
@@ -75,7 +75,7 @@ def _eliminate_plain(rates, law):
         law[n] /= total
 
 
-@helper
+@interpretable_helper
 def _eliminate_scaled(rates, law):
     """Like ``_eliminate_plain``, in scaled numbers; entries below the smallest double come out as zero."""
     size = rates.shape[0]
@@ -112,7 +112,7 @@ def _eliminate_scaled(rates, law):
         law[n] = math.ldexp(law[n] / total, int(BLOCK * shift))
 
 
-@kernel
+@interpretable_kernel
 def stationary_laws(matrices, recurrent, laws):
     """Write the stationary law of each matrix (n, S, S), zero outside its one closed class, to ``laws`` (n, S).
 

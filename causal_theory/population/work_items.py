@@ -27,6 +27,9 @@ Array = NDArray[np.float64]
 IN_FLIGHT = 64
 """Items that are submitted to an executor and not yet added up."""
 
+SMALL = 100
+"""T S up to which scores come from the kernel for small forests, which is faster there and can be interpreted."""
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
@@ -110,6 +113,8 @@ def make_items(
 
 def item_sums(item: WorkItem) -> tuple[Array, Array]:
     """Return pair sums (rows, last row) and key moments (T,) of one item, without the interpreter lock."""
+    if _is_small(item):
+        return _small_sums(item)
     splitting, slots = split_rows(item.graph, item.limit, *item.rows).kernel_arguments
     pair_sums, moments = kernels.tilted.tilted_sums(
         read_only(item.graph.parent_array[:-1]),
@@ -122,6 +127,26 @@ def item_sums(item: WorkItem) -> tuple[Array, Array]:
         item.rows,
     )
     return pair_sums, moments
+
+
+def _is_small(item: WorkItem) -> bool:
+    length = item.graph.length
+    return item.rows == (0, length) and length * len(item.transition) <= SMALL
+
+
+def _small_sums(item: WorkItem) -> tuple[Array, Array]:
+    """Return the sums of an item whose rows are all rows, by a kernel that need not be compiled for a first answer."""
+    length, size = item.graph.length, len(item.transition)
+    sums, moments = kernels.interpreted.run_kernel(
+        kernels.small_forest.small_tilted_sums,
+        item.symbols.size * (length * size) ** 2 // 2,
+        read_only(item.graph.parent_array[:-1]),
+        read_only(item.transition),
+        read_only(item.root_law),
+        (read_only(item.symbols), read_only(item.nodes), read_only(item.weights)),
+        item.pair_blocks,
+    )
+    return sums, moments
 
 
 def in_order(

@@ -7,6 +7,7 @@ import threading
 import warnings
 from queue import SimpleQueue
 
+from causal_theory.kernels import interpreted
 from causal_theory.warming.problems import PROBLEMS
 
 
@@ -17,6 +18,7 @@ def work() -> None:
     threading.Thread(target=_listen, args=(numbers,), daemon=True).start()
     # Nearly all that numba builds up is needed until the end: to look through it takes a fifth of the time.
     gc.disable()
+    interpreted.compile_always = True
     # Compiling what cannot be kept would be in vain.
     warnings.filterwarnings("error", "compiled kernels cannot be kept", RuntimeWarning)
     while True:
