@@ -6,6 +6,7 @@ So whether it is interpreted depends on what is on disk, and the numbers do not.
 """
 
 from types import FunctionType
+from typing import Any
 
 from numba.extending import is_jitted
 
@@ -18,7 +19,7 @@ compile_always = False
 _done: dict[object, int] = {}
 
 
-def run_kernel(kernel, operations, *arguments):
+def run_kernel(kernel: Any, operations: int, *arguments: Any) -> Any:
     """Call an interpretable kernel: interpreted while it has no code and there has been little to do."""
     if not is_jitted(kernel) or kernel.signatures or compile_always or kernel._cache.is_kept():
         return kernel(*arguments)
