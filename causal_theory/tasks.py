@@ -181,10 +181,7 @@ class InContextTask(Shown):
         matrix = check_transition_matrix("pi", pi)
         if len(matrix) != self.vocab_size:
             raise TransitionError(f"pi must have {self.vocab_size} symbols as the task has, got {len(matrix)}")
-        if self.root_law == "uniform":
-            return np.full(self.vocab_size, 1.0 / self.vocab_size)
-        law: NDArray[np.float64] = laws_of(matrix[np.newaxis])[0]
-        return law
+        return root_law_at(self, matrix)
 
     def require_forest(self, method_name: str) -> None:
         """Raise unless every position has at most one parent.
@@ -275,3 +272,11 @@ def _join(tokens: NDArray[np.int64]) -> str:
     """Return the tokens of a context, a long one by its end."""
     dots = "… " if len(tokens) > SHOWN_TOKENS else ""
     return dots + " ".join(map(str, tokens[-SHOWN_TOKENS:].tolist()))
+
+
+def root_law_at(task: InContextTask, transition: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the law of a root, as `InContextTask.root_distribution`, of a matrix that is known to be a law."""
+    if task.root_law == "uniform":
+        return np.full(task.vocab_size, 1.0 / task.vocab_size)
+    law: NDArray[np.float64] = laws_of(transition[np.newaxis])[0]
+    return law

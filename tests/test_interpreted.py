@@ -86,13 +86,12 @@ class TestWhen:
         """A kernel that has no code anywhere."""
 
         class Kernel:
-            signatures = ()
+            overloads = ()
             _cache = type("Cache", (), {"is_kept": staticmethod(lambda: False)})
 
             def __call__(self, text):
                 return f"compiled {text}"
 
-        monkeypatch.setattr(interpreted, "is_jitted", lambda _: True)
         monkeypatch.setattr(interpreted, "_plain", lambda _: "interpreted {}".format)
         monkeypatch.setattr(interpreted, "_done", {})
         return Kernel()
@@ -106,7 +105,7 @@ class TestWhen:
     @pytest.mark.parametrize("code", ["loaded", "on disk", "wanted"])
     def test_code_that_is_there_is_used(self, kernel, monkeypatch, code):
         if code == "loaded":
-            kernel.signatures = ("one",)
+            kernel.overloads = ("one",)
         elif code == "on disk":
             kernel._cache.is_kept = lambda: True
         else:

@@ -97,7 +97,7 @@ class TestImport:
     def test_use_compiles_something(self):
         """The count of the test above does see a compiled kernel."""
         code = COUNT_SIGNATURES + (
-            "import causal_theory.chains; causal_theory.chains.stationary_distributions([[[0.5, 0.5], [0.25, 0.75]]] * 200_000);"
+            "from causal_theory import chains; chains.stationary_distributions([[[0.5, 0.5], [0.25, 0.75]]] * 200_000);"
             "print(sum(signatures().values()))"
         )
         assert int(run_python("-c", code)) > 0
@@ -105,7 +105,7 @@ class TestImport:
     def test_second_process_finds_the_kernels_on_disk(self, tmp_path):
         """Kernels that one process compiles are loaded by the next one."""
         code = (
-            "import causal_theory.chains; causal_theory.chains.stationary_distributions([[[0.5, 0.5], [0.25, 0.75]]] * 200_000);"
+            "from causal_theory import chains; chains.stationary_distributions([[[0.5, 0.5], [0.25, 0.75]]] * 200_000);"
             "import sys; from numba.core.dispatcher import Dispatcher;"
             "found = [v for n, m in list(sys.modules.items()) if n.startswith('causal_theory.kernels')"
             " for v in vars(m).values() if isinstance(v, Dispatcher) and v.signatures];"

@@ -21,7 +21,8 @@ _done: dict[object, int] = {}
 
 def run_kernel(kernel: Any, operations: int, *arguments: Any) -> Any:
     """Call an interpretable kernel: interpreted while it has no code and there has been little to do."""
-    if not is_jitted(kernel) or kernel.signatures or compile_always or kernel._cache.is_kept():
+    # Without numba's compiler a kernel is the function itself.
+    if getattr(kernel, "overloads", True) or compile_always or kernel._cache.is_kept():
         return kernel(*arguments)
     done = _done.get(kernel, 0) + operations
     if done > MOST_OPERATIONS:

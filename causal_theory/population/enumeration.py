@@ -9,7 +9,7 @@ from causal_theory.kernels.arrays import read_only
 from causal_theory.models import SEQUENCES_PER_SUM, causal_softmax, key_scores
 from causal_theory.population.names import mean_over_relabelings
 from causal_theory.progress import track
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 MAX_SEQUENCES = 2_000_000_000
 """Default limit of the enumeration: about a minute on two cores."""
@@ -171,7 +171,7 @@ def _walk_all(
     blocks = size ** (prefix + 1)
     step = max(size, BLOCKS_PER_CALL // size * size)
     parents = task.graph.parent_array[:-1]
-    root_law = task.root_distribution(transition)
+    root_law = root_law_at(task, transition)
     factors = np.exp(attention.T[None, :, None, :] * key_scores(A2)[:, None, :, None])
     losses = np.zeros(size)
     by_token = np.zeros((size, length, size, length))
@@ -192,7 +192,7 @@ def _steep_sums(
     """Loss and gradients with the softmax of every sequence taken relative to its own largest logit."""
     total = task.vocab_size**task.length
     parents = task.graph.parent_array[:-1]
-    root_law = task.root_distribution(transition)
+    root_law = root_law_at(task, transition)
     attention, scores = causal_softmax(A1), key_scores(A2)
     loss = 0.0
     first = np.zeros_like(A1)

@@ -14,7 +14,7 @@ from causal_theory.population.levels import (
     gap_that_separates,
 )
 from causal_theory.population.log_moments import LogMoments, Terms, Weights, log_moments
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def _evaluate(
     """Return the expected logarithms at one matrix and their terms; the windows are the groups of the terms."""
     children, roots = _counts(task.graph.parent_array[:-1])
     terms = _forest_terms(windows, transition, epsilon, children, roots)
-    root_law = task.root_distribution(transition)
+    root_law = root_law_at(task, transition)
     weights = Weights(windows.logs[:, :-1], windows.logs[:, -1])
     found = log_moments(task.graph, transition, root_law, weights, terms, slopes=slopes)
     # The shares of all queries sum to one, and the absolute factors of each share to two.

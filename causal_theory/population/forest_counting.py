@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.population.log_moments import Terms, Weights, log_moments
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def forest_counting(counting: Counting, transition: Array) -> tuple[Array, Array
     """Return the loss of a counts rule, and a bound on its error."""
     task = counting.task
     terms = replace(counting.terms, factors=counting.factors(transition))
-    law = task.root_distribution(transition)
+    law = root_law_at(task, transition)
     found = log_moments(task.graph, transition, law, counting.weights, terms, slopes=False)
     return np.array(found.value), np.array(found.error)
 

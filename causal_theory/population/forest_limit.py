@@ -9,7 +9,7 @@ from causal_theory.errors import TransitionError
 from causal_theory.kernels.arrays import read_only
 from causal_theory.pair_structure import PairStructure, chain_powers
 from causal_theory.population.lost_symbols import same_support
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 from causal_theory.validation import SMALLEST
 
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ def _refuse_rare_symbols(transition: Array, law: Array) -> None:
 def limit_at(task: InContextTask, structure: PairStructure, epsilon: float, transition: Array) -> tuple[Array, Array]:
     """Return the limit scores at one transition matrix, and bounds on their errors, shapes (T, T)."""
     size = task.vocab_size
-    law = task.root_distribution(transition)
+    law = root_law_at(task, transition)
     if epsilon == 0.0:
         _refuse_rare_symbols(transition, law)
     scale = law + epsilon

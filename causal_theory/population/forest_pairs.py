@@ -8,7 +8,7 @@ from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.codes import CHI2
 from causal_theory.pair_structure import Chain, PairStructure, chain_powers
 from causal_theory.population.lost_symbols import lost_by_depth
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def mean_joint_over_names(joint: Array) -> Array:
 def _laws(task: InContextTask, structure: PairStructure, transition: Array) -> tuple[Chain, Array]:
     """Powers and laws by depth, and the law of every position."""
     stationary = task.root_law == "stationary"
-    root_law = task.root_distribution(transition)
+    root_law = root_law_at(task, transition)
     chain = chain_powers(transition, root_law, int(structure.depths.max()), stationary=stationary)
     laws = chain.marginals[structure.depths]
     if not task.graph.parents[-1]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.pair_structure import Chain
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def lost_by_depth(task: InContextTask, chain: Chain, transition: Array) -> Array
     lost = np.zeros(len(chain.marginals))
     if (chain.marginals > 0.0).all():
         return lost
-    law = task.root_distribution(same_support(transition)) > 0.0
+    law = root_law_at(task, same_support(transition)) > 0.0
     for depth, marginal in enumerate(chain.marginals):
         lost[depth] = np.count_nonzero(law & (marginal == 0.0))
         law = law @ (transition > 0.0) > 0.0

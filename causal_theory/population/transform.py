@@ -12,7 +12,7 @@ from causal_theory.kernels.arrays import read_only
 from causal_theory.population.lanes import keep_heavy_lanes, reciprocal_lanes
 from causal_theory.population.work_items import LOCAL, Workers, WorkItem, in_order, item_sums, make_items
 from causal_theory.progress import track
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 PRUNE_FROM = 64
 """Length from which it pays to find the nodes at which ``z^n`` vanishes."""
@@ -41,7 +41,7 @@ def transform_scores(
     """
     length, size = task.length, task.vocab_size
     lanes = reciprocal_lanes(epsilon, length, size, nodes)
-    root_law = task.root_distribution(transition)
+    root_law = root_law_at(task, transition)
     if length >= PRUNE_FROM:
         parents = task.graph.parent_array[:-1]
         masses = kernels.tilted.tilted_masses(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.frontier import Frontier, find_frontier
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 from causal_theory.token_laws.elimination import eliminated_law
 
 Array = NDArray[np.float64]
@@ -72,7 +72,7 @@ def _frontier(graph: CausalGraph, positions: tuple[int, ...]) -> Frontier:
 
 def _root_law(task: InContextTask, transitions: Mapping[int, Array], position: int) -> Array:
     if task.root_law == "stationary" and position < task.length - 1:
-        return task.root_distribution(transitions[1])
+        return root_law_at(task, transitions[1])
     return np.full(task.vocab_size, 1.0 / task.vocab_size)
 
 

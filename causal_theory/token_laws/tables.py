@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.graphs.frontier import Frontier
-from causal_theory.tasks import InContextTask
+from causal_theory.tasks import InContextTask, root_law_at
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -72,7 +72,7 @@ def law_rows(task: InContextTask, layout: RowLayout, transitions: Mapping[int, A
     size = layout.vocab_size
     laws = np.full((layout.count, size), 1.0 / size)
     if task.root_law == "stationary":
-        laws[ROOT] = task.root_distribution(transitions[1])
+        laws[ROOT] = root_law_at(task, transitions[1])
     for degree in layout.starts:
         laws[layout.rows(degree)] = transitions[degree].reshape(-1, size)
     return laws
