@@ -1,22 +1,34 @@
 """The value of an expectation over a task, with its error and the method that found it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.display import Shown
+from causal_theory.error_propagation import (
+    Method,
+    joined_method,
+    product_error,
+    quotient_error,
+    sum_error,
+)
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.wording import with_error
+from causal_theory.validation import check_number
+from causal_theory.wording import count, with_error
 
-Method = Literal["exact", "quadrature", "monte_carlo"]
-"""How a number was obtained.
+GRANTED: dict[Method, float] = {"exact": 1.0, "quadrature": 1.0, "monte_carlo": 4.0, "mixed": 4.0}
+"""Error bars by which numbers have to differ unless something else is said: of standard errors four."""
 
-``"exact"``: a finite sum evaluated in floating point, error = a roundoff bound.
-``"quadrature"``: an integral over the prior was discretised, error = its estimated truncation plus roundoff.
-``"monte_carlo"``: independent draws, error = one standard error.
-"""
+ERRORS: dict[Method, str] = {
+    "exact": "bound",
+    "quadrature": "quadrature error",
+    "monte_carlo": "standard error",
+    "mixed": "bound and standard error",
+}
+"""Names of the errors by method."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +40,17 @@ class Estimate(Shown):
     value : ndarray
         The expectation; an array of shape ``()`` for a scalar.
     error : ndarray
-        Same shape as ``value``. A bound on roundoff and quadrature error for ``"exact"`` and
-        ``"quadrature"``, one standard error for ``"monte_carlo"``.
-    method : {"exact", "quadrature", "monte_carlo"}
+        Same shape as ``value``. A bound on roundoff for ``"exact"``, on that and an estimate of what is left out for
+        ``"quadrature"``, one standard error for ``"monte_carlo"``, their sum for ``"mixed"``.
+    method : {"exact", "quadrature", "monte_carlo", "mixed"}
         How ``value`` was obtained.
+
+    Notes
+    -----
+    ``+ - * /`` with numbers, arrays and other estimates give estimates: bounds add up, with the roundoff of the
+    operation; standard errors add in squares, to first order in products and quotients, which is right for independent
+    samples: not for two estimates from the same draws, whose errors are related. ``estimate[index]`` is the estimate of
+    some entries, ``f"{estimate:.3f}"`` a scalar value without its error, `text` with it.
 
     Examples
     --------
@@ -41,7 +60,15 @@ class Estimate(Shown):
     (0.5, 'exact')
     >>> np.asarray(half) + np.ones(2)
     array([1.5, 1.5])
+    >>> drawn = Estimate(np.array([0.7, 0.9]), np.array([0.03, 0.04]), "monte_carlo")
+    >>> drawn[1] - drawn[0], drawn[1] - half
+    (Estimate(0.2 +- 5.0e-02 (standard error), monte_carlo), Estimate(0.4 +- 4.0e-02 (bound and standard error), mixed))
+    >>> drawn.exceeds(half)
+    array([ True,  True])
     """
+
+    __array_priority__ = 1000.0
+    """Operators of NumPy arrays leave estimates to those below, which know errors."""
 
     value: NDArray[np.float64]
     error: NDArray[np.float64]
@@ -59,14 +86,119 @@ class Estimate(Shown):
     def __repr__(self) -> str:
         """Return one line: scalars in full, arrays by shape and largest error."""
         if self.value.ndim == 0:
-            return f"Estimate({float(self.value):.12g} +- {float(self.error):.1e}, {self.method})"
+            number = f"{float(self.value):.12g} +- {float(self.error):.1e}"
+            return f"Estimate({number} ({ERRORS[self.method]}), {self.method})"
         shape = "x".join(map(str, self.value.shape))
-        return f"Estimate({shape} array, error <= {self.largest_error:.1e}, {self.method})"
+        known = np.isfinite(self.error)
+        unknown = "" if known.all() else f", unknown for {count(int((~known).sum()), 'number')}"
+        largest = float(self.error[known].max(initial=0.0))
+        return f"Estimate({shape} array, {ERRORS[self.method]} <= {largest:.1e}{unknown}, {self.method})"
 
     @property
     def largest_error(self) -> float:
         """The largest error of an entry; 0 of an empty array."""
         return float(np.max(self.error)) if self.error.size else 0.0
+
+    def __format__(self, spec: str) -> str:
+        """Return a scalar value in a format of numbers, without its error; without a format as ``str`` does."""
+        if not spec:
+            return str(self)
+        if self.value.ndim:
+            raise InvalidArgumentError(
+                f"format {spec!r} must be for a single number, got an estimate of shape {self.value.shape}; "
+                "take an entry: estimate[i, j]"
+            )
+        return format(float(self.value), spec)
+
+    def __len__(self) -> int:
+        """Return the length of ``value``."""
+        return len(self.value)
+
+    def __getitem__(self, index: Any) -> "Estimate":
+        """Return the estimate of some entries."""
+        return Estimate(np.asarray(self.value[index]), np.asarray(self.error[index]), self.method)
+
+    def __neg__(self) -> "Estimate":
+        """Return the estimate of the opposite number."""
+        return Estimate(-self.value, self.error, self.method)
+
+    @default_floats
+    def __add__(self, other: "Estimate | ArrayLike") -> "Estimate":
+        """Return the sum."""
+        b, b_error, method = self._operand(other)
+        value = np.asarray(self.value + b)
+        return Estimate(value, sum_error(value, self.error, b_error, method), method)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Estimate | ArrayLike") -> "Estimate":
+        """Return the difference."""
+        return self + (-other if isinstance(other, Estimate) else -_numbers(other))
+
+    def __rsub__(self, other: ArrayLike) -> "Estimate":
+        """Return the difference."""
+        return -self + other
+
+    @default_floats
+    def __mul__(self, other: "Estimate | ArrayLike") -> "Estimate":
+        """Return the product."""
+        b, b_error, method = self._operand(other)
+        return Estimate(np.asarray(self.value * b), product_error(self.value, self.error, b, b_error, method), method)
+
+    __rmul__ = __mul__
+
+    @default_floats
+    def __truediv__(self, other: "Estimate | ArrayLike") -> "Estimate":
+        """Return the quotient."""
+        b, b_error, method = self._operand(other)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, error = self.value / b, quotient_error(self.value, self.error, b, b_error, method)
+        return Estimate(np.asarray(value), error, method)
+
+    def __rtruediv__(self, other: ArrayLike) -> "Estimate":
+        """Return the quotient."""
+        numbers = _numbers(other)
+        return Estimate(numbers, np.zeros_like(numbers), self.method) / self
+
+    def exceeds(self, other: "Estimate | ArrayLike", *, bars: float | None = None) -> Any:
+        """Say where the value is larger than another one by more than the error of their difference.
+
+        Parameters
+        ----------
+        other : Estimate or array_like
+            What it is compared with.
+        bars : float, optional
+            Error bars by which they must differ: unless given one, and four where standard errors enter.
+
+        Returns
+        -------
+        bool or ndarray of bool
+            False also where it cannot be told.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``other`` is not made of numbers, or ``bars`` is negative.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> first, second = (Estimate(np.array(x), np.array(0.1), "monte_carlo") for x in (1.0, 0.5))
+        >>> first.exceeds(second), first.exceeds(second, bars=3)
+        (False, True)
+        """
+        difference = self - other
+        granted = GRANTED[difference.method] if bars is None else check_number("bars", bars, or_zero=True)
+        with np.errstate(invalid="ignore"):
+            found = difference.value > granted * difference.error
+        return found if found.ndim else bool(found)
+
+    def _operand(self, other: "Estimate | ArrayLike") -> tuple[NDArray[np.float64], NDArray[np.float64], Method]:
+        """Return the value and error of the other operand, and the method of the result."""
+        if isinstance(other, Estimate):
+            return other.value, other.error, joined_method(self.method, other.method)
+        numbers = _numbers(other)
+        return numbers, np.zeros_like(numbers), self.method
 
     def text(self, sign: str = "±") -> str:
         """Return a scalar to the digits that its error leaves, with the error.
@@ -106,6 +238,14 @@ class Gradient(Shown):
         """Return one line: the loss, and the largest entry of each derivative."""
         largest = (f"max |d{name}| = {_largest(part):.3g}" for name, part in (("A1", self.A1), ("A2", self.A2)))
         return f"Gradient(loss {self.loss.text('+-')}, {', '.join(largest)}, {self.loss.method})"
+
+
+def _numbers(other: ArrayLike) -> NDArray[np.float64]:
+    """Return numbers without an error as an array."""
+    try:
+        return cast("NDArray[np.float64]", np.asarray(other, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"operand must be a number, an array or an Estimate, got {other!r}") from error
 
 
 def _largest(part: Estimate) -> float:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causal_theory.display import Shown
+from causal_theory.error_propagation import Method
 from causal_theory.errors import GraphError, InvalidArgumentError
-from causal_theory.estimate import Method
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.by_name import graph_by_name

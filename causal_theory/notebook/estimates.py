@@ -12,6 +12,7 @@ MEANINGS: dict[str, str] = {
     "exact": "a bound on roundoff",
     "quadrature": "truncation and roundoff",
     "monte_carlo": "one standard error",
+    "mixed": "a bound and one standard error",
 }
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from causal_theory.error_propagation import Method
 from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError, TransitionError
-from causal_theory.estimate import Estimate, Method
+from causal_theory.estimate import Estimate
 from causal_theory.validation import (
     ROW_SUM_TOLERANCE,
     check_integer,

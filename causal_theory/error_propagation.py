@@ -1,0 +1,64 @@
+"""Errors of sums, products and quotients of numbers that are known up to an error.
+
+Bounds, and estimates of what a quadrature leaves out, add up in the worst way; standard errors of independent samples
+add in squares, to first order in products and quotients. A bound and a standard error add up to a number that is
+neither, and is called mixed.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+Method = Literal["exact", "quadrature", "monte_carlo", "mixed"]
+"""How a number was obtained.
+
+``"exact"``: a finite sum evaluated in floating point, error = a roundoff bound.
+``"quadrature"``: an integral over the prior was discretised, error = its estimated truncation plus roundoff.
+``"monte_carlo"``: independent draws, error = one standard error.
+``"mixed"``: made of one that was drawn and one that was not, error = the sum of both errors.
+"""
+
+UNIT = float(np.finfo(np.float64).eps)
+"""Relative roundoff of one operation, and a half more."""
+
+
+def joined_method(one: Method, other: Method) -> Method:
+    """Return how a number was obtained that is made of two others.
+
+    Examples
+    --------
+    >>> joined_method("exact", "quadrature"), joined_method("exact", "monte_carlo")
+    ('quadrature', 'mixed')
+    """
+    if one == other:
+        return one
+    return "quadrature" if {one, other} == {"exact", "quadrature"} else "mixed"
+
+
+def sum_error(value: Array, one: Array, other: Array, method: Method) -> Array:
+    """Return the error of a sum or difference ``value`` from the errors of its terms."""
+    if method == "monte_carlo":
+        return np.hypot(one, other)
+    return one + other + UNIT * np.abs(value)
+
+
+def product_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
+    """Return the error of ``a b``."""
+    first, second = np.abs(a) * b_error, np.abs(b) * a_error
+    if method == "monte_carlo":
+        return np.hypot(first, second)
+    return first + second + a_error * b_error + UNIT * np.abs(a * b)
+
+
+def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
+    """Return the error of ``a / b``; infinite as a bound when ``b`` can be zero."""
+    size = np.abs(b)
+    quotient = np.abs(a) / size
+    if method == "monte_carlo":
+        return np.hypot(a_error / size, quotient * b_error / size)
+    away = size - b_error
+    safe = np.where(away > 0.0, away, 1.0)
+    return np.where(away > 0.0, (a_error + quotient * b_error) / safe + UNIT * quotient, np.inf)
