@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from causal_theory.claims.records import ClaimRecord, Record
 from causal_theory.claims.runner import environment
-from causal_theory.claims.text import closest_text
+from causal_theory.wording import count
 
 QUIET_BARS = "TTY_COMPATIBLE"
 """While this is "0" in the environment, the package draws no progress bars of its own, which would mix with these."""
@@ -57,26 +57,30 @@ class Board:
 
 
 def summary_table(record: Record) -> Table:
-    """Return the table with one line per claim."""
-    table = Table(title="Claims", show_lines=True)
-    for heading in ("claim", "verdict", "comparisons", "closest to failing", "control breaks"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("seconds", justify="right")
+    """Return the table with one line per claim, narrow enough for 80 columns; the report has the rest."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("claim", "verdict", "control"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("measured", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for claim in record.claims:
-        label, seconds = f"{claim.number} {claim.name}", f"{claim.seconds + claim.control_seconds:.1f}"
         colour = "green" if claim.passed else "red"
-        if claim.run is None:
-            table.add_row(label, f"[{colour}]error[/{colour}]", "", *map(escape, claim.shortcomings or ()), "", seconds)
-            continue
-        judged, broken = claim.run.judged, claim.opposed.broken if claim.opposed else ("error",)
-        table.add_row(
-            label,
-            f"[{colour}]{claim.run.verdict}[/{colour}]",
-            str(sum(part.total.count for part in judged)),
-            escape("\n".join(f"{part.name}: {closest_text(part)}" for part in judged)),
-            escape("\n".join(broken)),
-            seconds,
-        )
+        verdict, control, measured = "error", "", ""
+        if claim.run is not None:
+            verdict, measured = str(claim.run.verdict), f"{sum(part.total.count for part in claim.run.judged):,}"
+            control = str(claim.opposed.verdict) if claim.opposed else "error"
+        seconds = f"{claim.seconds + claim.control_seconds:.1f}"
+        table.add_row(f"{claim.number} {claim.name}", f"[{colour}]{verdict}[/{colour}]", control, measured, seconds)
     for name in record.unfinished or ():
-        table.add_row(name, "[yellow]not finished[/yellow]", *[""] * 4)
+        table.add_row(name, "[yellow]none[/yellow]", "", "", "")
     return table
+
+
+def summary_sentence(record: Record) -> str:
+    """Say in one sentence what came of a run."""
+    bad, total = [claim.name for claim in record.claims if not claim.passed], len(record.claims)
+    if bad:
+        return f"{len(bad)} of {count(total, 'claim')} {'does' if len(bad) == 1 else 'do'} not pass: {', '.join(bad)}."
+    if total == 1:
+        return "The claim holds, and its control fails, as it must."
+    return f"All {total} claims hold, and each control fails, as it must." if total else "No claim was finished."

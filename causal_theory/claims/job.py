@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from causal_theory.claims.board import Board, summary_table
+from causal_theory.claims.board import Board, summary_sentence, summary_table
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.describe import check_output_folder, describe_run
 from causal_theory.claims.files import read_record, write_record
@@ -83,6 +83,7 @@ def run_job(
     for claim in record.claims:
         for shortcoming in claim.shortcomings or ():
             console.print(f"{claim.name}: {shortcoming}", style="red", markup=False, highlight=False)
+    console.print(summary_sentence(record), markup=False, highlight=False)
     console.print(f"report: {path}", soft_wrap=True, markup=False, highlight=False)
     if not complete:
         finished = f"{len(record.claims)} of {len(claims)} claims"
