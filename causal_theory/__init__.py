@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from causal_theory.population.parent_attention import parent_attention_gradient, parent_attention_loss
     from causal_theory.population.prediction_error import PredictionError, prediction_error
     from causal_theory.population.scores import edge_scores, edge_scores_on, first_order_gradient
-    from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions
+    from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, check_assumptions, estimate_transition
     from causal_theory.recovery import EdgeReport, recover_graph
     from causal_theory.specs import ModelSpec, TaskSpec
     from causal_theory.tasks import InContextTask
@@ -78,6 +78,7 @@ __all__ = [
     "counts_rule_loss",
     "edge_scores",
     "edge_scores_on",
+    "estimate_transition",
     "excess_loss",
     "first_order_gradient",
     "generalisation",
@@ -123,7 +124,7 @@ _HOMES = {
     "population.parent_attention": "parent_attention_gradient parent_attention_loss",
     "population.prediction_error": "PredictionError prediction_error",
     "population.scores": "edge_scores edge_scores_on first_order_gradient",
-    "priors": "DirichletPrior OrbitPrior PointPrior check_assumptions",
+    "priors": "DirichletPrior OrbitPrior PointPrior check_assumptions estimate_transition",
     "recovery": "EdgeReport recover_graph",
     "specs": "ModelSpec TaskSpec",
     "tasks": "InContextTask",

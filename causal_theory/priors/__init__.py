@@ -3,6 +3,7 @@
 from causal_theory.priors.assumptions import check_assumptions
 from causal_theory.priors.base import Prior
 from causal_theory.priors.dirichlet import DirichletPrior
+from causal_theory.priors.estimation import estimate_transition
 from causal_theory.priors.orbit import OrbitPrior
 from causal_theory.priors.point import PointPrior
 from causal_theory.priors.rules import Draws, OneMatrix, Plan, Rule, WeightedSum
@@ -21,4 +22,5 @@ __all__ = [
     "Rule",
     "WeightedSum",
     "check_assumptions",
+    "estimate_transition",
 ]

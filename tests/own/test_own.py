@@ -154,6 +154,10 @@ class TestFunctions:
     def test_check_assumptions(self):
         assert [one.holds for one in ct.check_assumptions(TASK.prior, draws=50)] == [None, None, None, True]
 
+    def test_estimate_transition(self):
+        found = ct.estimate_transition(TASK.sample(2000, 0).tokens, GRAPH, vocab_size=TASK.vocab_size)
+        assert_close(found.value, TASK.prior.mean, rtol=0.0, atol=0.1)
+
     def test_generalisation(self):
         found = ct.generalisation(TASK, A1, A2, epsilon=EPSILON, samples=100, **DRAWS)
         assert_close(found.loss.value - found.floor.value, found.excess.value, rtol=1e-9)
