@@ -32,7 +32,7 @@ MOST_STEPS = 60_000
 LONG = 100
 """Length from which only the first prior is descended step by step."""
 
-TIME_ERROR = 1e-8
+TIME_ERROR = 1e-13
 
 TIMED = 3
 """Priors under which root rows are timed."""
