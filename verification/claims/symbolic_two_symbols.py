@@ -69,6 +69,26 @@ def _value(form: TwoSymbols, name: str, a: Fraction, b: Fraction, epsilon: Fract
     return Fraction(int(found.p), int(found.q))
 
 
+Rows = tuple[tuple[Fraction, ...], ...]
+
+
+@cache  # the control asks for the same
+def _certified(name: str, rows: Rows) -> Rows:
+    """Return the exact limit scores of a graph."""
+    scores = certify_edge_scores(GRAPHS[name], rows, 1).limit_scores
+    assert scores is not None  # Roots are stationary.
+    return scores
+
+
+@cache
+def _residuals() -> list[tuple[str, sp.Matrix]]:
+    """Return the differences of both sides for the softmax, and for all short sequences, by name."""
+    jacobians = [(f"Jacobian of {size} entries", softmax_jacobian_residual(size)) for size in SIZES]
+    cases = ((length, query) for length in LENGTHS for query in range(length))
+    cases_of_tokens = ((*case, tokens) for case in cases for tokens in product((0, 1), repeat=case[0]))
+    return [*jacobians, *((f"T, query and tokens: {one}", first_order_residual(*one)) for one in cases_of_tokens)]
+
+
 def identities(check: Check, form: TwoSymbols) -> None:
     """Simplify the difference of both sides of every identity."""
     for name, residual in form.residuals().items():
@@ -105,8 +125,7 @@ def exact_rows(check: Check, form: TwoSymbols) -> None:
         eigenvalue = 1 - a - b
         sign = "-1" if eigenvalue == -1 else "> 0" if eigenvalue > 0 else "0" if eigenvalue == 0 else "-1 to 0"
         for name, graph in GRAPHS.items():
-            scores = certify_edge_scores(graph, rows, 1).limit_scores
-            assert scores is not None  # Roots are stationary.
+            scores = _certified(name, rows)
             for child in np.flatnonzero(graph.parent_array >= 0).tolist():
                 row, parent = scores[child], graph.parent_array[child]
                 apart = graph.distances[child, : child + 1].tolist()
@@ -124,16 +143,7 @@ def exact_rows(check: Check, form: TwoSymbols) -> None:
 
 def gradient(check: Check) -> None:
     """Check the Jacobian of the softmax, and the first-order gradient for all short sequences."""
-    residuals = [(f"Jacobian of {size} entries", softmax_jacobian_residual(size)) for size in SIZES]
-    cases = [
-        (length, query, tokens)
-        for length in LENGTHS
-        for query in range(length)
-        for tokens in product((0, 1), repeat=length)
-    ]
-    for case in check.track(cases, "first-order identities"):
-        residuals.append((f"T, query and tokens: {case}", first_order_residual(*case)))
-    for name, residual in residuals:
+    for name, residual in _residuals():
         left = 0 if residual.is_zero_matrix is True else sum(entry != 0 for entry in residual)
         check.equal(GRADIENT, left, 0, case=name)
 
