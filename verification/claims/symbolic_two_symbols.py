@@ -40,6 +40,9 @@ HALF_UNIT = 2.0**-53
 
 SIZES, LENGTHS = (2, 3, 4), (2, 3)
 
+first_order, certified = cache(first_order_residual), cache(certify_edge_scores)
+"""The control asks for the same again."""
+
 GRAPHS = {
     "chain": CausalGraph.chain(8),
     "binary tree": CausalGraph.binary_tree(12),
@@ -67,26 +70,6 @@ def _value(form: TwoSymbols, name: str, a: Fraction, b: Fraction, epsilon: Fract
     point = {form.a: a, form.b: b, form.epsilon: epsilon, form.k: int(distance)}
     found = sp.Rational(getattr(form, name).subs({symbol: sp.Rational(value) for symbol, value in point.items()}))
     return Fraction(int(found.p), int(found.q))
-
-
-Rows = tuple[tuple[Fraction, ...], ...]
-
-
-@cache  # the control asks for the same
-def _certified(name: str, rows: Rows) -> Rows:
-    """Return the exact limit scores of a graph."""
-    scores = certify_edge_scores(GRAPHS[name], rows, 1).limit_scores
-    assert scores is not None  # Roots are stationary.
-    return scores
-
-
-@cache
-def _residuals() -> list[tuple[str, sp.Matrix]]:
-    """Return the differences of both sides for the softmax, and for all short sequences, by name."""
-    jacobians = [(f"Jacobian of {size} entries", softmax_jacobian_residual(size)) for size in SIZES]
-    cases = ((length, query) for length in LENGTHS for query in range(length))
-    cases_of_tokens = ((*case, tokens) for case in cases for tokens in product((0, 1), repeat=case[0]))
-    return [*jacobians, *((f"T, query and tokens: {one}", first_order_residual(*one)) for one in cases_of_tokens)]
 
 
 def identities(check: Check, form: TwoSymbols) -> None:
@@ -125,7 +108,8 @@ def exact_rows(check: Check, form: TwoSymbols) -> None:
         eigenvalue = 1 - a - b
         sign = "-1" if eigenvalue == -1 else "> 0" if eigenvalue > 0 else "0" if eigenvalue == 0 else "-1 to 0"
         for name, graph in GRAPHS.items():
-            scores = _certified(name, rows)
+            scores = certified(graph, rows, 1).limit_scores
+            assert scores is not None  # Roots are stationary.
             for child in np.flatnonzero(graph.parent_array >= 0).tolist():
                 row, parent = scores[child], graph.parent_array[child]
                 apart = graph.distances[child, : child + 1].tolist()
@@ -143,7 +127,12 @@ def exact_rows(check: Check, form: TwoSymbols) -> None:
 
 def gradient(check: Check) -> None:
     """Check the Jacobian of the softmax, and the first-order gradient for all short sequences."""
-    for name, residual in _residuals():
+    residuals = [(f"Jacobian of {size} entries", softmax_jacobian_residual(size)) for size in SIZES]
+    rows = [(length, query) for length in LENGTHS for query in range(length)]
+    cases = [(*row, tokens) for row in rows for tokens in product((0, 1), repeat=row[0])]
+    for case in check.track(cases, "first-order identities"):
+        residuals.append((f"T, query and tokens: {case}", first_order(*case)))
+    for name, residual in residuals:
         left = 0 if residual.is_zero_matrix is True else sum(entry != 0 for entry in residual)
         check.equal(GRADIENT, left, 0, case=name)
 
