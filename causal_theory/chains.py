@@ -118,7 +118,10 @@ def closed_classes(pi: ArrayLike) -> list[list[int]]:
     >>> closed_classes([[1.0, 0.0, 0.0], [0.3, 0.3, 0.4], [0.0, 0.0, 1.0]])
     [[0], [2]]
     """
-    return _closed_classes(_reach(check_transition_matrix("pi", pi)[np.newaxis])[0])
+    matrix = check_transition_matrix("pi", pi)
+    if matrix.all():
+        return [list(range(len(matrix)))]
+    return _closed_classes(_reach(matrix[np.newaxis])[0])
 
 
 @default_floats

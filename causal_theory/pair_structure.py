@@ -1,6 +1,7 @@
 """Classes of pairs of positions of a forest that share one joint law, and the numbers that it needs."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from causal_theory.kernels.arrays import read_only
 
 PAIR_BYTES = 40
 """Memory for every pair of positions: keys, kinds, a value and its error."""
+
+KEPT_LENGTH = 256
+"""Up to this length those of the last graphs are kept: half a megabyte each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +54,20 @@ class PairStructure:
 
 def pair_structure(graph: CausalGraph, *, stationary: bool) -> PairStructure:
     """Group the pairs of a forest by kind; with stationary roots the depth of the common ancestor is irrelevant."""
+    return (_kept if graph.length <= KEPT_LENGTH else _group)(graph, stationary)
+
+
+def _group(graph: CausalGraph, stationary: bool) -> PairStructure:
     depths = graph.depth
     keys = kernels.pairs.pair_keys(read_only(graph.parent_array), read_only(depths), stationary)
     radix = int(depths.max()) + 1
     found, index = _number(keys)
     kinds = np.stack([found // radix**2, found // radix % radix, found % radix], axis=1)
     return PairStructure(np.ascontiguousarray(kinds), index, depths)
+
+
+# Several quantities are asked for on the same graph, one after the other.
+_kept = lru_cache(maxsize=16)(_group)
 
 
 def _number(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,5 +1,6 @@
 """Times of the flow of stage 1, against an independent integrator, the discrete descent, and closed forms."""
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_two_keys_have_a_closed_form(gap):
     for i in range(1, 4):
         scores[i, i - 1] = gap
     times = convergence_times(scores, CausalGraph.chain(5))
-    assert_close(times.children[1], two_keys(gap, 0.8), rtol=1e-7)
+    assert_close(times.children[1], two_keys(gap, 0.8), rtol=1e-13)
     assert np.isnan(times.children[[0, 4]]).all()
     assert times.slowest_child == times.children[3]
 
@@ -61,10 +62,42 @@ def test_equals_another_integrator(seed, leave):
     times = convergence_times(scores, graph, leave=leave)
     for i, parent in ((1, 0), (3, 2), (5, 1)):
         expected = hitting_time(scores[i, : i + 1], lambda a, p=parent: a[p] - (1.0 - 1.0 / 7.0))
-        assert_close(times.children[i], expected, rtol=1e-6)
+        assert_close(times.children[i], expected, rtol=1e-9)
     for i in (2, 4, 6):
         expected = hitting_time(scores[i, : i + 1], lambda a: np.abs(a - 1.0 / len(a)).max() - leave)
-        assert_close(times.roots[i], expected, rtol=1e-6)
+        assert_close(times.roots[i], expected, rtol=1e-9)
+
+
+@given(st.integers(0, 2**32), st.integers(2, 30), st.floats(-6.0, 6.0))
+def test_equals_the_integral_in_partial_fractions(seed, keys, magnitude):
+    """The time is (1/n) sum_jk of the integral of 1 / ((1 + d_j s)(1 + d_k s)); in 60 digits nothing cancels."""
+    rng = np.random.default_rng(seed)
+    scores = np.zeros((keys + 2, keys + 2))
+    scores[keys - 1, :keys] = 10.0**magnitude * rng.normal(size=keys)
+    scores[keys - 1, keys - 2] = scores[keys - 1].max() + 10.0 ** (magnitude - rng.uniform(0.0, 5.0))
+    found = convergence_times(scores, CausalGraph.chain(keys + 2)).children[keys - 1]
+    with mp.workdps(60):
+        row = [mp.mpf(float(score)) for score in scores[keys - 1, :keys]]
+        gaps = [row[keys - 2] - score for score in row]
+        goal = mp.mpf(1.0 - 1.0 / (keys + 2))
+        losers = gaps[: keys - 2] + gaps[keys - 1 :]
+        # The sum over the losers lies between those with equal gaps, the largest and the smallest.
+        low, high = (((keys - 1) * goal / (1 - goal) - 1) / gap for gap in (max(losers), min(losers)))
+        for _ in range(100):
+            stretch = (low + high) / 2
+            low, high = (
+                (stretch, high)
+                if sum(1 / (1 + gap * stretch) for gap in losers) > (1 - goal) / goal
+                else (low, stretch)
+            )
+        pairs = ((one, other) for one in gaps for other in gaps)
+        time = mp.fsum(
+            stretch / (1 + one * stretch)
+            if one == other
+            else (mp.log1p(one * stretch) - mp.log1p(other * stretch)) / (one - other)
+            for one, other in pairs
+        )
+        assert_close(found, float(time / keys), rtol=1e-12)
 
 
 def test_small_steps_arrive_at_the_same_time():

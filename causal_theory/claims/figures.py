@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from causal_theory.claims.records import Curve, Figure, Panel
+from causal_theory.claims.records import ClaimRecord, Curve, Figure, Panel
 from causal_theory.files import write_bytes
 from causal_theory.graphs import CausalGraph
 from causal_theory.plotting import plot_matrix
@@ -20,18 +20,28 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 110
 STYLE: dict[Any, Any] = {"font.size": 9.0, "axes.titlesize": 10.0, "svg.fonttype": "none", "svg.hashsalt": "0"}
+STYLE["axes.titley"] = 1.0  # a fixed place: else every drawing looks for it among all labels
+
+
+def draw_figures(folder: Path, claim: ClaimRecord) -> list[str]:
+    """Write the figures of a claim into the folder ``figures`` of a run; return what `draw_figure` does of each."""
+    figures = claim.run.figures if claim.run else ()
+    return [draw_figure(folder / "figures" / f"{claim.name}_{k}", figure) for k, figure in enumerate(figures, 1)]
 
 
 def draw_figure(stem: Path, figure: Figure) -> str:
     """Write a figure as PNG and SVG, and return the SVG as an address that holds its data."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with mpl.rc_context(STYLE):
-        canvas = Canvas(layout="constrained")
+        layout = ConstrainedLayoutEngine()
+        canvas = Canvas(layout=layout)
         (_draw_matrices if figure.panels else _draw_curves)(canvas, figure)
-        canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")  # the layout is found: do not search again for each file
+        # The layout is found once, not for each file; without an engine no file is drawn twice.
+        layout.execute(canvas)
+        canvas.set_layout_engine(None)
         for ending, metadata in (("png", None), ("svg", {"Date": None})):
             content = io.BytesIO()
             canvas.savefig(content, format=ending, dpi=DOTS_PER_INCH, metadata=metadata)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from rich.console import Console
 from causal_theory.claims.board import Board, summary_sentence, summary_table
 from causal_theory.claims.claim import Claim
 from causal_theory.claims.describe import check_output_folder, describe_run
+from causal_theory.claims.figures import draw_figures
 from causal_theory.claims.files import read_record, write_record
 from causal_theory.claims.records import ClaimRecord, Record
 from causal_theory.claims.report import write_report
-from causal_theory.claims.runner import run_claims
+from causal_theory.claims.runner import Images, run_claims
 from causal_theory.errors import OutputError
 from causal_theory.warming import warm_up
 
@@ -71,14 +73,17 @@ def run_job(
     if len(claims) > FEW:
         _compile_ahead(console)
     with Board(console, len(claims)).shown() as board:
+        drawn = {}
 
-        def keep(claim: ClaimRecord) -> None:
+        def keep(claim: ClaimRecord, images: Images) -> None:
             ledger.add(claim)
             board.finish(claim)
+            drawn[claim.name] = images
 
-        complete = run_claims(claims, profile, seed=seed, jobs=jobs, on_step=board.step, on_outcome=keep)
+        draw = partial(draw_figures, out)
+        complete = run_claims(claims, profile, seed=seed, jobs=jobs, draw=draw, on_step=board.step, on_outcome=keep)
     record = read_record(ledger.save(complete=complete))
-    path = write_report(out, record)
+    path = write_report(out, record, drawn)
     console.print(summary_table(record))
     for claim in record.claims:
         for shortcoming in claim.shortcomings or ():

@@ -1,14 +1,14 @@
 """Write ``report.html`` from a record alone: one page with nothing outside itself, and its figures as files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
-from causal_theory.claims.figures import draw_figure
+from causal_theory.claims.figures import draw_figures
 from causal_theory.claims.records import OUTSIDE, Assumption, ClaimRecord, Part, Record, Table, Tally
 from causal_theory.claims.text import cell_text, closest_text, interval_text, requirement, show
 from causal_theory.files import write_text
@@ -28,20 +28,15 @@ ASSUMPTIONS = {
 }
 
 
-def write_report(folder: str | Path, record: Record) -> Path:
+def write_report(folder: str | Path, record: Record, drawn: Mapping[str, Sequence[str]] | None = None) -> Path:
     """Write the page and the folder ``figures``, and return the path of the page.
 
-    The record is one that ``read_record`` returns, so that its file alone gives the same page.
+    The record is one that ``read_record`` returns, so that its file alone gives the same page. By name of a claim
+    ``drawn`` holds what ``draw_figures`` returned of figures that are in the folder already.
     """
     folder = Path(folder)
-    target = folder / "figures"
-    target.mkdir(parents=True, exist_ok=True)
-    images = {
-        (claim.name, k): draw_figure(target / f"{claim.name}_{k + 1}", figure)
-        for claim in record.claims
-        if claim.run is not None
-        for k, figure in enumerate(claim.run.figures)
-    }
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    images = {claim.name: (drawn or {}).get(claim.name) or draw_figures(folder, claim) for claim in record.claims}
     page = _environment().get_template("report.html.j2").render(record=record, images=images, most=MOST_ROWS)
     write_text(folder / FILE_NAME, page + "\n")
     return folder / FILE_NAME

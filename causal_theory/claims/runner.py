@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -26,7 +26,11 @@ POLL_SECONDS = 0.1
 Step = Callable[[str, str, int, int], None]
 """Called with the name of a claim, what it is doing, how many items are done, and of how many."""
 
-Outcomes = Generator[ClaimRecord, None, None]
+Images = Sequence[str]
+Draw = Callable[[ClaimRecord], Images]
+"""Draws the figures of a claim; sent to worker processes."""
+
+Outcomes = Generator[tuple[ClaimRecord, Images], None, None]
 
 
 def run_claim(claim: Claim, profile: str, seed: int, listener: Listener) -> ClaimRecord:
@@ -57,31 +61,33 @@ def run_claims(
     *,
     seed: int,
     jobs: int,
+    draw: Draw,
     on_step: Step,
-    on_outcome: Callable[[ClaimRecord], None],
+    on_outcome: Callable[[ClaimRecord, Images], None],
 ) -> bool:
     """Run the claims, hand over each outcome as it comes, and return whether all were run.
 
+    Worker processes draw what they have run. Images are missing where there are none, or no worker has drawn them.
     Outcomes depend on the seed and the claim alone, not on ``jobs`` or the order. An interruption (Ctrl-C) ends the
     run: worker processes are stopped, and the answer is False.
     """
     outcomes = _in_processes if jobs > 1 and len(claims) > 1 else _in_turn
     try:
-        with closing(outcomes(claims, profile, seed, jobs, on_step)) as found:
+        with closing(outcomes(claims, profile, seed, jobs, draw, on_step)) as found:
             for outcome in found:
-                on_outcome(outcome)
+                on_outcome(*outcome)
     except KeyboardInterrupt:
         return False
     return True
 
 
-def _in_turn(claims: Sequence[Claim], profile: str, seed: int, _jobs: int, on_step: Step) -> Outcomes:
+def _in_turn(claims: Sequence[Claim], profile: str, seed: int, _jobs: int, _: Draw, on_step: Step) -> Outcomes:
     for claim in claims:
         on_step(claim.name, "starting", 0, 1)
-        yield run_claim(claim, profile, seed, partial(on_step, claim.name))
+        yield run_claim(claim, profile, seed, partial(on_step, claim.name)), ()
 
 
-def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, on_step: Step) -> Outcomes:
+def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, draw: Draw, on_step: Step) -> Outcomes:
     # Workers start afresh: a fork of a process whose threads are running can hang.
     context = multiprocessing.get_context("spawn")
     steps: Any = context.Queue()
@@ -90,7 +96,7 @@ def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, o
     # Each worker has its share of the processors; numba reads the environment when a worker starts.
     share = max(1, usable_processors() // workers)
     with environment(THREADS, str(min(share, int(os.environ.get(THREADS) or share)))):
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps,))
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker, initargs=(steps, draw))
         try:
             # The longest first: what begins last should not be what all wait for.
             ordered = sorted(claims, key=lambda claim: -claim.cost)
@@ -110,12 +116,12 @@ def _in_processes(claims: Sequence[Claim], profile: str, seed: int, jobs: int, o
         _forward(steps, on_step)
 
 
-def _outcome_of(future: "Future[ClaimRecord]", claim: Claim, profile: str) -> ClaimRecord:
-    """Return the record; a worker that died (killed, out of memory) is an error of its claim."""
+def _outcome_of(future: "Future[tuple[ClaimRecord, Images]]", claim: Claim, profile: str) -> tuple[ClaimRecord, Images]:
+    """Return the record and its images; a worker that died (killed, out of memory) is an error of its claim."""
     try:
         return future.result()
     except BrokenProcessPool:
-        return _record(claim, profile, error="a worker process ended before this claim was finished")
+        return _record(claim, profile, error="a worker process ended before this claim was finished"), ()
 
 
 def _forward(steps: Any, on_step: Step) -> None:
@@ -128,16 +134,17 @@ def _forward(steps: Any, on_step: Step) -> None:
 
 _steps: Any = None
 """In a worker: where its progress goes."""
+_draw: Any = None
 
 
-def _prepare_worker(steps: Any) -> None:
+def _prepare_worker(steps: Any, draw: Draw) -> None:
     """Leave interruptions to the parent, which also draws all progress bars."""
-    global _steps  # noqa: PLW0603 - set once, when the worker starts
-    _steps = steps
+    global _steps, _draw
+    _steps, _draw = steps, draw
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _work(claim: Claim, profile: str, seed: int) -> ClaimRecord:
+def _work(claim: Claim, profile: str, seed: int) -> tuple[ClaimRecord, Images]:
     last = 0.0
 
     def listener(text: str, done: int, total: int) -> None:
@@ -148,7 +155,10 @@ def _work(claim: Claim, profile: str, seed: int) -> ClaimRecord:
             _steps.put((claim.name, text, done, total))
 
     listener("starting", 0, 1)
-    return run_claim(claim, profile, seed, listener)
+    record = run_claim(claim, profile, seed, listener)
+    with suppress(Exception):  # the report draws what is missing, and says why it cannot
+        return record, _draw(record)
+    return record, ()
 
 
 @contextmanager

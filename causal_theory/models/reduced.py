@@ -38,9 +38,7 @@ Array = NDArray[np.float64]
 def check_attention_matrix(name: str, value: ArrayLike, length: int) -> Array:
     """Return a (T, T) matrix with zeros above the diagonal, where entries (also infinite ones) have no meaning."""
     matrix = np.array(check_real(name, value), dtype=np.float64)
-    if matrix.ndim == 2:
-        matrix[np.triu_indices_from(matrix, k=1)] = 0.0
-    return check_matrix(name, matrix, (length, length))
+    return check_matrix(name, np.tril(matrix) if matrix.ndim == 2 else matrix, (length, length))
 
 
 @default_floats
@@ -65,7 +63,7 @@ def causal_softmax(A1: Array) -> Array:
            [0.5  , 0.5  , 0.   ],
            [0.333, 0.333, 0.333]])
     """
-    seen = np.tril(np.ones(A1.shape, dtype=bool))
+    seen = np.tri(*A1.shape, dtype=np.bool_)
     logits = np.where(seen, A1, -np.inf)
     with np.errstate(over="ignore", under="ignore"):
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -54,7 +54,7 @@ class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
 
     @cached_property
     def _one(self) -> OneMatrix:
-        return OneMatrix(self.transitions)
+        return OneMatrix.of_laws(dict(self.transitions))
 
     @override
     def batches(self, graph: CausalGraph, root_law: str) -> Batches:

@@ -87,6 +87,24 @@ def test_summary_in_a_sentence(passed, sentence):
     assert summary_sentence(SimpleNamespace(claims=claims)) == sentence
 
 
+def test_processes_draw_what_they_have_run(run, tmp_path, monkeypatch):
+    """The page and all figures are the same as those of one process, which draws at the end."""
+    claims_of(tmp_path / "claims", made_up.HOLDS, made_up.BREAKS, made_up.HOLDS)
+    assert run(out=tmp_path / "alone")[0] == 1
+    drawn_here = []
+
+    def draw(folder, claim):
+        drawn_here.append(claim.name)
+        return []
+
+    monkeypatch.setattr("causal_theory.claims.report.draw_figures", draw)
+    assert run(out=tmp_path / "together", jobs=2)[0] == 1
+    assert drawn_here == ["claim_2"]  # an error came before its figures
+    for name in ("claim_1_1.png", "claim_1_1.svg", "claim_3_1.png", "claim_3_1.svg"):
+        alone, together = ((tmp_path / out / "figures" / name).read_bytes() for out in ("alone", "together"))
+        assert alone == together
+
+
 def test_every_number_is_a_number(run, tmp_path):
     claims_of(tmp_path / "claims", made_up.HOLDS)
     run()
@@ -343,7 +361,8 @@ def test_the_longest_starts_first(tmp_path):
 
 def collect(claims, jobs=1, on_step=lambda *step: None, on_outcome=None):
     found = []
-    complete = run_claims(claims, "tiny", seed=3, jobs=jobs, on_step=on_step, on_outcome=on_outcome or found.append)
+    events = {"on_step": on_step, "on_outcome": on_outcome or (lambda claim, _: found.append(claim))}
+    complete = run_claims(claims, "tiny", seed=3, jobs=jobs, draw=made_up.cannot_draw, **events)
     return complete, sorted(found, key=lambda claim: claim.number)
 
 
@@ -373,7 +392,7 @@ def test_interruption_stops_worker_processes(tmp_path, monkeypatch):
     kept, log = [], tmp_path / "log"
     monkeypatch.setenv("MADE_UP_LOG", str(log))
 
-    def interrupt(claim):
+    def interrupt(claim, _):
         kept.append(claim)
         wait_until(lambda: log.exists() and log.read_text(encoding="ascii").endswith(" "))
         raise KeyboardInterrupt

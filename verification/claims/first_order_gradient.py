@@ -3,9 +3,7 @@
 import numpy as np
 
 from causal_theory import InContextTask, edge_scores, population_gradient
-from causal_theory import (
-    first_order_gradient as predict,
-)
+from causal_theory import first_order_gradient as predict
 from causal_theory.claims import Check, budget, claim
 from verification.ensembles import FAMILIES, PRIORS, STAR, other_graph, random_task
 
@@ -30,9 +28,7 @@ ORDER = "the relative error of the first-order formula is of order 1 in beta0"
     breaks=(ORDER,),
 )
 def first_order_gradient(
-    check: Check,
-    length: int = budget(tiny=6, quick=9, full=12),
-    draws: int = budget(tiny=1, quick=3, full=10),
+    check: Check, length: int = budget(tiny=6, quick=9, full=12), draws: int = budget(tiny=1, quick=3, full=10)
 ) -> None:
     r"""One fixed matrix drives the first layer.
 

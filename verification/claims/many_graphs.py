@@ -125,9 +125,7 @@ def _matching(run: TrainingRun) -> float:
     cost=9,
 )
 def many_graphs(
-    check: Check,
-    graphs: int = budget(quick=2, full=20),
-    published: bool = budget(quick=False, full=True),
+    check: Check, graphs: int = budget(quick=2, full=20), published: bool = budget(quick=False, full=True)
 ) -> None:
     r"""Many random forests.
 

@@ -32,7 +32,7 @@ MOST_STEPS = 60_000
 LONG = 100
 """Length from which only the first prior is descended step by step."""
 
-TIME_ERROR = 1e-8
+TIME_ERROR = 1e-13
 
 TIMED = 3
 """Priors under which root rows are timed."""
@@ -98,13 +98,9 @@ def _children(check: Check, priors: Sequence[Prior], lengths: Sequence[int]) -> 
             check.within(TIMES, one.mismatch, high=SLACK, **at)
         attentions = [one.attention for one in found if one.attention is not None]
         margins, slowest = [one.margin for one in found], [one.times.slowest_child for one in found]
-        cells: dict[str, Any] = {
-            "graph": name,
-            "T": length,
-            "goal": goal,
-            "lowest attention": min(attentions, default=None),
-        }
-        cells |= {"descended": len(attentions), "priors": len(priors)}
+        cells: dict[str, Any] = {"graph": name, "T": length, "goal": goal}
+        cells |= {"lowest attention": min(attentions, default=None), "descended": len(attentions)}
+        cells |= {"priors": len(priors)}
         cells |= {"smallest margin": min(margins), "largest margin": max(margins)}
         cells |= {"slowest child, shortest": min(slowest), "slowest child, longest": max(slowest)}
         title = f"Child rows, S = {SYMBOLS}, eps = {DRIFT}; times in units of T / (learning rate beta0)"

@@ -166,9 +166,7 @@ def _plot(check: Check, found: Sequence[Comparison]) -> None:
     breaks=tuple(ORDERS.values()),
 )
 def stage1_first_order(
-    check: Check,
-    length: int = budget(tiny=5, quick=7, full=8),
-    matrices: int = budget(quick=2, full=8),
+    check: Check, length: int = budget(tiny=5, quick=7, full=8), matrices: int = budget(quick=2, full=8)
 ) -> None:
     r"""The whole of stage 1 follows the scores.
 

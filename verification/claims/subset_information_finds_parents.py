@@ -261,9 +261,7 @@ def _where_it_stops(check: Check, found: Sequence[Found], inside: Sequence[Found
     outside=(*STOPS.values(), EXCLUSIVE_OR),
 )
 def subset_information_finds_parents(
-    check: Check,
-    kernels: int = budget(quick=200, full=4000),
-    graphs: int = budget(quick=3, full=12),
+    check: Check, kernels: int = budget(quick=200, full=4000), graphs: int = budget(quick=3, full=12)
 ) -> None:
     r"""The modified chi-square of sets finds the parents, on average.
 
