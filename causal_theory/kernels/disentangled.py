@@ -13,6 +13,8 @@ Sequences are processed side by side, the lane is the innermost index. Parameter
 sequences in a fixed order, whatever the number of threads.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -318,10 +320,15 @@ def _last_layer_back(
 
 
 def layer_offsets(heads: Integers, width: int) -> tuple[Integers, Integers]:
-    """Start of each layer in the flat parameters (L + 1,), and the blocks at its input (L + 1,)."""
-    blocks = np.concatenate([[1], np.cumprod(1 + heads)])
+    """Start of each layer in the flat parameters (L + 1,), and the blocks at its input (L + 1,); both for reading."""
+    return _offsets_of(tuple(heads.tolist()), width)
+
+
+@lru_cache(maxsize=16)
+def _offsets_of(heads: tuple[int, ...], width: int) -> tuple[Integers, Integers]:
+    blocks = np.concatenate([[1], np.cumprod(1 + np.array(heads))])
     starts = np.concatenate([[0], np.cumsum(heads * (blocks[:-1] * width) ** 2)])
-    return starts, blocks
+    return read_only(starts), read_only(blocks)
 
 
 @helper
