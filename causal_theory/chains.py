@@ -155,7 +155,12 @@ def chi2_matrix(pi: ArrayLike) -> NDArray[np.float64]:
            [-0.25,  0.25]])
     """
     matrix = check_transition_matrix("pi", pi)
-    root = np.sqrt(laws_of(matrix[np.newaxis])[0])
+    return chi2_under(matrix, laws_of(matrix[np.newaxis])[0])
+
+
+def chi2_under(matrix: NDArray[np.float64], law: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the same for a checked matrix and its stationary law."""
+    root = np.sqrt(law)
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
     return np.asarray(root[:, np.newaxis] * matrix * inverse - np.outer(root, root), dtype=np.float64)
 

@@ -42,8 +42,12 @@ def default_floats(function: Callable[P, R]) -> Callable[P, R]:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         # What is ignored stays so: one public function may call another where it expects an overflow.
-        calm: dict[str, Any] = {event: "ignore" if said == "ignore" else "warn" for event, said in geterr().items()}
-        with errstate(**calm | {"under": "ignore"}):
+        found = geterr()
+        calm: dict[str, Any] = {event: "ignore" if said == "ignore" else "warn" for event, said in found.items()}
+        calm["under"] = "ignore"
+        if found == calm:  # as in every function that another one of these calls
+            return function(*args, **kwargs)
+        with errstate(**calm):
             return function(*args, **kwargs)
 
     # doctest takes a function for one of the module only if its globals are those of the module.

@@ -1,13 +1,14 @@
 """The second route to the scores: numbers instead of polynomials, undirected messages instead of a walk from the root.
 
 A linear functional of a polynomial of degree below T is a combination of its values at T points. At each point z the
-tilted law of the tokens is an ordinary Markov field on an undirected forest; for every key the law of the pair is
-carried outwards along the edges.
+tilted law of the tokens is an ordinary Markov field on an undirected forest; for every key the law of the pair, or the
+sum over the key's symbols that a score is made of, is carried outwards along the edges.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import lcm, prod
+from functools import lru_cache
+from math import factorial, lcm, prod
 from operator import mul
 
 from causal_theory.certificates.rationals import Matrix, integer_matrix
@@ -23,16 +24,27 @@ def point_weights(moments: Sequence[Fraction]) -> list[Fraction]:
     >>> point_weights([Fraction(1), Fraction(1, 2), Fraction(1, 3)])
     [Fraction(5, 12), Fraction(2, 3), Fraction(-1, 12)]
     """
-    points = len(moments)
-    weights = []
+    return [
+        sum((c * moment for c, moment in zip(basis, moments, strict=True)), Fraction(0)) / own
+        for basis, own in _lagrange(len(moments))
+    ]
+
+
+@lru_cache(maxsize=32)
+def _lagrange(points: int) -> list[tuple[Vector, int]]:
+    """Return the polynomials that vanish at all of ``0 .. points - 1`` but one, and their values there."""
+    product = [1]
     for k in range(points):
-        basis = [Fraction(1)]
-        for other in range(points):
-            if other != k:
-                shifted = [Fraction(0), *basis]
-                basis = [(s - other * c) / (k - other) for s, c in zip(shifted, [*basis, Fraction(0)], strict=True)]
-        weights.append(sum((c * m for c, m in zip(basis, moments, strict=True)), Fraction(0)))
-    return weights
+        product = [low - k * high for low, high in zip([0, *product], [*product, 0], strict=True)]
+    found = []
+    for k in range(points):
+        # Without the factor x - k: coefficients from the highest on.
+        quotient = [0]
+        for low in reversed(product[1:]):
+            quotient.append(low + k * quotient[-1])
+        own = factorial(k) * factorial(points - 1 - k) * (-1) ** (points - 1 - k)
+        found.append((quotient[:0:-1], own))
+    return found
 
 
 class _Field:
@@ -82,22 +94,28 @@ class _Field:
     def _total(self, node: int) -> int:
         return sum(self.belief(node, ()))
 
-    def pairs(self, key: int) -> Iterator[tuple[int, list[Vector]]]:
-        """Yield every position of the tree of ``key`` with its weights, symbols of the key in rows."""
-        start = self.belief(key, ())
-        yield key, [[start[a] if a == b else 0 for b in range(self.size)] for a in range(self.size)]
+    def carried(
+        self, key: int, weights: Sequence[Sequence[int]], furthest: Mapping[tuple[int, int], int]
+    ) -> Iterator[tuple[int, list[Vector]]]:
+        """Yield ``key`` and all later positions of its tree with sums over its symbols, a row for each row of weights.
+
+        Weights of one symbol each give the law of the pair, up to a factor. A few earlier positions come as well.
+        """
+        belief = self.belief(key, ())
+        yield key, [list(map(mul, row, belief)) for row in weights]
         open_ends: list[tuple[int, int, list[Vector]]] = []
         for node in self.neighbours[key]:
+            if furthest[key, node] < key:
+                continue
             belief = self.belief(key, (node,))
-            diagonal = [[belief[a] if a == x else 0 for x in range(self.size)] for a in range(self.size)]
-            open_ends.append((key, node, diagonal))
+            open_ends.append((key, node, [list(map(mul, row, belief)) for row in weights]))
         while open_ends:
-            source, node, carried = open_ends.pop()
-            arrived = [self._carry(row, source, node) for row in carried]
+            source, node, rows = open_ends.pop()
+            arrived = [self._carry(row, source, node) for row in rows]
             belief = self.belief(node, (source,))
             yield node, [list(map(mul, row, belief)) for row in arrived]
             for following in self.neighbours[node]:
-                if following != source:
+                if following != source and furthest[node, following] > key:
                     onward = self.belief(node, (source, following))
                     open_ends.append((node, following, [list(map(mul, row, onward)) for row in arrived]))
 
@@ -119,7 +137,7 @@ def evaluated_scores(
     unit = lcm(*(entry.denominator for row in factors for entry in row), epsilon.denominator)
     scale = Fraction(1, prod(start if parent < 0 else step for parent in parents) * unit * epsilon.denominator)
     shift = int(epsilon * epsilon.denominator)
-    members = _trees(parents)
+    members, furthest = _trees(parents), _furthest(parents)
     roots = sorted(set(members))
     sums = [[0] * (i + 1) for i in range(length)]
     for b in range(size):
@@ -137,10 +155,7 @@ def evaluated_scores(
                 weighted = sum(f * m for f, m in zip(known, beliefs[j], strict=True))
                 background = shift * others * weighted
                 sums[-1][j] += background + epsilon.denominator * others * known[b] * beliefs[j][b]
-                reached = {
-                    i: others * sum(f * row[b] for f, row in zip(known, table, strict=True))
-                    for i, table in field.pairs(j)
-                }
+                reached = {i: others * row[b] for i, (row,) in field.carried(j, [known], furthest)}
                 for i in range(j, context):
                     apart = rest[members[j], members[i]] * beliefs[i][b] * weighted if i not in reached else reached[i]
                     sums[i][j] += background + epsilon.denominator * apart
@@ -157,6 +172,22 @@ def _trees(parents: Sequence[int]) -> list[int]:
     return roots
 
 
+def _furthest(parents: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Return the last position on the far side of every edge, by its ends in the direction of the walk."""
+    found: dict[tuple[int, int], int] = {}
+    last = list(range(len(parents)))
+    for child in range(len(parents) - 1, -1, -1):
+        if parents[child] >= 0:
+            found[parents[child], child] = last[child]
+            last[parents[child]] = max(last[parents[child]], last[child])
+    for child, parent in enumerate(parents):
+        if parent >= 0:
+            others = [last[one] for one in range(len(parents)) if parents[one] == parent and one != child]
+            above = found.get((parent, parents[parent]), parent)
+            found[child, parent] = max([parent, above, *others])
+    return found
+
+
 def evaluated_pairs(
     parents: Sequence[int], transition: Matrix, law: Sequence[Fraction]
 ) -> dict[tuple[int, int], list[list[Fraction]]]:
@@ -165,11 +196,12 @@ def evaluated_pairs(
     (starts,), _ = integer_matrix([law])
     size = len(law)
     field = _Field(parents, steps, starts, [1] * size)
-    members = _trees(parents)
+    members, furthest = _trees(parents), _furthest(parents)
+    symbols = [[int(a == b) for b in range(size)] for a in range(size)]
     alone = [[Fraction(value, field.tree[members[j]]) for value in field.belief(j, ())] for j in range(len(parents))]
     found = {}
     for j in range(len(parents)):
-        tables = dict(field.pairs(j))
+        tables = dict(field.carried(j, symbols, furthest))
         for i in range(j, len(parents)):
             found[j, i] = (
                 [[Fraction(value, field.tree[members[j]]) for value in row] for row in tables[i]]

@@ -17,9 +17,10 @@ hardly ever form: the last two symbols are rare and follow each other, all other
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.chains import chi2_matrix, stationary_distribution
+from causal_theory.chains import chi2_under, laws_of, stationary_distribution
 from causal_theory.errors import TransitionError
 from causal_theory.falsification.space import SearchSpace
+from causal_theory.validation import check_transition_matrix
 
 Array = NDArray[np.float64]
 
@@ -70,10 +71,12 @@ def matrix_at(point: Array, symbols: int, space: SearchSpace) -> Array | None:
             matrix = _laws(weights, constant_mean=space.constant_mean)
         share = 0.0 if space.lower_bound is None else float(space.lower_bound)
         matrix = (1.0 - share) * matrix + share / symbols
-        low, high = _factors(chi2_matrix(matrix), space)
+        checked = check_transition_matrix("matrix", matrix)
+        law = laws_of(checked[np.newaxis])[0]
     except TransitionError:
         return None
-    return None if low > high else _blend(matrix, low + (high - low) * float(point[-1]))
+    low, high = _factors(chi2_under(checked, law), space)
+    return None if low > high else _blend(matrix, law, low + (high - low) * float(point[-1]))
 
 
 def _laws(weights: Array, *, constant_mean: bool) -> Array:
@@ -90,7 +93,8 @@ def _laws(weights: Array, *, constant_mean: bool) -> Array:
 def _hidden(weights: Array, rarity: float, strength: float, *, constant_mean: bool) -> Array:
     """Return a matrix whose last two symbols are rare and follow each other; the others depend weakly."""
     common = len(weights) - HIDDEN
-    block = _blend(_laws(weights[:common, :common], constant_mean=constant_mean), strength**SPREAD)
+    block = _laws(weights[:common, :common], constant_mean=constant_mean)
+    block = _blend(block, stationary_distribution(block), strength**SPREAD)
     matrix = np.zeros_like(weights)
     matrix[:common, :common] = block
     # The rare step is paid for off the diagonal, so that the trace stays.
@@ -105,9 +109,8 @@ def _hidden(weights: Array, rarity: float, strength: float, *, constant_mean: bo
     return matrix
 
 
-def _blend(matrix: Array, factor: float) -> Array:
+def _blend(matrix: Array, law: Array, factor: float) -> Array:
     """Weaken the dependence on the parent; the stationary law and a trace of 1 stay."""
-    law = stationary_distribution(matrix)
     return np.asarray((1.0 - factor) * law[None, :].repeat(len(law), axis=0) + factor * matrix)
 
 

@@ -13,6 +13,8 @@ Sequences are processed side by side, the lane is the innermost index. Parameter
 sequences in a fixed order, whatever the number of threads.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +45,14 @@ def _fill(tokens, size, coefficients, m, i, block):
         for lane in range(LANES):
             position[lane] = own[lane]
             block[source[lane], lane] += own[lane]
+
+
+@helper
+def _fill_later(tokens, size, coefficients, i, x):
+    """Blocks from 1 on of the vector at position ``i``."""
+    width = size + tokens.shape[0]
+    for m in range(1, coefficients.shape[0]):
+        _fill(tokens, size, coefficients, m, i, x[m * width : (m + 1) * width])
 
 
 @helper
@@ -82,7 +92,7 @@ def _project(tokens, size, A_columns, x, i, u):
 
 
 @helper
-def _attend_input(tokens, size, A, table, attention):
+def _attend_input(tokens, size, A, table, work, attention):
     """Attention of a head of the first layer at all positions; ``table`` is ``A`` plus the row of the position."""
     for i in range(tokens.shape[0]):
         for t in range(size):
@@ -94,17 +104,18 @@ def _attend_input(tokens, size, A, table, attention):
             by_position = table[:, size + j]
             for lane in range(LANES):
                 out[lane] = table[own[lane], source[lane]] + by_position[own[lane]]
-        softmax_rows(scores, i + 1)
+        softmax_rows(scores, i + 1, work)
 
 
 @helper
 def _attend(tokens, size, coefficients, A_columns, i, work, weights):
-    """Attention of a head at position ``i`` over blocks; ``work`` holds x, u and v."""
-    x, u, v = work
+    """Attention of a head at position ``i`` over blocks.
+
+    ``work`` holds x, whose blocks from 1 on are given, u and v, which become what they are, and scratch.
+    """
+    x, u, v, scratch = work
     width = size + tokens.shape[0]
     blocks = v.shape[0]
-    for m in range(1, blocks):
-        _fill(tokens, size, coefficients, m, i, x[m * width : (m + 1) * width])
     _project(tokens, size, A_columns, x, i, u)
     for m in range(blocks):
         _look_up(tokens, size, u[m * width : (m + 1) * width], i, v[m])
@@ -117,7 +128,7 @@ def _attend(tokens, size, coefficients, A_columns, i, work, weights):
                 own, value = coefficients[m, j, k], v[m, k]
                 for lane in range(LANES):
                     out[lane] += own[lane] * value[lane]
-    softmax_rows(weights, i + 1)
+    softmax_rows(weights, i + 1, scratch)
 
 
 @helper
@@ -139,22 +150,23 @@ def _inner_layer(tokens, size, coefficients, matrices, columns, work, table, app
     for h in range(matrices.shape[0]):
         attention = appended[h * blocks]
         if blocks == 1:
-            _attend_input(tokens, size, matrices[h], table, attention)
+            _attend_input(tokens, size, matrices[h], table, work[3], attention)
             continue
         for i in range(tokens.shape[0]):
+            _fill_later(tokens, size, coefficients, i, work[0])
             _attend(tokens, size, coefficients, columns[h], i, work, attention[i])
             for m in range(1, blocks):
                 _mix(attention[i], coefficients, m, i, appended[h * blocks + m, i])
 
 
 @helper
-def _attend_back(tokens, size, coefficients, A, A_columns, i, slopes, work, gradient, coefficient_slopes):
-    """Pass slopes by the scores at position ``i`` on to ``A`` and to the coefficients that it saw."""
-    x, u, v, v_slopes, u_slopes = work
+def _attend_back(tokens, size, coefficients, A, i, slopes, work, gradient, coefficient_slopes):
+    """Pass slopes by the scores at position ``i`` on to ``A`` and to the coefficients that it saw.
+
+    ``work`` holds x and u as `_attend` had them; u is used up.
+    """
+    x, u, v, v_slopes, u_slopes, _ = work
     blocks, width = v.shape[0], size + tokens.shape[0]
-    for m in range(1, blocks):
-        _fill(tokens, size, coefficients, m, i, x[m * width : (m + 1) * width])
-    _project(tokens, size, A_columns, x, i, u)
     _scatter(tokens, size, slopes, i, u_slopes[:width])
     for m in range(1, blocks):
         block = slice(m * width, (m + 1) * width)
@@ -233,14 +245,15 @@ def _inner_layer_back(
             for m in range(1, blocks):
                 own = appended_slopes[h * blocks + m, i]
                 _mix_back(own, attention[i], coefficients, m, i, slopes[i], coefficient_slopes)
-            softmax_back(attention[i], slopes[i], i + 1)
+            softmax_back(attention[i], slopes[i], i + 1, work[5][0])
             if blocks > 1:
+                _fill_later(tokens, size, coefficients, i, work[0])
+                _project(tokens, size, columns[h], work[0], i, work[1])
                 _attend_back(
                     tokens,
                     size,
                     coefficients,
                     matrices[h],
-                    columns[h],
                     i,
                     slopes[i],
                     work,
@@ -252,14 +265,16 @@ def _inner_layer_back(
 
 
 @helper
-def _last_layer(tokens, size, coefficients, columns, work, attention, mixed, x_out):
-    """Compute the last position of the last layer, its vector ``x_out`` of (1 + H) B blocks."""
+def _last_layer(tokens, size, coefficients, columns, u, work, attention, mixed, x_out):
+    """Compute the last position of the last layer, its vector ``x_out`` of (1 + H) B blocks, and ``u`` of each head."""
+    v, scratch = work
     length = tokens.shape[0]
     blocks, last, width = coefficients.shape[0], length - 1, size + length
     for m in range(blocks):
         _fill(tokens, size, coefficients, m, last, x_out[m * width : (m + 1) * width])
     for h in range(columns.shape[0]):
-        _attend(tokens, size, coefficients, columns[h], last, work, attention[h])
+        given = (x_out[: blocks * width], u[h], v, scratch)
+        _attend(tokens, size, coefficients, columns[h], last, given, attention[h])
         for m in range(blocks):
             place = (1 + h) * blocks + m
             block = x_out[place * width : (place + 1) * width]
@@ -272,12 +287,12 @@ def _last_layer(tokens, size, coefficients, columns, work, attention, mixed, x_o
 
 @helper
 def _last_layer_back(
-    tokens, size, coefficients, attention, matrices, columns, work, mixed, x_slopes, gradient, coefficient_slopes
+    tokens, size, coefficients, attention, matrices, x, u, work, mixed, x_slopes, gradient, coefficient_slopes
 ):
     """From slopes by ``x_out`` to the matrices of the last layer and the coefficients that it saw."""
     length = tokens.shape[0]
     blocks, last, width = coefficients.shape[0], length - 1, size + length
-    weight_slopes = np.empty((length, LANES))
+    v, v_slopes, u_slopes, scratch, weight_slopes = work
     for m in range(1, blocks):
         _look_up(tokens, size, x_slopes[m * width : (m + 1) * width], last, mixed)
         for k in range(length):
@@ -290,26 +305,30 @@ def _last_layer_back(
         for m in range(1, blocks):
             _look_up(tokens, size, x_slopes[(place + m) * width : (place + m + 1) * width], last, mixed)
             _mix_back(mixed, attention[h], coefficients, m, last, weight_slopes, coefficient_slopes)
-        softmax_back(attention[h], weight_slopes, length)
+        softmax_back(attention[h], weight_slopes, length, scratch[0])
         _attend_back(
             tokens,
             size,
             coefficients,
             matrices[h],
-            columns[h],
             last,
             weight_slopes,
-            work,
+            (x, u[h], v, v_slopes, u_slopes, scratch),
             gradient[h],
             coefficient_slopes,
         )
 
 
 def layer_offsets(heads: Integers, width: int) -> tuple[Integers, Integers]:
-    """Start of each layer in the flat parameters (L + 1,), and the blocks at its input (L + 1,)."""
-    blocks = np.concatenate([[1], np.cumprod(1 + heads)])
+    """Start of each layer in the flat parameters (L + 1,), and the blocks at its input (L + 1,); both for reading."""
+    return _offsets_of(tuple(heads.tolist()), width)
+
+
+@lru_cache(maxsize=16)
+def _offsets_of(heads: tuple[int, ...], width: int) -> tuple[Integers, Integers]:
+    blocks = np.concatenate([[1], np.cumprod(1 + np.array(heads))])
     starts = np.concatenate([[0], np.cumsum(heads * (blocks[:-1] * width) ** 2)])
-    return starts, blocks
+    return read_only(starts), read_only(blocks)
 
 
 @helper
@@ -331,15 +350,17 @@ def transpose_layers(theta: Array, heads: Integers, width: int) -> Array:
 
 
 @helper
-def _judge(logits, targets, losses, slopes):
-    """Losses and slopes by the logits of the sequences at hand; lanes beyond them get slope zero."""
+def _judge(logits, targets, losses, predictions, slopes, work):
+    """Losses, predictions and slopes by the logits of the sequences at hand; lanes beyond them get slope zero."""
     size = logits.shape[0]
     count = losses.shape[0]
     for b in range(size):
         for lane in range(LANES):
-            slopes[b, lane] = logits[b, lane]
-    log_total = softmax_rows(slopes, size)
-    predictions = slopes.copy()
+            predictions[b, lane] = logits[b, lane]
+    softmax_rows(predictions, size, work)
+    log_total = work[0]
+    for lane in range(LANES):
+        log_total[lane] += np.log(work[1, lane])
     for lane in range(LANES):
         loss = 0.0
         total = 0.0
@@ -350,21 +371,21 @@ def _judge(logits, targets, losses, slopes):
             losses[lane] = loss
         for b in range(size):
             wanted = targets[lane, b] if lane < count else 0.0
-            slopes[b, lane] = slopes[b, lane] * total - wanted
-    return predictions
+            slopes[b, lane] = predictions[b, lane] * total - wanted
 
 
 @helper
 def _run_group(tokens, targets, theta, columns, shape, buffers, with_gradient, losses, predictions, attended, gradient):
     """Up to LANES sequences side by side; ``tokens`` (T, LANES) has a copy of some sequence in unused lanes."""
-    coefficients, coefficient_slopes, last_attention, x, u, v, v_slopes, u_slopes, mixed, table, x_out, x_slopes = (
-        buffers
-    )
+    large, vectors, rows, table = buffers
+    coefficients, coefficient_slopes, last_attention = large
+    x, u, u_slopes, x_out, x_slopes = vectors
+    v, v_slopes, weight_slopes, mixed, scratch, found, logits, slopes = rows
     length, size = tokens.shape[0], targets.shape[1]
     heads, starts, blocks = shape
     layers, width = heads.shape[0], size + length
     final = layers - 1
-    B, out_width = blocks[final], blocks[layers] * width
+    out_width = blocks[layers] * width
     for layer in range(final):
         own, side = blocks[layer], blocks[layer] * width
         _inner_layer(
@@ -373,18 +394,17 @@ def _run_group(tokens, targets, theta, columns, shape, buffers, with_gradient, l
             coefficients[:own],
             _matrices(theta, starts, blocks, heads, layer, width),
             _matrices(columns, starts, blocks, heads, layer, width),
-            (x[:side], u[:side], v[:own]),
+            (x[:side], u[0, :side], v[:own], scratch),
             table,
             coefficients[own : blocks[layer + 1]],
         )
-    side = B * width
+    side = blocks[final] * width
     last_columns = _matrices(columns, starts, blocks, heads, final, width)
-    _last_layer(tokens, size, coefficients, last_columns, (x[:side], u[:side], v[:B]), last_attention, mixed, x_out)
+    _last_layer(tokens, size, coefficients, last_columns, u, (v, scratch), last_attention, mixed, x_out)
     W = theta[starts[layers] :].reshape((out_width, size))
-    logits, slopes = np.empty((size, LANES)), np.empty((size, LANES))
     W_columns = columns[starts[layers] :].reshape((size, out_width))
     apply_rows(W_columns, 0, x_out, logits)
-    found = _judge(logits, targets, losses, slopes)
+    _judge(logits, targets, losses, found, slopes, scratch)
     if predictions.shape[0]:
         for lane in range(losses.shape[0]):
             for b in range(size):
@@ -412,8 +432,9 @@ def _run_group(tokens, targets, theta, columns, shape, buffers, with_gradient, l
         coefficients,
         last_attention,
         _matrices(theta, starts, blocks, heads, final, width),
-        last_columns,
-        (x[:side], u[:side], v[:B], v_slopes, u_slopes[:side]),
+        x_out[:side],
+        u,
+        (v, v_slopes, u_slopes, scratch, weight_slopes),
         mixed,
         x_slopes,
         _matrices(gradient, starts, blocks, heads, final, width),
@@ -428,7 +449,7 @@ def _run_group(tokens, targets, theta, columns, shape, buffers, with_gradient, l
             coefficients[own : blocks[layer + 1]],
             _matrices(theta, starts, blocks, heads, layer, width),
             _matrices(columns, starts, blocks, heads, layer, width),
-            (x[:side], u[:side], v[:own], v_slopes, u_slopes[:side]),
+            (x[:side], u[0, :side], v[:own], v_slopes, u_slopes[:side], scratch),
             coefficient_slopes[own : blocks[layer + 1]],
             _matrices(gradient, starts, blocks, heads, layer, width),
             coefficient_slopes[:own],
@@ -447,7 +468,9 @@ def _workspace(heads, blocks, length, size):
     """Numbers that one thread needs."""
     most, out = blocks[-2], blocks[-1]
     width = size + length
-    rows = 2 * most * length**2 + heads[-1] * length + 3 * most * width + (most + 2) * length + 2 * out * width
+    rows = 2 * most * length**2 + heads[-1] * length
+    rows += (2 + heads[-1]) * most * width + 2 * out * width
+    rows += (most + 3) * length + 3 * size + 3
     return rows * LANES + size * width
 
 
@@ -464,27 +487,28 @@ def _run_part(tokens, targets, theta, columns, shape, work, with_gradient, losse
     coefficient_slopes, at = _carve(work, at, most * length * length)
     last_attention, at = _carve(work, at, heads[layers - 1] * length)
     x, at = _carve(work, at, side)
-    u, at = _carve(work, at, side)
+    u, at = _carve(work, at, heads[layers - 1] * side)
     u_slopes, at = _carve(work, at, side)
-    v, at = _carve(work, at, most * length)
-    v_slopes, at = _carve(work, at, length)
-    mixed, at = _carve(work, at, length)
     x_out, at = _carve(work, at, out_width)
     x_slopes, at = _carve(work, at, out_width)
-    table = work[at:].reshape((size, width))
+    v, at = _carve(work, at, most * length)
+    v_slopes, at = _carve(work, at, length)
+    weight_slopes, at = _carve(work, at, length)
+    mixed, at = _carve(work, at, length)
+    scratch, at = _carve(work, at, 3)
+    found, at = _carve(work, at, size)
+    logits, at = _carve(work, at, size)
+    slopes, at = _carve(work, at, size)
+    pairs = (most, length, length, LANES)
     buffers = (
-        coefficients.reshape((most, length, length, LANES)),
-        coefficient_slopes.reshape((most, length, length, LANES)),
-        last_attention.reshape((heads[layers - 1], length, LANES)),
-        x,
-        u,
-        v.reshape((most, length, LANES)),
-        v_slopes,
-        u_slopes,
-        mixed,
-        table,
-        x_out,
-        x_slopes,
+        (
+            coefficients.reshape(pairs),
+            coefficient_slopes.reshape(pairs),
+            last_attention.reshape((heads[layers - 1], length, LANES)),
+        ),
+        (x, u.reshape((heads[layers - 1], side, LANES)), u_slopes, x_out, x_slopes),
+        (v.reshape((most, length, LANES)), v_slopes, weight_slopes, mixed, scratch, found, logits, slopes),
+        work[at:].reshape((size, width)),
     )
     # Unsigned: an index that cannot be negative needs no check.
     own = np.empty((length, LANES), dtype=np.uint32)

@@ -22,18 +22,17 @@ MANTISSA_BITS = 52
 
 
 @strict_helper
-def exponential(values, rows):
-    """Replace the first rows of ``values`` (n, LANES), which are not positive, by their exponentials.
+def exponential(values, rows, largest, powers):
+    """Replace the first rows of ``values`` (n, LANES) by exponentials of what they lack to ``largest`` (LANES,).
 
     ``exp(x) = 2^n exp(r)`` with ``|r| <= log(2)/2`` and a Taylor polynomial of degree 13: relative error about 3e-16.
-    The power of two is written into the bits of a number, so that the loop is vectorised.
+    The power of two is written into the bits of a number, in the scratch row ``powers``: so the loop is vectorised.
     """
-    bits = np.empty(LANES, dtype=np.int64)
-    powers = bits.view(np.float64)
+    bits = powers.view(np.int64)
     for j in range(rows):
         row = values[j]
         for lane in range(LANES):
-            x = max(row[lane], LOWEST)
+            x = max(row[lane] - largest[lane], LOWEST)
             n = np.floor(x * LOG2_E + 0.5)
             r = (x - n * LN2_HIGH) - n * LN2_LOW
             p = 1.0 / 6227020800.0
@@ -57,34 +56,35 @@ def exponential(values, rows):
 
 
 @helper
-def softmax_rows(scores, rows):
-    """Replace the first rows of ``scores`` (n, LANES) by their softmax over rows; returns log of the sums by lane."""
-    largest, total = np.empty(LANES), np.zeros(LANES)
+def softmax_rows(scores, rows, work):
+    """Replace the first rows of ``scores`` (n, LANES) by their softmax over rows.
+
+    The first two rows of ``work`` (3, LANES) become the largest score of each lane, and the sum of the exponentials of
+    what the scores lack to it.
+    """
+    largest, total, scratch = work[0], work[1], work[2]
     for lane in range(LANES):
         largest[lane] = scores[0, lane]
+        total[lane] = 0.0
     for j in range(1, rows):
         for lane in range(LANES):
             largest[lane] = max(largest[lane], scores[j, lane])
-    for j in range(rows):
-        for lane in range(LANES):
-            scores[j, lane] -= largest[lane]
-    exponential(scores, rows)
+    exponential(scores, rows, largest, scratch)
     for j in range(rows):
         for lane in range(LANES):
             total[lane] += scores[j, lane]
     for lane in range(LANES):
-        largest[lane] += np.log(total[lane])
-        total[lane] = 1.0 / total[lane]
+        scratch[lane] = 1.0 / total[lane]
     for j in range(rows):
         for lane in range(LANES):
-            scores[j, lane] *= total[lane]
-    return largest
+            scores[j, lane] *= scratch[lane]
 
 
 @helper
-def softmax_back(weights, slopes, rows):
-    """Turn slopes by the weights into slopes by the scores, in place, for the first rows."""
-    mean = np.zeros(LANES)
+def softmax_back(weights, slopes, rows, mean):
+    """Turn slopes by the weights into slopes by the scores, in place, for the first rows; ``mean`` is scratch."""
+    for lane in range(LANES):
+        mean[lane] = 0.0
     for j in range(rows):
         for lane in range(LANES):
             mean[lane] += weights[j, lane] * slopes[j, lane]

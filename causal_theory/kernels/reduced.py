@@ -35,7 +35,7 @@ def _frequencies(tokens, weights, frequencies):
 def _run_group(
     tokens, targets, attention, attention_columns, key_scores, epsilon, buffers, with_gradient, losses, sums
 ):
-    values, logits, weights, slopes, frequencies, phi = buffers
+    values, logits, weights, slopes, frequencies, phi, work = buffers
     products, diagonal, second = sums
     length, size = tokens.shape[0], key_scores.shape[0]
     query = tokens[length - 1]
@@ -46,7 +46,7 @@ def _run_group(
     for i in range(length):
         for lane in range(LANES):
             weights[i, lane] = logits[i, lane]
-    softmax_rows(weights, length)
+    softmax_rows(weights, length, work)
     _frequencies(tokens, weights, frequencies)
     for lane in range(LANES):
         for b in range(size):
@@ -62,7 +62,7 @@ def _run_group(
     for i in range(length):
         for lane in range(LANES):
             slopes[i, lane] = -phi[tokens[i, lane], lane]
-    softmax_back(weights, slopes, length)
+    softmax_back(weights, slopes, length, work[0])
     add_products(slopes, values, products)
     for i in range(length):
         total = 0.0
@@ -117,6 +117,7 @@ def _run_parts(
         np.empty((length, LANES)),
         np.empty((size, LANES)),
         np.empty((size, LANES)),
+        np.empty((3, LANES)),
     )
     own = np.empty((length, LANES), dtype=np.uint32)
     for part in range(start, stop):

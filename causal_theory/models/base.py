@@ -186,6 +186,21 @@ class TrainableModel(Shown, ABC):
         """
         return self.batch_gradient(tokens, targets)[0]
 
+    def losses_and_attention(self, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        """Return what ``batch_losses`` and ``first_attention`` do; a model may find both at once.
+
+        Parameters
+        ----------
+        tokens, targets : ndarray
+            As for ``batch_losses``.
+
+        Returns
+        -------
+        tuple of ndarray
+            Losses (n,) in nats, and attention (H, T, T).
+        """
+        return self.batch_losses(tokens, targets), self.first_attention(tokens)
+
     def views(self) -> Sequence[MatrixView]:
         """Return the matrices that a figure shows: by default all, of several heads one after the other.
 

@@ -211,6 +211,11 @@ class DisentangledTransformer(TrainableModel):
         return self._run(tokens, targets)[0]
 
     @override
+    def losses_and_attention(self, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
+        losses, _, attended = self._run(tokens, targets, attention=True)
+        return losses, attended[: self._heads[0]] / len(tokens)
+
+    @override
     def gradient_at(self, parameters: Array, tokens: NDArray[np.int64], targets: Array) -> tuple[Array, Array]:
         columns = kernels.disentangled.transpose_layers(parameters, self._counts, self._length + self._size)
         losses, _, _, gradient = kernels.disentangled.run_batch(

@@ -93,12 +93,12 @@ def sample_baselines(
     single = np.zeros((slots, count, size))
     for child in children:
         agree = tokens[:, graph.parents[child]] == tokens[:, graph.target_parents]
-        np.add.at(both, (rows, tokens[:, child]), agree.all(axis=1))
+        both[rows, tokens[:, child]] += agree.all(axis=1)  # each row once
         for slot in range(slots):
-            np.add.at(single[slot], (rows, tokens[:, child]), agree[:, slot])
+            single[slot, rows, tokens[:, child]] += agree[:, slot]
     seen = np.zeros((count, size))
     for i in range(counted_tokens(graph)):
-        np.add.at(seen, (rows, tokens[:, i]), 1.0)
+        seen[rows, tokens[:, i]] += 1.0
     logs = np.log(targets, out=np.zeros_like(targets), where=targets > 0.0)
     alone = {f"{ONE_PARENT}{slot + 1}": _loss(counts, targets, smoothing) for slot, counts in enumerate(single)}
     return {

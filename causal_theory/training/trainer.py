@@ -341,13 +341,12 @@ class _Trainer:
         state = self._state
         model = self._model.with_parameters(state.parameters)
         tokens, targets = self._test
-        losses = model.batch_losses(tokens, targets)
+        losses, attention = model.losses_and_attention(tokens, targets)
         self._check("losses of the shape", losses, (len(tokens),))
         k = self._snapshot_at(state.step)
         with np.errstate(over="ignore", invalid="ignore"):  # the step before a divergence
             state.test_losses[k] = losses.mean()
             state.test_errors[k] = losses.std(ddof=1) / np.sqrt(len(losses))
-        attention = model.first_attention(tokens)
         self._check("attention of the first layer of the shape", attention, state.attention[k].shape)
         state.attention[k] = attention
 
