@@ -354,8 +354,11 @@ def _check_laws(name: str, rows: NDArray[np.float64]) -> None:
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
         raise TransitionError(f"{name} must have finite entries of at least 0, got {float(rows[where])!r} at {where}")
-    row = tuple(int(k) for k in np.unravel_index(int(off.argmax()), off.shape))
-    shown = row[0] if len(row) == 1 else row
-    raise TransitionError(
-        f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {float(sums[row])!r} in row {shown}"
-    )
+    sums = rows.sum(axis=-1)
+    off = np.abs(sums - 1.0)
+    if off.max() > ROW_SUM_TOLERANCE:
+        row = tuple(int(k) for k in np.unravel_index(int(off.argmax()), off.shape))
+        shown = row[0] if len(row) == 1 else row
+        raise TransitionError(
+            f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {float(sums[row])!r} in row {shown}"
+        )

@@ -59,13 +59,10 @@ class Board:
 def summary_table(record: Record) -> Table:
     """Return the table with one line per claim, narrow enough for 80 columns; the report has the rest."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("claim", "verdict", "control"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("measured", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("claim", "verdict", "control", "measured", "seconds"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in ("measured", "seconds") else "left")
     for claim in record.claims:
-        colour = "green" if claim.passed else "red"
-        verdict, control, measured = "error", "", ""
+        colour, verdict, control, measured = "green" if claim.passed else "red", "error", "", ""
         if claim.run is not None:
             verdict, measured = str(claim.run.verdict), f"{sum(part.total.count for part in claim.run.judged):,}"
             control = str(claim.opposed.verdict) if claim.opposed else "error"
@@ -81,6 +78,5 @@ def summary_sentence(record: Record) -> str:
     bad, total = [claim.name for claim in record.claims if not claim.passed], len(record.claims)
     if bad:
         return f"{len(bad)} of {count(total, 'claim')} {'does' if len(bad) == 1 else 'do'} not pass: {', '.join(bad)}."
-    if total == 1:
-        return "The claim holds, and its control fails, as it must."
-    return f"All {total} claims hold, and each control fails, as it must." if total else "No claim was finished."
+    whole = f"All {total} claims hold, and each" if total > 1 else "The claim holds, and its"
+    return f"{whole} control fails, as it must." if total else "No claim was finished."
