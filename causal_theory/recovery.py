@@ -177,13 +177,15 @@ class EdgeReport(Shown):
         best = np.full(len(value), ROOT, dtype=np.int64)
         margin = np.full(len(value), np.nan)
         bars = np.full(len(value), np.nan)
-        for i in np.flatnonzero(self.true >= 0):
-            parent = self.true[i]
-            rivals = np.delete(np.arange(i + 1), parent)
-            rival = best[i] = rivals[np.argmax(value[i, rivals])]
-            margin[i] = value[i, parent] - value[i, rival]
-            pair = (error[i, parent], error[i, rival])
-            bars[i] = np.hypot(*pair) if sampled else sum(pair)
+        rows = np.flatnonzero(self.true >= 0)
+        parents = self.true[rows]
+        for i, parent in zip(rows.tolist(), parents.tolist(), strict=True):
+            rivals = value[i, : i + 1].copy()
+            rivals[parent] = -np.inf
+            best[i] = rivals.argmax()
+        margin[rows] = value[rows, parents] - value[rows, best[rows]]
+        pair = error[rows, parents], error[rows, best[rows]]
+        bars[rows] = np.hypot(*pair) if sampled else sum(pair)
         return best, margin, bars
 
     @property

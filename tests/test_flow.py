@@ -168,6 +168,19 @@ def test_roots_without_a_winner_stay():
     assert np.isfinite(convergence_times(flat, graph, leave=0.05).roots[8])
 
 
+def test_marks_at_the_end_of_time():
+    """Attention tends to one: every mark below is reached, later the closer it is, or never where roundoff hides it."""
+    scores = np.zeros((11, 11))
+    scores[9, 3] = 1.0
+    marks = [0.8, 0.89, 0.9 - 1e-6, 0.9 - 1e-12, np.nextafter(0.9, 0.0), 0.9]
+    times = [convergence_times(scores, CausalGraph.from_parents([-1] * 10), leave=leave).roots[9] for leave in marks]
+    assert times == sorted(times)
+    assert np.isfinite(times[:4]).all()
+    assert np.isinf(times[5])
+    # Near the end the winner lacks 9 / s, and the time is s / 10.
+    assert_close(times[3], 0.9 * 1e12, rtol=1e-3)
+
+
 @pytest.mark.compiled
 def test_threads_do_not_change_a_bit():
 

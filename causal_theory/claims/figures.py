@@ -12,6 +12,7 @@ from causal_theory.claims.records import ClaimRecord, Curve, Figure, Panel
 from causal_theory.files import write_bytes
 from causal_theory.graphs import CausalGraph
 from causal_theory.plotting import plot_matrix
+from causal_theory.plotting.canvas import logarithmic
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def _draw_curves(canvas: "Canvas", figure: Figure) -> None:
     canvas.set_size_inches(6.4, 4.2)
     ax: Axes = canvas.subplots()
     if _draw_lines(ax, figure.curves):
-        ax.set_xscale("log")
-        ax.set_yscale("log")
+        logarithmic(ax)
         ax.legend(frameon=False, fontsize=8)
     else:
         ax.text(0.5, 0.5, "no point is positive and finite", ha="center", transform=ax.transAxes)

@@ -59,7 +59,7 @@ def judge(value: Any, asked: Requirement, labels: Mapping[str, Any]) -> Graded:
     exact = any(side.dtype == object for side in sides)
     shape = np.broadcast_shapes(*(side.shape for side in sides))
     numbers, low, high, error = (
-        None if one is None else _spread(_fractions(one) if exact else one, shape, object if exact else float)
+        None if one is None else np.full(shape, _fractions(one) if exact else one, object if exact else float).ravel()
         for one in (value, asked.low, asked.high, asked.error)
     )
     assert numbers is not None
@@ -114,13 +114,6 @@ def join(one: Graded, other: Graded) -> Graded:
         closest,
     )
     return Graded(room, tally)
-
-
-def _spread(one: Any, shape: tuple[int, ...], kind: type) -> Array:
-    """Return an entry for each of the numbers, (n,): to fill an array takes a tenth of the time of `broadcast_to`."""
-    spread: Array = np.empty(shape, dtype=kind)
-    spread[...] = one
-    return spread.ravel()
 
 
 def _excess(numbers: Array, low: Array | None, high: Array | None) -> Array:

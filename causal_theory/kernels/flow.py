@@ -36,8 +36,11 @@ TIE = 1e-12
 def _stretch_of_losers(gaps, target):
     """Stretch at which the sum of ``1 / (1 + d_j s)`` over the keys with ``d_j > 0`` falls to ``target``.
 
-    One over that sum is concave in the stretch: Newton's steps from zero approach its value from below.
+    One over that sum is concave in the stretch: Newton's steps from zero approach its value from below. Infinite when
+    roundoff has left nothing to fall to.
     """
+    if not target > 0.0:
+        return np.inf
     stretch = 0.0
     for _ in range(MOST_STEPS):
         total = slope = 0.0
@@ -108,7 +111,7 @@ def _hit_time(scores, parent, goal, leave, nodes, weights):
             stretch = _stretch_of_losers(gaps, 1.0 / (1.0 / size + leave) - winners)
         if 1.0 / size > leave:
             stretch = min(stretch, _stretch_of_last(gaps, 1.0 / (1.0 / size - leave)))
-    return _time_to(gaps, stretch, nodes, weights) / (size * unit)
+    return _time_to(gaps, stretch, nodes, weights) / (size * unit) if stretch < np.inf else np.inf
 
 
 @helper

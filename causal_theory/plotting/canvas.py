@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 ALONE: Literal["compressed"] = "compressed"
 """Layout of a single axes: the usual one cuts labels off where a square matrix does not fill its place."""
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 LEGEND_DISTANCE = 0.52
 """Inches from the axes down to a legend: room for tick labels and a label of one line."""
 
@@ -57,6 +59,36 @@ def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
 
     for name in axes:
         getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
+
+
+def logarithmic(ax: "Axes") -> None:
+    """Make both axes logarithmic, with labels such as 10⁻³ in plain characters.
+
+    The usual ones are formulas: to lay them out takes half of the time of a figure.
+    """
+    from matplotlib.ticker import LogFormatterSciNotation
+
+    class Plain(LogFormatterSciNotation):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return _plain(super().__call__(x, pos))
+
+    for scale, axis in ((ax.set_xscale, ax.xaxis), (ax.set_yscale, ax.yaxis)):
+        scale("log")
+        axis.set_major_formatter(Plain())
+        axis.set_minor_formatter(Plain(labelOnlyBase=False))
+
+
+def _plain(formula: str) -> str:
+    r"""Return a power in plain characters.
+
+    Examples
+    --------
+    >>> _plain(r"$\mathdefault{2\times10^{-3}}$"), _plain("")
+    ('2×10⁻³', '')
+    """
+    text = formula.removeprefix(r"$\mathdefault{").removesuffix("}$").replace(r"\times", "\N{MULTIPLICATION SIGN}")
+    base, _, exponent = text.partition("^{")
+    return base + exponent.removesuffix("}").translate(_RAISED)
 
 
 def legend_beside(ax: "Axes", *, markerscale: float = 1.0) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causal_theory import CausalGraph, OrbitPrior, check_assumptions
+from causal_theory import CausalGraph, OrbitPrior, PointPrior, check_assumptions
 from causal_theory.chains import chi2_matrix
 from causal_theory.claims import Check, find_claims, read_record
 from causal_theory.claims.claim import ASSUMPTION_NAMES
@@ -175,10 +175,10 @@ def test_margins_are_paired():
     """Scores of parent and rival move together between draws: their difference is surer than either."""
     graph = CausalGraph.chain(6)
     pi = np.array([[0.1, 0.6, 0.3], [0.3, 0.1, 0.6], [0.6, 0.3, 0.1]])
-    same = recover_from_draws(graph, [pi, pi[np.ix_([1, 0, 2], [1, 0, 2])], pi])
+    same = recover_from_draws(graph, list(map(PointPrior, (pi, pi[np.ix_([1, 0, 2], [1, 0, 2])], pi))))
     assert same.error < 1e-14  # relabeled matrices have the same scores up to roundoff
     assert same.margin > 0.0
     assert same.failing == 0
     diagonal = 0.9 * np.eye(3) + 0.1 / 3
-    mixed = recover_from_draws(graph, [pi, diagonal, pi, diagonal])
+    mixed = recover_from_draws(graph, list(map(PointPrior, (pi, diagonal, pi, diagonal))))
     assert (mixed.failing, mixed.draws) == (2, 4)

@@ -144,7 +144,7 @@ def _roots(check: Check, priors: Sequence[Prior], lengths: tuple[int, ...]) -> N
         "must converge to it instead of the parent."
     ),
     breaks=(FLOW, DESCENT),
-    cost=10,
+    cost=3,
     outside=(EARLY,),
     assumptions=("lower_bound", "non_degeneracy", "symmetry", "constant_mean"),
 )

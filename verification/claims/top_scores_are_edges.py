@@ -83,9 +83,9 @@ class SampledRecovery:
         return self.margin / self.error
 
 
-def recover_from_draws(graph: CausalGraph, matrices: Iterable[Array]) -> SampledRecovery:
+def recover_from_draws(graph: CausalGraph, matrices: Iterable[PointPrior]) -> SampledRecovery:
     """Compare parent and rivals in the mean of the scores over transition matrices."""
-    stack = np.stack([edge_scores(InContextTask(graph, PointPrior(pi)), epsilon=EPSILON).value for pi in matrices])
+    stack = np.stack([edge_scores(InContextTask(graph, prior), epsilon=EPSILON).value for prior in matrices])
     parents = graph.parent_array
     failed = np.zeros(len(stack), dtype=bool)
     margins, errors = [], []
@@ -156,12 +156,15 @@ def _means(check: Check, draws: dict[int, int], forests: int) -> None:
     usual = [(c, size, LENGTH, name) for size in SAMPLED_SIZES for c in CONCENTRATIONS for name in (*FAMILIES, STAR)]
     others = [length for length in draws if length != LENGTH]
     longer = [(c, SAMPLED_SIZES[-1], length, name) for length in others for c in CONCENTRATIONS for name in FAMILIES]
+    drawn: dict[tuple[str | int, ...], list[PointPrior]] = {}
     for c, size, length, name in check.track(usual + longer, "Dirichlet priors"):
         names = ("dirichlet", size, length, str(c))
-        matrices = DirichletPrior(size, c).sample(draws[length], check.rng(*names))
+        if names not in drawn:
+            sample = DirichletPrior(size, c).sample(draws[length], check.rng(*names))
+            drawn = {names: [PointPrior(matrix) for matrix in sample]}
         count = forests if name == "random forest" and length == LENGTH else 1
         graphs = [family_graph(name, length, check.rng(*names, k)) for k in range(count)]
-        one = worst_of(recover_from_draws(graph, matrices) for graph in graphs)
+        one = worst_of(recover_from_draws(graph, drawn[names]) for graph in graphs)
         at: dict[str, Any] = {"concentration": c, "S": size, "T": length, "graph": name}
         part = STAR_MEAN if name == STAR else MEANS[size, c]
         check.positive(part, one.margin, error=one.error, kind="standard error", bars=ENOUGH, **at)
