@@ -1,6 +1,7 @@
 """The model whose first layer attends to the parents, on a forest with an independent query: sums over its edges."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,11 +84,11 @@ def _evaluate(
     task: InContextTask, windows: Windows, epsilon: float, transition: Array, *, slopes: bool
 ) -> tuple[LogMoments, Terms]:
     """Return the expected logarithms at one matrix and their terms; the windows are the groups of the terms."""
-    children, roots = _counts(task.graph.parent_array[:-1])
-    terms = _forest_terms(windows, transition, epsilon, children, roots)
+    weights, terms = _forest_terms(windows, epsilon, *_counts(task.graph.parent_array[:-1]))
     root_law = root_law_at(task, transition)
-    weights = Weights(windows.logs[:, :-1], windows.logs[:, -1])
-    found = log_moments(task.graph, transition, root_law, weights, terms, slopes=slopes)
+    shares = -transition[windows.queries[terms.groups], terms.symbols]
+    factors = np.where(terms.symbols < 0, 1.0, shares) / len(transition)
+    found = log_moments(task.graph, transition, root_law, weights, terms, factors, slopes=slopes)
     # The shares of all queries sum to one, and the absolute factors of each share to two.
     doubt = 2.0 * (windows.rounding + 2.0 * np.exp(-NEGLIGIBLE))
     return replace(found, error=found.error + doubt, slope_error=found.slope_error + 2.0 * doubt), terms
@@ -99,10 +100,11 @@ def _counts(parents: NDArray[np.int64]) -> tuple[int, int]:
     return children, len(parents) - children + 1
 
 
+@lru_cache(maxsize=1)
 @np.errstate(divide="ignore", under="ignore")
-def _forest_terms(windows: Windows, transition: Array, epsilon: float, children: int, roots: int) -> Terms:
-    """Return ``log(N_b + eps D)`` for every b, and ``log D``, for every window."""
-    size, count = len(transition), len(windows.queries)
+def _forest_terms(windows: Windows, epsilon: float, children: int, roots: int) -> tuple[Weights, Terms]:
+    """Return ``log(N_b + eps D)`` for every b, and ``log D``, for every window, and the weights in them."""
+    size, count = windows.logs.shape[1] - 1, len(windows.queries)
     group = np.repeat(np.arange(count), size + 1)
     symbol = np.tile(np.append(np.arange(size), -1), count)
     query, plain = windows.queries[group], symbol < 0
@@ -113,14 +115,14 @@ def _forest_terms(windows: Windows, transition: Array, epsilon: float, children:
     log_smallest = np.logaddexp(np.log(children) + logs.min(axis=1), np.log(roots) + root_logs)
     largest = children * np.exp(finite.max(axis=1)) + roots * np.exp(root_logs)
     low, log_low = windows.lower_bounds(epsilon, shift, group, smallest, log_smallest)
-    return Terms(
+    terms = Terms(
         symbols=symbol,
         groups=group,
         shifts=shift,
-        factors=np.where(plain, 1.0, -transition[query, symbol]) / size,
         constant_logs=root_logs[group],
         constant_shifts=shift + (symbol == query),
         lowest=low,
         log_lowest=log_low,
         highest=float((1.0 + epsilon) * largest.max()),
     )
+    return Weights(logs, root_logs), terms

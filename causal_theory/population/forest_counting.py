@@ -1,6 +1,6 @@
 """The losses of simple predictors on a forest with an independent query, at one transition matrix."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ def entropy_floor(transition: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class Counting:
-    """A counts rule as expected logarithms: all but the factors, which depend on the transition matrix.
+    """A counts rule as expected logarithms.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Counting:
     weights : Weights
         What counts.
     terms : Terms
-        The logarithms; their factors are one.
+        The logarithms.
     by_query : bool
         Whether the share of a term is that of its query, the group, or the mean over queries.
     """
@@ -50,9 +50,8 @@ class Counting:
 def forest_counting(counting: Counting, transition: Array) -> tuple[Array, Array]:
     """Return the loss of a counts rule, and a bound on its error."""
     task = counting.task
-    terms = replace(counting.terms, factors=counting.factors(transition))
-    law = root_law_at(task, transition)
-    found = log_moments(task.graph, transition, law, counting.weights, terms, slopes=False)
+    law, factors = root_law_at(task, transition), counting.factors(transition)
+    found = log_moments(task.graph, transition, law, counting.weights, counting.terms, factors, slopes=False)
     return np.array(found.value), np.array(found.error)
 
 
@@ -67,7 +66,6 @@ def counting_along_edges(task: InContextTask, c: float) -> Counting:
         symbols=symbol,
         groups=np.repeat(np.arange(size), size + 1),
         shifts=plain.astype(np.float64),
-        factors=np.ones(len(constant)),
         constant_logs=np.zeros(len(constant)),
         constant_shifts=constant,
         lowest=constant,
@@ -86,7 +84,6 @@ def counting_of_tokens(task: InContextTask, c: float) -> Counting:
         symbols=np.append(np.arange(size), -1),
         groups=np.append(np.zeros(size, dtype=np.int64), 1),
         shifts=np.zeros(size + 1),
-        factors=np.ones(size + 1),
         constant_logs=np.zeros(size + 1),
         constant_shifts=constant,
         lowest=constant,

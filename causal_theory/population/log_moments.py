@@ -1,6 +1,8 @@
 """Expected logarithms of weighted token counts on a forest: what every loss with local attention is made of."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +44,15 @@ class Weights:
 class Terms:
     """Terms ``factor * E log(X + constant)`` with ``X = sum_i weight_i ([s_i = symbol] + shift)``.
 
-    The factors must sum to zero: only ratios of arguments have a meaning here. Sequences in which ``X + constant`` is
+    The factors, which alone depend on the transition matrix, come with it. They must sum to zero: only ratios of
+    arguments have a meaning here. Sequences in which ``X + constant`` is
     zero or infinite for all terms of a group do not count there, so that the terms must share ``log_lowest``.
 
     Attributes
     ----------
     symbols, groups : ndarray of int64, shape (N,)
         Symbol (-1 for no indicator) and group of each term.
-    shifts, factors : ndarray, shape (N,)
+    shifts : ndarray, shape (N,)
         See above.
     constant_logs, constant_shifts : ndarray, shape (N,)
         The constant is ``exp(constant_logs) * constant_shifts``.
@@ -62,7 +65,6 @@ class Terms:
     symbols: NDArray[np.int64]
     groups: NDArray[np.int64]
     shifts: Array
-    factors: Array
     constant_logs: Array
     constant_shifts: Array
     lowest: Array
@@ -97,22 +99,46 @@ class LogMoments:
     slope_error: float
 
 
-@np.errstate(over="ignore", under="ignore")
-def log_moments(
-    graph: CausalGraph,
-    transition: Array,
-    root_law: Array,
-    weights: Weights,
-    terms: Terms,
-    *,
-    slopes: bool,
-) -> LogMoments:
-    """Evaluate all terms on one quadrature rule, one message pass for every term and node that matters.
+@dataclass(frozen=True, eq=False)
+class _Passes:
+    """A lane for every term and node that matters, whatever the transition matrix.
 
-    The sums run over all positions of the graph but the last.
+    Attributes
+    ----------
+    rule : LogarithmRule
+        The nodes.
+    node, term : ndarray of int64, shape (M,)
+        Of each lane.
+    members : tuple of ndarray
+        The lanes of each group.
+    omega, root_omega : ndarray, shapes (Q', S) and (Q',)
+        Weights by scale and group.
+    lanes : tuple of ndarray, shapes (blocks, WIDTH)
+        Times, symbols, groups and shifts; the last block is filled up.
+    infinite : ndarray of bool, shape (M, S + 1), or None
+        Where weights are infinite, if any is.
+    constants, decays : ndarray, shape (M,)
+        The constants, and the exponentials of minus their products with the times.
     """
+
+    rule: LogarithmRule
+    node: NDArray[np.int64]
+    term: NDArray[np.int64]
+    members: tuple[NDArray[np.int64], ...]
+    omega: Array
+    root_omega: Array
+    lanes: tuple[NDArray[Any], ...]
+    infinite: NDArray[np.bool_] | None
+    constants: Array
+    decays: Array
+
+
+@lru_cache(maxsize=1)
+@np.errstate(over="ignore", under="ignore")
+def _passes(weights: Weights, terms: Terms) -> _Passes:
+    """Prepare all passes; an average over transition matrices needs the same for each of them."""
     rule = logarithm_rule(float(terms.lowest.min()), terms.highest, float(terms.log_lowest.min()))
-    check_passes(rule, len(terms.factors))
+    check_passes(rule, len(terms.symbols))
     # A term whose smallest argument is large is exhausted long before the last node.
     node, term = np.nonzero(np.add.outer(rule.log_nodes, terms.log_lowest) <= np.log(EXHAUSTED))
     scales, scale_of = np.unique(rule.scales, return_inverse=True)
@@ -129,18 +155,49 @@ def log_moments(
     run = slice(0, node.size)
     times[run], symbols[run], groups[run] = rule.nodes[node], terms.symbols[term], group
     shifts[run] = terms.shifts[term]
-    shape = (blocks, WIDTH)
-    lanes = (times.reshape(shape), symbols.reshape(shape), groups.reshape(shape), shifts.reshape(shape))
+    infinite = np.isinf(np.column_stack([omega, root_omega]))
+    constants = scaled(terms.constant_logs, scales)[scale_of[node], term] * terms.constant_shifts[term]
+    return _Passes(
+        rule=rule,
+        node=node,
+        term=term,
+        members=tuple(np.flatnonzero(terms.groups[term] == q) for q in range(groups_count)),
+        omega=omega,
+        root_omega=root_omega,
+        lanes=tuple(values.reshape(blocks, WIDTH) for values in (times, symbols, groups, shifts)),
+        infinite=infinite[group] if infinite.any() else None,
+        constants=constants,
+        decays=np.exp(-rule.nodes[node] * constants),
+    )
+
+
+@np.errstate(over="ignore", under="ignore")
+def log_moments(
+    graph: CausalGraph,
+    transition: Array,
+    root_law: Array,
+    weights: Weights,
+    terms: Terms,
+    factors: Array,
+    *,
+    slopes: bool,
+) -> LogMoments:
+    """Evaluate all terms, of factors (N,), on one quadrature rule, one message pass for every term and node.
+
+    The sums run over all positions of the graph but the last.
+    """
+    passes = _passes(weights, terms)
+    rule, node, term = passes.rule, passes.node, passes.term
+    groups_count, size = weights.logs.shape
     subtrees = context_subtrees(graph).arrays
     masses, raw = kernels.exponential.laplace_transforms(
-        subtrees, transition, root_law, omega, root_omega, lanes, slopes
+        subtrees, transition, root_law, passes.omega, passes.root_omega, passes.lanes, slopes
     )
-    constants = scaled(terms.constant_logs, scales)[scale_of[node], term] * terms.constant_shifts[term]
-    outside = terms.factors[term] * np.exp(-rule.nodes[node] * constants) * rule.weights[node]
-    passed = outside * masses.ravel()[run]
+    outside = factors[term] * passes.decays * rule.weights[node]
+    passed = outside * masses.ravel()[: node.size]
     strength = rule.nodes[node] * outside
-    shares = strength * constants * masses.ravel()[run]
-    spread = float(np.abs(terms.factors).sum())
+    shares = strength * passes.constants * masses.ravel()[: node.size]
+    spread = float(np.abs(factors).sum())
     unit = float(np.finfo(float).eps)
     depth = 8.0 * (graph.length + transition.shape[0])
     error = spread * rule.error + unit * depth * float(np.abs(passed).sum())
@@ -148,21 +205,17 @@ def log_moments(
     if slopes:
         by_omega, by_root = np.zeros((groups_count, size)), np.zeros(groups_count)
         unsigned = np.zeros((groups_count, size + 1))
-        found = raw.transpose(0, 2, 1).reshape(-1, size + 1)[run]
-        # Sequences with a position of infinite weight have no mass; the kernel multiplies this zero by the weight.
-        infinite = np.isinf(np.column_stack([omega, root_omega]))
-        with np.errstate(under="ignore"):
-            rows = (
-                np.where(infinite[group], 0.0, found) * strength[:, None]
-                if infinite.any()
-                else found * strength[:, None]
-            )
-        for q in range(groups_count):
-            chosen = rows[terms.groups[term] == q]
+        found = raw.transpose(0, 2, 1).reshape(-1, size + 1)[: node.size]
+        if passes.infinite is not None:
+            # Sequences with a position of infinite weight have no mass; the kernel multiplies this zero by the weight.
+            found = np.where(passes.infinite, 0.0, found)
+        rows = found * strength[:, None]
+        for q, own in enumerate(passes.members):
+            chosen = rows[own]
             by_omega[q] = chosen[:, :size].sum(axis=0)
             by_root[q] = chosen[:, size].sum()
             unsigned[q] = np.abs(chosen).sum(axis=0)
-    by_constant = np.zeros(len(terms.factors))
+    by_constant = np.zeros(len(factors))
     np.add.at(by_constant, term, shares)
     return LogMoments(
         value=-float(passed.sum()),
