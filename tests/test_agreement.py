@@ -69,6 +69,15 @@ class TestAgreement:
         wrong = ReducedTransformer(np.zeros((20, 20)), 1.0 * np.eye(3), 0.05)
         assert gradient_agreement(task, wrong, 60_000, rng=1, method="first_order").largest > 6.0
 
+    @pytest.mark.parametrize("method", ["enumerate", "first_order"])
+    def test_prior_that_is_averaged_over_draws(self, method):
+        """The seed decides the draws too, and their standard error, larger here than that of training, is counted."""
+        task = InContextTask(CausalGraph.chain(5), DirichletPrior(3, 0.5))
+        model = ReducedTransformer(np.zeros((5, 5)), 1e-4 * np.eye(3), 0.1)
+        found = [gradient_agreement(task, model, 1_000_000, rng=k, method=method) for k in (0, 0, 1)]
+        assert found[0].z.tobytes() == found[1].z.tobytes() != found[2].z.tobytes()
+        assert max(one.largest for one in found) < 5.0
+
     def test_samples_and_names(self, task):
         found = gradient_agreement(task, model_at(0), 1000, rng=0)
         assert found.samples == 768

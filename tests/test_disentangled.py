@@ -49,6 +49,21 @@ def test_equals_the_plain_twin(length, size, heads):
         assert_close(model.first_attention(tokens), attention, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("name", ["batch_losses", "first_attention"])
+def test_what_a_subclass_computes_is_what_training_measures(name):
+    class Doubled(DisentangledTransformer):
+        pass
+
+    setattr(Doubled, name, lambda self, *batch: 2.0 * getattr(DisentangledTransformer, name)(self, *batch))
+    model, own = DisentangledTransformer(5, 3), Doubled(5, 3)
+    batch = random_batch(5, 3, 20, np.random.default_rng(1))
+    usual, found = model.losses_and_attention(*batch), own.losses_and_attention(*batch)
+    for one, other, changed in zip(usual, found, (name == "batch_losses", name == "first_attention"), strict=True):
+        assert_close(other, (2.0 if changed else 1.0) * one, rtol=1e-15)
+    assert_close(usual[0], model.batch_losses(*batch), rtol=1e-15)
+    assert_close(usual[1], model.first_attention(batch[0]), rtol=1e-15)
+
+
 @pytest.mark.parametrize(("length", "size", "heads"), SHAPES)
 def test_gradient_equals_finite_differences(length, size, heads):
     """Fourth-order differences along random directions, and along every single parameter of small models."""

@@ -94,7 +94,8 @@ def gradient_agreement(
     size : int
         Number of sequences, at least 512; rounded down to a multiple of 256 batches.
     rng : int or Generator, optional
-        Source of randomness.
+        Source of randomness, also of the matrices where the average over the prior is over draws; the standard error
+        of that average is part of the z-scores.
     method : {"enumerate", "first_order"}
         ``"enumerate"`` checks both matrices on small tasks. ``"first_order"`` checks ``A1`` at any length, for ``A2`` a
         small multiple of I: the formula has an error of the order of its square.
@@ -125,31 +126,38 @@ def gradient_agreement(
     count = check_integer("size", size, 2 * BATCHES) // BATCHES
     reduced = check_model(model).as_reduced()
     task.require_query("gradient_agreement")
-    sampler = BatchSampler(task, count, draw_keys(as_generator(rng)))
+    generator = as_generator(rng)
+    sampler = BatchSampler(task, count, draw_keys(generator))
     sampled = np.array([model.batch_gradient(*sampler.draw(k * count))[1] for k in range(BATCHES)])
-    exact, used = _exact(task, reduced, method)
+    exact, exact_error, used = _exact(task, reduced, method, generator)
     sampled = sampled[:, used]
     error = sampled.std(axis=0, ddof=1) / np.sqrt(BATCHES)
     varying = error > 1e-12 * np.abs(exact).max()
-    z = (sampled.mean(axis=0) - exact)[varying] / error[varying]
+    z = (sampled.mean(axis=0) - exact)[varying] / np.hypot(error, exact_error)[varying]
     names = np.array(_names(reduced))[used][varying].tolist()
     return GradientAgreement(z, names, count * BATCHES, method)
 
 
-def _exact(task: InContextTask, model: ReducedTransformer, method: str) -> tuple[Array, NDArray[np.int64]]:
-    """Return exact entries of the gradient and their places among the parameters."""
+def _exact(
+    task: InContextTask, model: ReducedTransformer, method: str, rng: np.random.Generator
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return exact entries of the gradient, their errors, and their places among the parameters."""
     length = model.length
     lower = np.flatnonzero(np.tril(np.ones((length, length))).ravel())
     if method == "enumerate":
-        found = population_gradient(task, model.A1, model.A2, epsilon=model.epsilon, method="enumerate")
+        found = population_gradient(task, model.A1, model.A2, epsilon=model.epsilon, method="enumerate", rng=rng)
         whole = np.concatenate([found.A1.value.ravel(), found.A2.value.ravel()])
+        error = np.concatenate([found.A1.error.ravel(), found.A2.error.ravel()])
         used = np.concatenate([lower, np.arange(model.A1.size, whole.size)])
-        return whole[used], used
+        return whole[used], error[used], used
     beta0 = float(model.A2[0, 0])
     if not np.array_equal(model.A2, beta0 * np.eye(len(model.A2))):
         raise InvalidArgumentError("A2 must be a multiple of I for method='first_order', got another matrix")
-    scores = edge_scores(task, epsilon=model.epsilon)
-    return first_order_gradient(scores, model.A1, beta0).ravel()[lower], lower
+    scores = edge_scores(task, epsilon=model.epsilon, rng=rng)
+    attention = model.attention
+    # Of a (G - a . G), also when the errors of the entries are related.
+    error = np.abs(beta0) / length * attention * (scores.error + (attention * scores.error).sum(axis=1, keepdims=True))
+    return first_order_gradient(scores, model.A1, beta0).ravel()[lower], error.ravel()[lower], lower
 
 
 def _names(model: ReducedTransformer) -> list[str]:
