@@ -14,12 +14,7 @@ from typing_extensions import override
 from causal_theory.error_propagation import Method
 from causal_theory.errors import InvalidArgumentError, TaskError, TooLargeError, TransitionError
 from causal_theory.estimate import Estimate
-from causal_theory.validation import (
-    ROW_SUM_TOLERANCE,
-    check_integer,
-    check_probability,
-    check_transition_tensors,
-)
+from causal_theory.validation import ROW_SUM_TOLERANCE, check_integer, check_probability, check_transition_tensors
 
 Array = NDArray[np.float64]
 
@@ -157,7 +152,18 @@ class OneMatrix(Rule):
 
     @classmethod
     def of_laws(cls, transitions: Transitions) -> "OneMatrix":
-        """Return the rule of tensors that have been checked."""
+        """Return the rule of tensors that have been checked.
+
+        Parameters
+        ----------
+        transitions : mapping of int to ndarray
+            Transition tensors by number of parents.
+
+        Returns
+        -------
+        OneMatrix
+            The rule.
+        """
         rule = cls.__new__(cls)
         rule.known = (transitions,)
         return rule
