@@ -51,11 +51,12 @@ lint: $(READY) ## style, formatting, import contracts, dependencies and the shap
 types: $(READY) ## static types
 	$(BIN)/mypy
 
-check: $(READY) ## tests and doctests, two files at a time
-	@# Both processes of the tests would compile the same kernels.
+check: $(READY) ## tests and doctests, three files at a time
+	@# All processes of the tests would compile the same kernels.
 	$(BIN)/causal-theory warm-up
+	@# Three: tests that wait for other programs leave the processors to others.
 	@# Threads of PyTorch and of BLAS, busy while they wait, would take the processors from each other.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=40
 
 versions: $(READY) ## reference cases and command line with the oldest and with the newest dependencies
 	$(BIN)/python -m tests.versions

@@ -1,5 +1,7 @@
 """The value of an expectation over a task, with its error and the method that found it."""
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,6 +31,14 @@ ERRORS: dict[Method, str] = {
     "mixed": "bound and standard error",
 }
 """Names of the errors by method."""
+
+
+_OPERATIONS: dict[np.ufunc, Callable[[Any, Any], Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +77,6 @@ class Estimate(Shown):
     array([ True,  True])
     """
 
-    __array_priority__ = 1000.0
-    """Operators of NumPy arrays leave estimates to those below, which know errors."""
-
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     method: Method
@@ -78,6 +85,16 @@ class Estimate(Shown):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return ``value``, so that NumPy functions accept an estimate in place of an array."""
         return np.array(self.value, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """Let arrays on the left of ``+ - * /`` keep the error; all other functions of NumPy take ``value``."""
+        operation = _OPERATIONS.get(ufunc) if method == "__call__" and not options else None
+        if operation is not None:
+            one, other = inputs
+            one = one if isinstance(one, Estimate) else Estimate(_numbers(one), np.zeros(np.shape(one)), other.method)
+            return operation(one, other)
+        values = (one.value if isinstance(one, Estimate) else one for one in inputs)
+        return getattr(ufunc, method)(*values, **options)
 
     def __float__(self) -> float:
         """Return a scalar ``value`` as a float."""

@@ -148,6 +148,20 @@ class TestArithmetic:
             np.testing.assert_array_equal(found.value, same.value)
             np.testing.assert_array_equal(found.error, same.error)
 
+    def test_numpy_takes_the_value(self, table):
+        """Comparisons and functions work as with an array; the four operations keep the error."""
+        assert (table.value == table).all()
+        assert (table == table.value).all()
+        assert (np.full((2, 2), 2.5) < table).tolist() == [[False, False], [True, True]]
+        assert (table < np.full((2, 2), 2.5)).tolist() == [[True, True], [False, False]]
+        assert np.sqrt(table).tolist() == np.sqrt(table.value).tolist()
+        assert np.add.reduce(table).tolist() == [4.0, 6.0]
+        out = np.zeros((2, 2))
+        np.multiply(table, 2.0, out=out)
+        assert out.tolist() == [[2.0, 4.0], [6.0, 8.0]]
+        for found in (np.add(table, 1.0), np.subtract(1.0, table), np.multiply(table, table), np.divide(table, 2.0)):
+            assert type(found) is Estimate
+
     def test_a_divisor_that_can_be_zero(self):
         small = Estimate(np.array([1.0, 0.0]), np.array([2.0, 0.0]), "exact")
         assert np.isinf((1.0 / small).error).all()

@@ -135,7 +135,6 @@ KERNELS = Path(causal_theory.kernels.__file__).parent
 HARMLESS = {
     ("sampler.py", "_dirichlet_row"): "one array only, which cannot be too close to itself",
     ("sequences.py", "unpack_sequences"): "a token depends on those before it, and so does its probability",
-    ("gth.py", "stationary_laws"): "integers",
     ("row_blocks.py", "restrict_walks"): "integers",
     ("streams.py", "open_stream"): "integers",
 }
