@@ -41,16 +41,16 @@ def joined_method(one: Method, other: Method) -> Method:
 def sum_error(value: Array, one: Array, other: Array, method: Method) -> Array:
     """Return the error of a sum or difference ``value`` from the errors of its terms."""
     if method == "monte_carlo":
-        return np.hypot(one, other)
-    return one + other + UNIT * np.abs(value)
+        return _known(np.hypot(one, other))
+    return _known(one + other + UNIT * np.abs(value))
 
 
 def product_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
     """Return the error of ``a b``."""
     first, second = np.abs(a) * b_error, np.abs(b) * a_error
     if method == "monte_carlo":
-        return np.hypot(first, second)
-    return first + second + a_error * b_error + UNIT * np.abs(a * b)
+        return _known(np.hypot(first, second))
+    return _known(first + second + a_error * b_error + UNIT * np.abs(a * b))
 
 
 def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
@@ -58,7 +58,12 @@ def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: M
     size = np.abs(b)
     quotient = np.abs(a) / size
     if method == "monte_carlo":
-        return np.hypot(a_error / size, quotient * b_error / size)
+        return _known(np.hypot(a_error / size, quotient * b_error / size))
     away = size - b_error
     safe = np.where(away > 0.0, away, 1.0)
-    return np.where(away > 0.0, (a_error + quotient * b_error) / safe + UNIT * quotient, np.inf)
+    return _known(np.where(away > 0.0, (a_error + quotient * b_error) / safe + UNIT * quotient, np.inf))
+
+
+def _known(error: Array) -> Array:
+    """Return errors; one that is no number, as infinity times zero, bounds nothing."""
+    return np.where(np.isnan(error), np.inf, error)

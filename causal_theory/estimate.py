@@ -18,7 +18,7 @@ from causal_theory.error_propagation import (
 )
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.validation import check_number
+from causal_theory.validation import check_number, check_real
 from causal_theory.wording import count, with_error
 
 GRANTED: dict[Method, float] = {"exact": 1.0, "quadrature": 1.0, "monte_carlo": 4.0, "mixed": 4.0}
@@ -60,7 +60,8 @@ class Estimate(Shown):
     ``+ - * /`` with numbers, arrays and other estimates give estimates: bounds add up, with the roundoff of the
     operation; standard errors add in squares, to first order in products and quotients, which is right for independent
     samples: not for two estimates from the same draws, whose errors are related. ``estimate[index]`` is the estimate of
-    some entries, ``f"{estimate:.3f}"`` a scalar value without its error, `text` with it.
+    some entries, a view of them, ``f"{estimate:.3f}"`` a scalar value without its error, `text` with it. Functions of
+    NumPy, comparisons with arrays and ``array += estimate`` take ``value``; two estimates are equal when they are one.
 
     Examples
     --------
@@ -91,7 +92,9 @@ class Estimate(Shown):
         operation = _OPERATIONS.get(ufunc) if method == "__call__" and not options else None
         if operation is not None:
             one, other = inputs
-            one = one if isinstance(one, Estimate) else Estimate(_numbers(one), np.zeros(np.shape(one)), other.method)
+            if not isinstance(one, Estimate):
+                numbers = _numbers(one)
+                one = Estimate(numbers, np.zeros_like(numbers), other.method)
             return operation(one, other)
         values = (one.value if isinstance(one, Estimate) else one for one in inputs)
         return getattr(ufunc, method)(*values, **options)
@@ -143,8 +146,9 @@ class Estimate(Shown):
     def __add__(self, other: "Estimate | ArrayLike") -> "Estimate":
         """Return the sum."""
         b, b_error, method = self._operand(other)
-        value = np.asarray(self.value + b)
-        return Estimate(value, sum_error(value, self.error, b_error, method), method)
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = np.asarray(self.value + b)
+            return Estimate(value, sum_error(value, self.error, b_error, method), method)
 
     __radd__ = __add__
 
@@ -160,7 +164,9 @@ class Estimate(Shown):
     def __mul__(self, other: "Estimate | ArrayLike") -> "Estimate":
         """Return the product."""
         b, b_error, method = self._operand(other)
-        return Estimate(np.asarray(self.value * b), product_error(self.value, self.error, b, b_error, method), method)
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, error = self.value * b, product_error(self.value, self.error, b, b_error, method)
+        return Estimate(np.asarray(value), error, method)
 
     __rmul__ = __mul__
 
@@ -168,7 +174,7 @@ class Estimate(Shown):
     def __truediv__(self, other: "Estimate | ArrayLike") -> "Estimate":
         """Return the quotient."""
         b, b_error, method = self._operand(other)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             value, error = self.value / b, quotient_error(self.value, self.error, b, b_error, method)
         return Estimate(np.asarray(value), error, method)
 
@@ -259,9 +265,11 @@ class Gradient(Shown):
 
 def _numbers(other: ArrayLike) -> NDArray[np.float64]:
     """Return numbers without an error as an array."""
+    if np.ma.is_masked(other):
+        raise InvalidArgumentError("operand must be a number, an array or an Estimate, got a masked array")
     try:
-        return cast("NDArray[np.float64]", np.asarray(other, dtype=np.float64))
-    except (TypeError, ValueError) as error:
+        return cast("NDArray[np.float64]", np.asarray(check_real("operand", other), dtype=np.float64))
+    except InvalidArgumentError as error:
         raise InvalidArgumentError(f"operand must be a number, an array or an Estimate, got {other!r}") from error
 
 

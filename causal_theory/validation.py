@@ -354,7 +354,8 @@ def _check_laws(name: str, rows: NDArray[np.float64]) -> None:
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
         raise TransitionError(f"{name} must have finite entries of at least 0, got {float(rows[where])!r} at {where}")
-    sums = rows.sum(axis=-1)
+    with np.errstate(over="ignore"):  # the message says so
+        sums = rows.sum(axis=-1)
     off = np.abs(sums - 1.0)
     if off.max() > ROW_SUM_TOLERANCE:
         row = tuple(int(k) for k in np.unravel_index(int(off.argmax()), off.shape))

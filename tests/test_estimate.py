@@ -162,6 +162,16 @@ class TestArithmetic:
         for found in (np.add(table, 1.0), np.subtract(1.0, table), np.multiply(table, table), np.divide(table, 2.0)):
             assert type(found) is Estimate
 
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_what_is_unknown_stays_unknown(self, operation):
+        """Silently: infinite errors are what estimates of rows without data have."""
+        unknown = Estimate(np.array([np.inf, 2.0, 1e300]), np.array([0.0, np.inf, 1e290]), "monte_carlo")
+        for other in (0.0, unknown, np.array([1.0, 0.0, 1e300])):
+            found = operation(unknown, other)
+            assert not np.isnan(found.error).any()
+            assert np.isinf(found.error[1])
+            assert not unknown.exceeds(unknown).any()
+
     def test_a_divisor_that_can_be_zero(self):
         small = Estimate(np.array([1.0, 0.0]), np.array([2.0, 0.0]), "exact")
         assert np.isinf((1.0 / small).error).all()
@@ -170,7 +180,9 @@ class TestArithmetic:
         assert ((-table).value.tolist(), (-table).error.tolist()) == ((-table.value).tolist(), table.error.tolist())
 
     def test_other_things(self, table):
-        for wrong in ("one", object(), [[1.0], [1.0, 2.0]]):
+        masked = np.ma.array([1.0, 2.0], mask=[False, True])
+        wrongs = ("3", b"3", None, object(), [[1.0], [1.0, 2.0]], np.datetime64(5, "s"), 1j, np.array([1j, 2j]), masked)
+        for wrong in wrongs:
             with pytest.raises(InvalidArgumentError, match="operand must be a number, an array or an Estimate, got"):
                 table + wrong
 

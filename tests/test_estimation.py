@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior, estimate_transition
-from causal_theory.errors import GraphError, InvalidArgumentError
+from causal_theory.errors import GraphError, InvalidArgumentError, TooLargeError
 from causal_theory.testing import forests
 from tests.helpers import assert_close
 
@@ -84,9 +84,9 @@ class TestStandardErrors:
     ("data", "graph", "options", "message"),
     [
         ([[1, 2, 3]], None, {}, "data must be counts with axes of one length .* for sequences give the graph as well"),
-        ([[1, -2], [1, 1]], None, {}, "data must be counts: whole numbers of at least 0"),
-        ([[1, 0.5], [1, 1]], None, {}, "data must be counts: whole numbers of at least 0"),
-        ([[1, np.nan], [1, 1]], None, {}, "data must be counts: whole numbers of at least 0"),
+        ([[1, -2], [1, 1]], None, {}, "data must be counts: whole numbers from 0 to"),
+        ([[1, 0.5], [1, 1]], None, {}, "data must be counts: whole numbers from 0 to"),
+        ([[1, np.nan], [1, 1]], None, {}, "data must be counts: whole numbers from 0 to"),
         ([[1, 1], [1, 1]], None, {"vocab_size": 3}, "vocab_size must be 2 for counts of that shape, got 3"),
         ([[0, 1, 1]], CausalGraph.chain(4), {}, r"data must be sequences of symbols, integers of shape \(n, 4\), got"),
         ([[0.0, 1.0]], CausalGraph([(), (0,)]), {}, "data must be sequences of symbols, .* got float64 of shape"),
@@ -112,6 +112,29 @@ def test_bad_data(data, graph, options, message):
 def test_graphs_without_one_number_of_parents(graph, message):
     with pytest.raises(GraphError, match=message):
         estimate_transition(np.zeros((3, graph.length), int), graph)
+
+
+class TestWhatPeoplePassIn:
+    def test_a_sample(self):
+        task = InContextTask(TREE, PointPrior([[0.5, 0.5], [0.25, 0.75]]))
+        sample = task.sample(50, 0)
+        np.testing.assert_array_equal(
+            estimate_transition(sample, TREE).value, estimate_transition(sample.tokens, TREE).value
+        )
+
+    def test_a_list_for_a_graph(self):
+        with pytest.raises(InvalidArgumentError, match="graph must be a CausalGraph, got list"):
+            estimate_transition([[0, 1]], [[], [0]])
+
+    @pytest.mark.parametrize("symbol", [10**6, 10**12])
+    def test_numbers_of_a_tokenizer(self, symbol):
+        with pytest.raises(TooLargeError, match="vocab_size"):
+            estimate_transition([[0, symbol]], CausalGraph([(), (0,)]), smoothing=1)
+
+    @pytest.mark.parametrize("smoothing", [1e308, np.inf, np.nan])
+    def test_smoothing_beyond_counts(self, smoothing):
+        with pytest.raises(InvalidArgumentError, match="smoothing must be"):
+            estimate_transition([[1, 2], [3, 4]], smoothing=smoothing)
 
 
 def test_a_prior_of_many_matrices_is_averaged():

@@ -100,6 +100,19 @@ def test_equals_the_integral_in_partial_fractions(seed, keys, magnitude):
         assert_close(found, float(time / keys), rtol=1e-12)
 
 
+@pytest.mark.parametrize("leave", [0.3, 1e-3, 1e-6, 1e-9, 1e-17, 1e-40])
+def test_a_mark_close_to_the_start_keeps_its_digits(leave):
+    """Two keys: the winner has 1/2 + leave at s = 2 leave / (1/2 - leave), and the time is elementary."""
+    with mp.workdps(120):
+        mark = mp.mpf(leave)
+        s = 2 * mark / (mp.mpf(1) / 2 - mark)
+        time = (s + 2 * mp.log(1 + s) + 1 - 1 / (1 + s)) / 2
+    scores = np.zeros((3, 3))
+    scores[1, 0] = 1.0
+    found = convergence_times(scores, CausalGraph([[], [], []]), leave=leave)
+    assert_close(found.roots[1], float(time), rtol=1e-14)
+
+
 def test_small_steps_arrive_at_the_same_time():
     """Euler's method converges to the flow."""
     task = InContextTask(CausalGraph.binary_tree(15), OrbitPrior(MATRIX))
@@ -202,6 +215,7 @@ def test_threads_do_not_change_a_bit():
     [
         (np.ones((3, 3)), 0.1, r"scores must have shape \(5, 5\)"),
         (np.full((5, 5), np.nan), 0.1, "scores must be finite"),
+        (np.full((5, 5), 1e308), 0.1, r"scores must be at most 1e\+300 in size, got 1e\+308"),
         (np.ones((5, 5)), 0.0, "leave must be a finite number greater than 0"),
     ],
 )

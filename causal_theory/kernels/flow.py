@@ -33,8 +33,10 @@ TIE = 1e-12
 
 
 @helper
-def _stretch_of_losers(gaps, target):
-    """Stretch at which the sum of ``1 / (1 + d_j s)`` over the keys with ``d_j > 0`` falls to ``target``.
+def _stretch_of_losers(gaps, target, fall):
+    """Stretch at which the sum of ``1 / (1 + d_j s)`` over the keys with ``d_j > 0`` falls by ``fall`` to ``target``.
+
+    The smaller of the two says how far it still is: the other one has lost digits.
 
     One over that sum is concave in the stretch: Newton's steps from zero approach its value from below. Infinite when
     roundoff has left nothing to fall to.
@@ -43,13 +45,15 @@ def _stretch_of_losers(gaps, target):
         return np.inf
     stretch = 0.0
     for _ in range(MOST_STEPS):
-        total = slope = 0.0
+        total = slope = fallen = 0.0
         for j in range(gaps.shape[0]):
             if gaps[j] > 0.0:
                 share = 1.0 / (1.0 + gaps[j] * stretch)
                 total += share
+                fallen += gaps[j] * stretch * share
                 slope += gaps[j] * share * share
-        step = total / target * ((total - target) / slope)
+        left = total - target if target < fall else fall - fallen
+        step = total / target * (left / slope)
         if not step > ROUNDOFF * stretch:
             break
         stretch += step
@@ -57,16 +61,16 @@ def _stretch_of_losers(gaps, target):
 
 
 @helper
-def _stretch_of_last(gaps, target):
-    """Stretch at which one over the attention on the lowest score has risen to ``target``: also concave."""
+def _stretch_of_last(gaps, rise):
+    """Stretch at which one over the attention on the lowest score has risen by ``rise``: also concave."""
     stretch = 0.0
     for _ in range(MOST_STEPS):
-        total = slope = 0.0
+        risen = slope = 0.0
         for j in range(gaps.shape[0]):
             share = 1.0 / (1.0 + gaps[j] * stretch)
-            total += share
+            risen += (1.0 - gaps[j]) * stretch * share
             slope += (1.0 - gaps[j]) * share * share
-        step = (target - (1.0 + stretch) * total) / slope
+        step = (rise - risen) / slope
         if not step > ROUNDOFF * stretch:
             break
         stretch += step
@@ -104,13 +108,16 @@ def _hit_time(scores, parent, goal, leave, nodes, weights):
     for j in range(size):
         winners += gaps[j] == 0.0
     if parent >= 0:
-        stretch = _stretch_of_losers(gaps, (1.0 - goal) / goal)
+        target = (1.0 - goal) / goal
+        stretch = _stretch_of_losers(gaps, target, size - winners - target)
     else:
+        # Attention of 1/n + l and of 1/n - l, as changes of one over it.
+        change = size * leave
         stretch = np.inf
         if 1.0 / winners_of(scores) - 1.0 / size > leave:
-            stretch = _stretch_of_losers(gaps, 1.0 / (1.0 / size + leave) - winners)
+            stretch = _stretch_of_losers(gaps, 1.0 / (1.0 / size + leave) - winners, size * change / (1.0 + change))
         if 1.0 / size > leave:
-            stretch = min(stretch, _stretch_of_last(gaps, 1.0 / (1.0 / size - leave)))
+            stretch = min(stretch, _stretch_of_last(gaps, size * change / (1.0 - change)))
     return _time_to(gaps, stretch, nodes, weights) / (size * unit) if stretch < np.inf else np.inf
 
 

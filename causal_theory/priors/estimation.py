@@ -7,7 +7,10 @@ from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.validation import check_integer, check_number, check_real
+from causal_theory.validation import check_integer, check_memory, check_positive, check_real
+
+LARGEST = 2.0**53
+"""Of counts, which are exact up to here, and of what is added to them."""
 
 
 @default_floats
@@ -46,6 +49,8 @@ def estimate_transition(
     InvalidArgumentError
         If the data are no integers of such a shape, a count is negative, a symbol is out of range, or a row never
         occurs and there is no smoothing.
+    TooLargeError
+        If the matrix or tensor does not fit into memory.
     GraphError
         If the graph has no edges, or positions with different numbers of parents.
 
@@ -63,7 +68,9 @@ def estimate_transition(
     >>> bool((abs(found.value - truth.mean) < 4 * found.error).all())
     True
     """
-    smoothing = check_number("smoothing", smoothing, or_zero=True)
+    smoothing = check_positive("smoothing", smoothing, largest=LARGEST, or_zero=True)
+    if graph is not None and not isinstance(graph, CausalGraph):
+        raise InvalidArgumentError(f"graph must be a CausalGraph, got {type(graph).__name__}")
     counts = _given_counts(data, vocab_size) if graph is None else _counts(data, graph, vocab_size)
     size, seen = counts.shape[-1], counts.sum(axis=-1, keepdims=True)
     if not smoothing and not seen.all():
@@ -85,10 +92,10 @@ def _given_counts(data: ArrayLike, vocab_size: int | None) -> NDArray[np.float64
             f"data must be counts with axes of one length S >= 2, one for each parent and the last for the child, got "
             f"shape {counts.shape}; for sequences give the graph as well"
         )
-    if vocab_size is not None and vocab_size != len(counts):
+    if vocab_size is not None and check_integer("vocab_size", vocab_size, 2) != len(counts):
         raise InvalidArgumentError(f"vocab_size must be {len(counts)} for counts of that shape, got {vocab_size!r}")
-    if not (np.isfinite(counts).all() and (counts >= 0.0).all() and (counts == np.rint(counts)).all()):
-        raise InvalidArgumentError("data must be counts: whole numbers of at least 0")
+    if not ((counts >= 0.0).all() and (counts <= LARGEST).all() and (counts == np.rint(counts)).all()):
+        raise InvalidArgumentError(f"data must be counts: whole numbers from 0 to {LARGEST:g}")
     return counts
 
 
@@ -98,6 +105,8 @@ def _counts(data: ArrayLike, graph: CausalGraph, vocab_size: int | None) -> NDAr
     if len(degrees) != 1:
         found = "no edges" if not degrees else f"positions with {' and '.join(map(str, sorted(degrees)))} parents"
         raise GraphError(f"graph must have edges, and the same number of parents wherever there are any, got {found}")
+    if isinstance(data, tuple) and hasattr(data, "tokens"):
+        data = data.tokens  # a sample of a task
     tokens = check_real("data", data)
     if tokens.dtype.kind not in "iu" or tokens.ndim != 2 or tokens.shape[1] != graph.length or not tokens.size:
         raise InvalidArgumentError(
@@ -110,6 +119,7 @@ def _counts(data: ArrayLike, graph: CausalGraph, vocab_size: int | None) -> NDAr
         wrong = int(tokens.min()) if int(tokens.min()) < 0 else largest
         raise InvalidArgumentError(f"data must be symbols from 0 to {size - 1}, got {wrong}")
     shape = (size,) * (degrees.pop() + 1)
+    check_memory(f"vocab_size {size} and {len(shape) - 1} parents", 64 * size ** len(shape))
     counts = np.zeros(shape, dtype=np.int64)
     for child, parents in enumerate(graph.parents):
         if parents:

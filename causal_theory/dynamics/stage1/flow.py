@@ -17,7 +17,7 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.models import check_attention_matrix
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
-from causal_theory.validation import check_positive
+from causal_theory.validation import LARGEST, check_positive
 from causal_theory.wording import number
 
 Array = NDArray[np.float64]
@@ -127,6 +127,8 @@ def convergence_times(scores: ArrayLike, graph: CausalGraph, *, leave: float = 0
     matrix = check_attention_matrix("scores", np.asarray(scores), graph.length)
     if not graph.is_forest:
         raise InvalidArgumentError(f"graph must be a forest, got {graph!r}")
+    if (largest := float(np.abs(matrix).max())) > LARGEST:
+        raise InvalidArgumentError(f"scores must be at most {LARGEST:g} in size, got {largest:g}")
     parents = graph.parent_array
     pairs = kernels.descent.balanced_pairs(np.arange(graph.length))
     times = kernels.flow.flow_times(
