@@ -29,6 +29,10 @@ _SETTINGS = (
 """Settings of numba that change the code it makes; processor and features are part of the target."""
 
 
+PIPELINE = 2
+"""Of `one_pass`: another number when the same source becomes other code."""
+
+
 def _digest(value):
     return hashlib.sha256(repr(value).encode()).hexdigest()
 
@@ -42,7 +46,7 @@ def environment_digest(target):
     """Digest the machine and the versions that code is made for: ``target`` is what the code generator says of them."""
     llvmlite = getattr(sys.modules.get("llvmlite"), "__version__", None)
     abi = sys.implementation.cache_tag, getattr(sys, "abiflags", "")
-    versions = *abi, numba.__version__, llvmlite, np.__version__
+    versions = *abi, numba.__version__, llvmlite, np.__version__, PIPELINE
     return _digest((target, versions, [str(getattr(config, name, None)) for name in _SETTINGS]))
 
 
