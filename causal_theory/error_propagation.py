@@ -21,6 +21,9 @@ Method = Literal["exact", "quadrature", "monte_carlo", "mixed"]
 ``"mixed"``: made of one that was drawn and one that was not, error = the sum of both errors.
 """
 
+STANDARD_ERRORS = 4.0
+"""So many must lie between two numbers that differ: by chance one comparison in 30,000 does without."""
+
 UNIT = float(np.finfo(np.float64).eps)
 """Relative roundoff of one operation, and a half more."""
 

@@ -1,7 +1,7 @@
 """The value of an expectation over a task, with its error and the method that found it."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.display import Shown
 from causal_theory.error_propagation import (
+    STANDARD_ERRORS,
     Method,
     joined_method,
     product_error,
@@ -21,8 +22,13 @@ from causal_theory.floats import default_floats
 from causal_theory.validation import check_number, check_real
 from causal_theory.wording import count, with_error
 
-GRANTED: dict[Method, float] = {"exact": 1.0, "quadrature": 1.0, "monte_carlo": 4.0, "mixed": 4.0}
-"""Error bars by which numbers have to differ unless something else is said: of standard errors four."""
+GRANTED: dict[Method, float] = {
+    "exact": 1.0,
+    "quadrature": 1.0,
+    "monte_carlo": STANDARD_ERRORS,
+    "mixed": STANDARD_ERRORS,
+}
+"""Error bars by which numbers have to differ unless something else is said."""
 
 ERRORS: dict[Method, str] = {
     "exact": "bound",
@@ -130,9 +136,9 @@ class Estimate(Shown):
             )
         return format(float(self.value), spec)
 
-    def __len__(self) -> int:
-        """Return the length of ``value``."""
-        return len(self.value)
+    def __iter__(self) -> Iterator["Estimate"]:
+        """Yield the estimates of the entries, or of the rows."""
+        return (self[k] for k in range(len(self.value)))
 
     def __getitem__(self, index: Any) -> "Estimate":
         """Return the estimate of some entries."""

@@ -62,8 +62,10 @@ def _group(graph: CausalGraph, stationary: bool) -> PairStructure:
     keys = kernels.pairs.pair_keys(read_only(graph.parent_array), read_only(depths), stationary)
     radix = int(depths.max()) + 1
     found, index = _number(keys)
-    kinds = np.stack([found // radix**2, found // radix % radix, found % radix], axis=1)
-    return PairStructure(np.ascontiguousarray(kinds), index, depths)
+    kinds = np.ascontiguousarray(np.stack([found // radix**2, found // radix % radix, found % radix], axis=1))
+    for kept in (kinds, index):
+        kept.setflags(write=False)  # others may be given the same arrays
+    return PairStructure(kinds, index, depths)
 
 
 # Several quantities are asked for on the same graph, one after the other.

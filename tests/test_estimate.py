@@ -72,6 +72,12 @@ class TestEstimate:
         with pytest.raises(IndexError):
             table[2]
 
+    def test_a_single_number_has_no_entries(self, scalar):
+        """Nor does it pass for an empty list; zero is a result as well."""
+        with pytest.raises(TypeError, match="unsized"):
+            list(scalar)
+        assert scalar - scalar
+
     def test_format(self, scalar, table):
         assert f"{scalar:.3f} {scalar:8.2e}" == "0.500 5.00e-01"
         assert f"{scalar}" == repr(scalar)

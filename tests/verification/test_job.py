@@ -6,16 +6,12 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from causal_theory.claims import find_claims, job, read_record
-from causal_theory.claims.board import summary_sentence, summary_table
 from causal_theory.claims.files import FILE_NAME, schema, write_record
 from causal_theory.claims.runner import run_claims
 from causal_theory.cli import app
@@ -56,35 +52,12 @@ def test_success(run, tmp_path):
     assert not list((tmp_path / "out").rglob("*tmp*"))
 
 
-def test_summary_at_80_columns(run, tmp_path):
-    """Whole words and no line that is cut or goes on below; the sentence and the path come last."""
+def test_the_sentence_and_the_path_come_last(run, tmp_path):
     claims_of(tmp_path / "claims", made_up.HOLDS, made_up.HOLDS)
-    _, output, record = run("--profile", "tiny")
+    _, output, _ = run("--profile", "tiny")
     sentence, path = output.strip().splitlines()[-2:]
     assert sentence == "All 2 claims hold, and each control fails, as it must."
     assert path == f"report: {tmp_path / 'out' / 'report.html'}"
-    longest = replace(record.claims[0], number=21, name="pairwise_information_is_not_enough", seconds=12345.0)
-    console = Console(width=80, file=StringIO())
-    begun = replace(record, claims=(longest,), requested=(longest.name, "not_begun"), unfinished=None, passed=None)
-    console.print(summary_table(begun))
-    words = console.file.getvalue().split()
-    assert words[:5] == ["claim", "verdict", "control", "measured", "seconds"]
-    assert words[6:12] == ["21", "pairwise_information_is_not_enough", "holds", "fails", "1", "12345.0"]
-    assert words[12:] == ["not_begun", "none"]
-
-
-@pytest.mark.parametrize(
-    ("passed", "sentence"),
-    [
-        ([], "No claim was finished."),
-        ([True], "The claim holds, and its control fails, as it must."),
-        ([False], "1 of 1 claim does not pass: claim_1."),
-        ([True, False, False], "2 of 3 claims do not pass: claim_2, claim_3."),
-    ],
-)
-def test_summary_in_a_sentence(passed, sentence):
-    claims = [SimpleNamespace(name=f"claim_{k}", passed=one) for k, one in enumerate(passed, 1)]
-    assert summary_sentence(SimpleNamespace(claims=claims)) == sentence
 
 
 def test_processes_draw_what_they_have_run(run, tmp_path, monkeypatch):
