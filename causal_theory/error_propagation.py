@@ -45,7 +45,7 @@ def sum_error(value: Array, one: Array, other: Array, method: Method) -> Array:
     """Return the error of a sum or difference ``value`` from the errors of its terms."""
     if method == "monte_carlo":
         return _known(np.hypot(one, other))
-    return _known(one + other + UNIT * np.abs(value))
+    return _bound(one + other + UNIT * np.abs(value))
 
 
 def product_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
@@ -53,7 +53,7 @@ def product_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Me
     first, second = np.abs(a) * b_error, np.abs(b) * a_error
     if method == "monte_carlo":
         return _known(np.hypot(first, second))
-    return _known(first + second + a_error * b_error + UNIT * np.abs(a * b))
+    return _bound(first + second + a_error * b_error + UNIT * np.abs(a * b))
 
 
 def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
@@ -64,7 +64,12 @@ def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: M
         return _known(np.hypot(a_error / size, quotient * b_error / size))
     away = size - b_error
     safe = np.where(away > 0.0, away, 1.0)
-    return _known(np.where(away > 0.0, (a_error + quotient * b_error) / safe + UNIT * quotient, np.inf))
+    return _bound(np.where(away > 0.0, (a_error + quotient * b_error) / safe + UNIT * quotient, np.inf))
+
+
+def _bound(error: Array) -> Array:
+    """Return a bound that its own roundoff has not made smaller."""
+    return _known(error) * (1.0 + 8.0 * UNIT)
 
 
 def _known(error: Array) -> Array:

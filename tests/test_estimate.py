@@ -108,7 +108,17 @@ class TestArithmetic:
             assert not np.isfinite(found.error)
         else:
             truth = operation(first, second)
-            assert abs(truth - Fraction(float(found.value))) <= Fraction(float(found.error)) * Fraction(1 + 1e-9)
+            assert abs(truth - Fraction(float(found.value))) <= Fraction(float(found.error))
+
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    @pytest.mark.parametrize("errors", [(1.0, 0.5), (1e-3, 1e-4)])
+    @pytest.mark.parametrize(("a", "b"), [(2.0, 3.0), (1e-3, -20.0), (-5.0, 11.0)])
+    def test_bounds_hold_at_the_ends(self, operation, a, b, errors):
+        """Where both operands are off by as much as they may: products need the product of the errors."""
+        found = operation(*(Estimate(np.array(x), np.array(e), "exact") for x, e in zip((a, b), errors, strict=True)))
+        ends = [[Fraction(x) + sign * Fraction(e) for sign in (-1, 1)] for x, e in zip((a, b), errors, strict=True)]
+        off = max(abs(operation(x, y) - Fraction(float(found.value))) for x in ends[0] for y in ends[1])
+        assert off <= Fraction(float(found.error))
 
     @given(b=NUMBERS, error=ERRORS, number=NUMBERS, operation=st.sampled_from(OPERATIONS))
     def test_numbers_have_no_error(self, b, error, number, operation):
