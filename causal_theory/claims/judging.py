@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from causal_theory.claims.records import Cell, Comparison, Kind, Number, Tally, make_cell
 from causal_theory.error_propagation import STANDARD_ERRORS
 
-GRANTED: dict[Kind, float] = {"none": 0, "bound": 1, "quadrature": 1, "standard error": STANDARD_ERRORS, "spread": 0}
+GRANTED: dict[Kind, float] = {
+    "none": 0.0,
+    "bound": 1.0,
+    "quadrature": 1.0,
+    "standard error": STANDARD_ERRORS,
+    "spread": 0.0,
+}
 """Error bars granted when nothing else is said."""
 
 Array = NDArray[Any]
