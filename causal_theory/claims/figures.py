@@ -11,7 +11,7 @@ import numpy as np
 from causal_theory.claims.records import ClaimRecord, Curve, Figure, Panel
 from causal_theory.files import write_bytes
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting import plot_matrix
+from causal_theory.plotting import plot_graph, plot_matrix
 from causal_theory.plotting.canvas import logarithmic
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 
@@ -26,6 +26,7 @@ STYLE["axes.titley"] = 1.0  # a fixed place: else every drawing looks for it amo
 
 def draw_figures(folder: Path, claim: ClaimRecord) -> list[str]:
     """Write the figures of a claim into the folder ``figures`` of a run; return what `draw_figure` does of each."""
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
     figures = claim.run.figures if claim.run else ()
     return [draw_figure(folder / "figures" / f"{claim.name}_{k}", figure) for k, figure in enumerate(figures, 1)]
 
@@ -81,8 +82,13 @@ def _draw_matrices(canvas: "Canvas", figure: Figure) -> None:
     canvas.set_size_inches(3.8 * len(figure.panels), 3.6)
     axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
     for ax, panel in zip(axes, figure.panels, strict=True):
-        plot_matrix(np.ma.masked_invalid(panel.values), ax=ax, title=panel.label, label=panel.unit, graph=_graph(panel))
-    canvas.suptitle(figure.title, fontsize=11)
+        graph, values = _graph(panel), np.ma.masked_invalid(panel.values)
+        if panel.drawn == "graph" and graph is not None:
+            plot_graph(graph, ax=ax).set_title(panel.label)
+        else:
+            plot_matrix(values, ax=ax, title=panel.label, label=panel.unit, graph=graph)
+    if len(figure.panels) > 1:  # else the page says it below
+        canvas.suptitle(figure.title, fontsize=11)
 
 
 def _graph(panel: Panel) -> CausalGraph | None:

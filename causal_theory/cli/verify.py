@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from causal_theory.errors import InvalidArgumentError, OutputError
+from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
 
 BAD_USAGE = 2
 
@@ -71,7 +71,7 @@ def verify(
     jobs = jobs or usable_processors()
     try:
         status = run_job(chosen, profile, out, seed=seed, jobs=jobs, command=command, folder=folder)
-    except OutputError as error:
+    except (FileFormatError, OutputError) as error:
         raise _refuse(str(error)) from error
     except KeyboardInterrupt:  # before the first claim, or after the last
         typer.echo("interrupted", err=True)
