@@ -79,7 +79,8 @@ def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> bool:
 
 
 def _draw_matrices(canvas: "Canvas", figure: Figure) -> None:
-    canvas.set_size_inches(3.8 * len(figure.panels), 3.6)
+    alone = len(figure.panels) == 1
+    canvas.set_size_inches(3.8 * len(figure.panels) + alone, 3.6 + alone)
     axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
     for ax, panel in zip(axes, figure.panels, strict=True):
         graph, values = _graph(panel), np.ma.masked_invalid(panel.values)
@@ -87,7 +88,7 @@ def _draw_matrices(canvas: "Canvas", figure: Figure) -> None:
             plot_graph(graph, ax=ax).set_title(panel.label)
         else:
             plot_matrix(values, ax=ax, title=panel.label, label=panel.unit, graph=graph)
-    if len(figure.panels) > 1:  # else the page says it below
+    if not alone:  # the page says it below
         canvas.suptitle(figure.title, fontsize=11)
 
 

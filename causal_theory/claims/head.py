@@ -7,7 +7,7 @@ from string import Formatter
 from typing import NamedTuple
 
 from causal_theory.claims.records import OUTSIDE, ClaimRecord, Head, Part, Quote, Record
-from causal_theory.claims.text import show
+from causal_theory.claims.text import closest_text, show
 from causal_theory.errors import FileFormatError
 
 FILE_NAME = "report.toml"
@@ -17,7 +17,7 @@ NUMBERS = ("count", "failures", "borderline", "smallest", "largest", "largest_er
 
 
 class Told(NamedTuple):
-    """A sentence with its numbers, and where they come from; without words the page finds its own."""
+    """A sentence with its numbers, and where they come from; nothing is said of what does not fail."""
 
     claim: ClaimRecord
     part: Part
@@ -68,9 +68,9 @@ def limits(record: Record) -> list[Told]:
     """Return where the theory stops: what the head says of it first, then all other parts outside, the worst first."""
     said = told(record.head.stops if record.head else (), record.claims)
     known = {(one.claim.name, one.part.name) for one in said}
-    others = [Told(*both) for both in _parts(record.claims) if both[1].verdict == OUTSIDE]
-    others.sort(key=lambda one: -one.part.total.failures / one.part.total.count)
-    return said + [one for one in others if (one.claim.name, one.part.name) not in known]
+    others = [both for both in _parts(record.claims) if both[1].verdict == OUTSIDE]
+    others.sort(key=lambda both: -both[1].total.failures / both[1].total.count)
+    return said + [_tell_plainly(*both) for both in others if (both[0].name, both[1].name) not in known]
 
 
 def _parts(claims: Sequence[ClaimRecord]) -> Iterator[tuple[ClaimRecord, Part]]:
@@ -82,3 +82,10 @@ def _tell(quote: Quote, claim: ClaimRecord, part: Part) -> Told:
     found = {name: _Shown(one) if isinstance(one, float) else one for name, one in found.items()}
     found["succeeded"] = part.total.count - part.total.failures
     return Told(claim, part, quote.says.format(**found), quote.shows.format(**found))
+
+
+def _tell_plainly(claim: ClaimRecord, part: Part) -> Told:
+    if not part.total.failures:
+        return Told(claim, part)
+    quote = Quote(claim.name, part.name, "", "{failures:,} of {count:,}")
+    return _tell(quote, claim, part)._replace(says=f"fail in {part.name!r}, the worst of them with {closest_text(part)}.")
