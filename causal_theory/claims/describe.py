@@ -38,13 +38,7 @@ def check_output_folder(folder: Path) -> None:
 def describe_run(
     requested: tuple[str, ...], profile: str, *, seed: int, jobs: int, command: str, folder: str
 ) -> Record:
-    """Return the record of a run of which no claim has finished.
-
-    Raises
-    ------
-    FileFormatError
-        If the folder has a ``report.toml`` that cannot be read.
-    """
+    """Return the record of a run of which no claim has finished."""
     again, _, option = command.rpartition(" ")
     whole = len(requested) == len(claim_files(folder))
     chosen = "" if whole else "".join(f" {option} {name}" for name in requested)

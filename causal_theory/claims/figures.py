@@ -88,8 +88,7 @@ def _draw_matrices(canvas: "Canvas", figure: Figure) -> None:
             plot_graph(graph, ax=ax).set_title(panel.label)
         else:
             plot_matrix(values, ax=ax, title=panel.label, label=panel.unit, graph=graph)
-    if not alone:  # the page says it below
-        canvas.suptitle(figure.title, fontsize=11)
+    canvas.suptitle(figure.title, fontsize=11)
 
 
 def _graph(panel: Panel) -> CausalGraph | None:

@@ -21,13 +21,6 @@ MOST_ROWS = 1000
 
 PIECES = re.compile(r"(\$[^$]+\$|\*\*[^*]+\*\*|`[^`]+`)")
 
-ASSUMPTIONS = {
-    "lower_bound": "1 lower bound",
-    "non_degeneracy": "2 non-degeneracy",
-    "symmetry": "3 symmetry",
-    "constant_mean": "4 constant mean",
-}
-
 
 def write_report(folder: str | Path, record: Record, drawn: Mapping[str, Sequence[str]] | None = None) -> Path:
     """Write the page and the folder ``figures``, and return the path of the page.
@@ -75,15 +68,6 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {
-        "rich": rich_text,
-        "assumption": ASSUMPTIONS.__getitem__,
-        "cell": cell_text,
-        "closest": closest_text,
-        "interval": interval_text,
-        "limits": limits,
-        "requirement": requirement,
-        "show": show,
-        "told": told,
-    }
+    texts = {"cell": cell_text, "closest": closest_text, "interval": interval_text, "requirement": requirement}
+    environment.filters |= {"rich": rich_text, "show": show, **texts, "limits": limits, "told": told}
     return environment

@@ -13,6 +13,8 @@ from causal_theory.claims import Check, find_claims, read_record
 from causal_theory.claims.claim import ASSUMPTION_NAMES
 from causal_theory.claims.describe import describe_run
 from causal_theory.claims.files import write_record
+from causal_theory.claims.head import read_head, told
+from causal_theory.claims.records import OUTSIDE
 from causal_theory.claims.report import write_report
 from causal_theory.claims.runner import run_claims
 from tests.helpers import assert_close
@@ -185,3 +187,27 @@ def test_margins_are_paired():
     diagonal = 0.9 * np.eye(3) + 0.1 / 3
     mixed = recover_from_draws(graph, list(map(PointPrior, (pi, diagonal, pi, diagonal))))
     assert (mixed.failing, mixed.draws) == (2, 4)
+
+
+def test_the_head_of_the_report_says_nothing_that_was_not_recorded(found):
+    """Three numbers, three figures, and every limit that is put into words; they name parts as claims do."""
+    head = read_head(FOLDER)
+    parts = {(one.name, part.name): part for one in found for part in one.run.parts}
+    assert [
+        (quote.claim, quote.part) for quote in (*head.numbers, *head.stops) if (quote.claim, quote.part) not in parts
+    ] == []
+    assert len(told(head.numbers, found)) == 3
+    assert set(head.figures) <= {figure.title for one in found for figure in one.run.figures}
+    assert len(head.figures) == 3
+
+
+def test_every_limit_that_fails_is_put_into_words(found):
+    head = read_head(FOLDER)
+    said = {(quote.claim, quote.part) for quote in head.stops}
+    failing = {
+        (one.name, part.name)
+        for one in found
+        for part in one.run.parts
+        if part.verdict == OUTSIDE and part.total.failures
+    }
+    assert failing - said == set()
