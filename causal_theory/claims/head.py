@@ -62,8 +62,12 @@ def told(quotes: Sequence[Quote], claims: Sequence[ClaimRecord]) -> list[Told]:
 
 
 def limits(record: Record) -> list[Told]:
-    """Return where the theory stops: what the head says of it first, then all other parts outside, the worst first."""
+    """Return where the theory stops: what the head says of it first, then all other parts outside, the worst first.
+
+    Of a part outside in which nothing fails the head says nothing.
+    """
     said = told(record.head.stops if record.head else (), record.claims)
+    said = [one for one in said if one.part.verdict != OUTSIDE or one.part.verb == "measure" or one.part.total.failures]
     known = [one.part for one in said]
     others = [both for both in _parts(record.claims) if both[1].verdict == OUTSIDE and both[1] not in known]
     others.sort(key=lambda both: -both[1].total.failures / both[1].total.count)

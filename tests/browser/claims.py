@@ -17,9 +17,12 @@ check.measure({LONG!r}, 7.0, unit="nats")
 check.row("wide", **{{f"column_{{k}}": 0.123456 for k in range(14)}})
 check.row("long words", a={LONG!r}, b=None)
 check.figure("Another", {{"b": ((1.0, 10.0), (1.0, 0.1))}}, x="T", y="loss (nats)", description="It falls.")
+from causal_theory import CausalGraph
+graph = CausalGraph.chain(5)
+check.matrices("A graph", {{"": graph}}, graph=graph, description="It is a chain.")
 check.note({LONG!r})
 """
-"""All that the page can show: verdicts of all kinds, wide tables, long words, two figures."""
+"""All that the page can show: verdicts of all kinds, wide tables, long words, three figures."""
 
 _folder = TemporaryDirectory()
 FOLDER = Path(_folder.name) / "made_up"
@@ -38,7 +41,7 @@ HEAD = f"""
 title = "A theory & its claims <about> {LONG[:40]}"
 theory = '''Somebody (“A paper”, 2024) says $\\frac{{1}}{{2}}$, **much** of `it`, and {LONG}.'''
 checked = "All of it was checked."
-figures = ["pairs: T = 20, S = 5, orbit prior of trace 1", "Another", "Title"]
+figures = ["A graph", "Another", "Error of the first-order gradient of A1"]
 [[numbers]]
 claim = "edge_score_is_chi2"
 part = "S times the limit score of an edge is its information"
