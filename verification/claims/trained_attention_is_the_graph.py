@@ -48,13 +48,9 @@ def _show(check: Check, task: InContextTask, run: TrainingRun) -> None:
     scores = edge_scores(task, epsilon=0.01, rng=check.rng("scores")).value.copy()
     scores[-1] = 0.0
     for title, values, text in (
-        ("The graph: a random forest", task.graph, "Arcs lead from parents to children; tokens see nothing of them."),
-        ("Edge scores before any training", scores, "Squares mark the edges: in every row the largest score."),
-        (
-            "Attention of the first layer after training",
-            run.attention[-1, 0],
-            "Squares mark the edges: every token looks at its parent.",
-        ),
+        ("The graph: a random forest", task.graph, "Arcs lead from parents to children; the model is not told."),
+        ("Edge scores before any training", scores, "Squares mark the edges; the row of the query is left out."),
+        ("Attention of the first layer after training", run.attention[-1, 0], "Squares mark the edges."),
     ):
         check.matrices(title, {"": values}, graph=task.graph, description=text)
 
