@@ -141,7 +141,7 @@ def test_assumptions_that_are_not_met_are_named(page):
         "check.assumptions('mild', [PointPrior([[0.5, 0.5], [0.4, 0.6]])])\n"
     )
     found = page(body, assumptions=("non_degeneracy", "constant_mean")).words
-    assert "2 of 4, not 4 constant mean on sticky (0 of 1); 4 constant mean on mild (0 of 1)" in found
+    assert "2 of 4; not met: 4 constant mean on sticky (0 of 1); 4 constant mean on mild (0 of 1)" in found
     assert "yes" in page(body, assumptions=("non_degeneracy",)).words
     assert "needs none" in page(body).words
 
