@@ -281,7 +281,7 @@ class Quote(_Strict):
 
 @dataclass(frozen=True)
 class Head(_Strict):
-    """What stands above the report: a title, the theory and its source, what was checked, and the best of it.
+    """Words above the report: a title, the theory and its source, what was checked, and the best of it.
 
     ``figures`` are titles of figures, ``numbers`` what speaks most for the theory, ``stops`` where it ends, both in the
     order of their importance.
