@@ -26,7 +26,6 @@ STYLE["axes.titley"] = 1.0  # a fixed place: else every drawing looks for it amo
 
 def draw_figures(folder: Path, claim: ClaimRecord) -> list[str]:
     """Write the figures of a claim into the folder ``figures`` of a run; return what `draw_figure` does of each."""
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
     figures = claim.run.figures if claim.run else ()
     return [draw_figure(folder / "figures" / f"{claim.name}_{k}", figure) for k, figure in enumerate(figures, 1)]
 

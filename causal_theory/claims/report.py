@@ -29,10 +29,16 @@ def write_report(folder: str | Path, record: Record, drawn: Mapping[str, Sequenc
     ``drawn`` holds what ``draw_figures`` returned of figures that are in the folder already.
     """
     folder = Path(folder)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
     # Somebody may have removed what workers had drawn.
-    left = {path.name for path in (folder / "figures").glob("*_1.svg")}
-    kept = {name: images for name, images in (drawn or {}).items() if f"{name}_1.svg" in left}
-    images = {claim.name: kept.get(claim.name) or draw_figures(folder, claim) for claim in record.claims}
+    left = {path.name for path in (folder / "figures").iterdir()}
+    images = dict(drawn or {})
+    for claim in record.claims:
+        files = {
+            f"{claim.name}_{k + 1}.{end}" for k in range(len(images.get(claim.name, ()))) for end in ("png", "svg")
+        }
+        if not files or not files <= left:
+            images[claim.name] = draw_figures(folder, claim)
     page = _environment().get_template("report.html.j2").render(record=record, images=images, most=MOST_ROWS)
     write_text(folder / FILE_NAME, page + "\n")
     return folder / FILE_NAME
