@@ -121,6 +121,20 @@ def test_progress_says_that_figures_are_drawn(tmp_path):
     assert {("claim_1", "drawing its figures"), ("claim_2", "drawing its figures")} <= set(said)
 
 
+def test_progress_says_that_the_report_draws_what_is_left(run, tmp_path, monkeypatch):
+    said = []
+
+    class Heard(job.Board):
+        def step(self, name, text, done, total):
+            said.append((name, text))
+            super().step(name, text, done, total)
+
+    monkeypatch.setattr(job, "Board", Heard)
+    claims_of(tmp_path / "claims", made_up.HOLDS)
+    assert run()[0] == 0
+    assert said[-1] == ("report", "drawing figures")
+
+
 def test_every_number_is_a_number(run, tmp_path):
     claims_of(tmp_path / "claims", made_up.HOLDS)
     run()
