@@ -103,8 +103,8 @@ def test_what_fails_outside_comes_worst_first(page):
     found = page(body, made_up.FAILS, outside=("half", "whole")).words
     texts = (
         f"does not pass part {PART!r} fails",
-        "1 of 1 fail in the part “whole”, the worst with 5. claim 1",
-        "1 of 2 fail in the part “half”, the worst with 3 (entry 1). claim 1",
+        "1 of 1 fail in the part “whole”, the worst: 5. claim 1",
+        "1 of 2 fail in the part “half”, the worst: 3 (entry 1). claim 1",
     )
     places = [found.index(text) for text in texts]
     assert places == sorted(places)
