@@ -315,6 +315,6 @@ class TestProgram:
     def test_missing_matplotlib_is_told_before_any_work(self, monkeypatch, folder):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         monkeypatch.setattr(scores, "edge_scores", lambda *args, **kwargs: pytest.fail("computed before checking"))
-        with pytest.raises(OutputError, match=r'plot must .* pip install "causal-theory\[plot\]"'):
+        with pytest.raises(OutputError, match=r'plot must .* pip install "\.\[plot\]"'):
             raise fail(*QUICK, "--plot", "x.png")
         assert list(folder.iterdir()) == []

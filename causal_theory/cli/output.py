@@ -19,6 +19,7 @@ from rich.table import Table
 from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
+from causal_theory.wording import needed
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
@@ -69,7 +70,7 @@ class Outputs:
             except ImportError as error:
                 raise OutputError(f"plot must not be given without matplotlib: {error}") from error
         if self.parquet is not None and find_spec("pyarrow") is None:
-            raise OutputError("parquet must not be given without pyarrow: pip install 'causal-theory[sweep]'")
+            raise OutputError(f"parquet must not be given without pyarrow: {needed('it', 'pyarrow', 'sweep')}")
 
     def write(self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer) -> None:
         """Write the files that were asked for; when one fails, none appears."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from causal_theory.errors import GraphError, InvalidArgumentError
+from causal_theory.wording import needed
 
 if TYPE_CHECKING:
     from causal_theory.graphs.graph import CausalGraph
@@ -40,7 +41,7 @@ def _import_networkx() -> Any:
     try:
         import networkx  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise ImportError('networkx is needed for this: pip install "causal-theory[plot]"') from error
+        raise ImportError(needed("this", "networkx", "plot")) from error
     return networkx
 
 

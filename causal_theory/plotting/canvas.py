@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from causal_theory.wording import needed
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -19,7 +21,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise ImportError('figures need matplotlib: pip install "causal-theory[plot]"') from error
+        raise ImportError(needed("a figure", "matplotlib", "plot")) from error
     del mpl
 
 
