@@ -12,6 +12,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.tables import Tabular
 from causal_theory.validation import check_matrix, check_threshold
 
 ROOT = -1
@@ -106,7 +107,7 @@ class EdgeCounts(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeReport(Shown):
+class EdgeReport(Tabular, Shown):
     """Compare scores with the graph, row by row.
 
     Parameters
@@ -202,6 +203,13 @@ class EdgeReport(Shown):
     def margin_error(self) -> Array:
         """Error bar of the margin (T,), NaN for roots."""
         return self._margins[2]
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table that ``to_pandas`` and ``to_latex`` return, one row for each position."""
+        names = ("predicted", "best_key", "best_rival", "margin", "margin_error")
+        found = {name: getattr(self, name) for name in names}
+        return {"position": np.arange(len(self.true)), "parent": self.true, **found}
 
     @property
     @default_floats

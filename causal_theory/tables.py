@@ -1,6 +1,6 @@
 """Hand out what a result lists as a table: a data frame of pandas, LaTeX."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from causal_theory.wording import needed
@@ -14,15 +14,11 @@ class Tabular:
 
     __slots__ = ()
 
-    def columns_by_name(self) -> Mapping[str, Sequence[Any]]:
-        """Return the columns of the table.
+    if TYPE_CHECKING:
 
-        Returns
-        -------
-        mapping
-            One sequence for each column, all of one length.
-        """
-        raise NotImplementedError
+        @property
+        def columns(self) -> Mapping[str, Any]:
+            """The columns of the table."""
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return the table as a data frame.
@@ -37,7 +33,7 @@ class Tabular:
         ImportError
             If pandas is not installed; the message says how to.
         """
-        return data_frame(self.columns_by_name())
+        return data_frame(self.columns)
 
     def to_latex(self, *, caption: str | None = None, label: str | None = None) -> str:
         """Return the table in LaTeX, for the package ``booktabs``.
@@ -60,6 +56,21 @@ class Tabular:
         return latex(self.to_pandas(), caption, label)
 
 
+def load_pandas() -> Any:
+    """Return the module ``pandas``.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says how to.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(needed("a data frame", "pandas", "sweep")) from error
+    return pandas
+
+
 def data_frame(columns: Mapping[str, Any]) -> "pandas.DataFrame":
     """Return columns as a data frame.
 
@@ -68,11 +79,8 @@ def data_frame(columns: Mapping[str, Any]) -> "pandas.DataFrame":
     ImportError
         If pandas is not installed.
     """
-    try:
-        from pandas import DataFrame
-    except ImportError as error:
-        raise ImportError(needed("a data frame", "pandas", "sweep")) from error
-    return DataFrame(dict(columns))
+    frame: pandas.DataFrame = load_pandas().DataFrame(dict(columns))
+    return frame
 
 
 def latex(frame: "pandas.DataFrame", caption: str | None = None, label: str | None = None) -> str:
@@ -87,7 +95,9 @@ def latex(frame: "pandas.DataFrame", caption: str | None = None, label: str | No
         style = frame.style
     except (ImportError, AttributeError) as error:  # by version of pandas
         raise ImportError(needed("a table in LaTeX", "jinja2", "verify")) from error
-    style = style.format(_cell, na_rep="", escape="latex").format_index(escape="latex", axis="columns").hide(axis="index")
+    style = (
+        style.format(_cell, na_rep="", escape="latex").format_index(escape="latex", axis="columns").hide(axis="index")
+    )
     text: str = style.to_latex(hrules=True, caption=caption, label=label)
     return text
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
 from causal_theory.display import Shown
 from causal_theory.errors import TransitionError
+from causal_theory.tables import Tabular
 
 Array = NDArray[np.float64]
 
@@ -59,7 +60,7 @@ class AssumptionCheck(Shown):
 
 
 @dataclass(frozen=True)
-class AssumptionReport(Shown):
+class AssumptionReport(Tabular, Shown):
     """The four checks, in the order of the theory. Iterating yields them.
 
     Attributes
@@ -76,6 +77,12 @@ class AssumptionReport(Shown):
     def __iter__(self) -> Iterator[AssumptionCheck]:
         """Yield the four checks."""
         return iter((self.lower_bound, self.non_degeneracy, self.symmetry, self.constant_mean))
+
+    @property
+    def columns(self) -> dict[str, list[object]]:
+        """The columns of the table, one row for each assumption."""
+        names = ("name", "holds", "value", "statement", "witness")
+        return {name: [getattr(check, name) for check in self] for name in names}
 
     @property
     def all_hold(self) -> bool:
