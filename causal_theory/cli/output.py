@@ -19,6 +19,7 @@ from rich.table import Table
 from causal_theory.errors import OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
+from causal_theory.provenance import versions
 from causal_theory.wording import needed
 
 FIGURE_FORMATS = (".png", ".svg", ".pdf")
@@ -105,16 +106,16 @@ def matrix_csv(matrix: NDArray[Any]) -> Writer:
 
 
 def table_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Writer:
-    """Return a writer of a table with headings."""
-    text = io.StringIO()
-    writer = csv_format.writer(text, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows(rows)
-    return lambda file: _write_bytes(file, text.getvalue().encode("utf-8"))
+    """Return a writer of a table with headings; the rows are asked for when it writes."""
 
+    def write(file: IO[bytes]) -> None:
+        text = io.StringIO()
+        writer = csv_format.writer(text, lineterminator="\n")
+        writer.writerow(headings)
+        writer.writerows(rows)
+        file.write(text.getvalue().encode("utf-8"))
 
-def _write_bytes(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
+    return write
 
 
 def figure(
@@ -140,8 +141,8 @@ def figure(
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print JSON to standard output; arrays become lists, NaN and infinity become null."""
-    print(json.dumps(_plain(content), allow_nan=False))
+    """Print JSON to standard output, with the versions of the code; arrays become lists, NaN and infinity null."""
+    print(json.dumps(_plain({**content, "versions": versions()}), allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
@@ -174,6 +175,8 @@ def matrix_table(
     NaN is left blank; the entries ``marked[i]`` of row i are bold.
     """
     length = len(matrix)
+    if 2 * length > console.width:  # a digit and a blank each
+        return None
     seen = np.abs(matrix[np.tril_indices(length)])
     unit = _unit(float(np.nanmax(seen, initial=0.0)))
     cells = [[_cell(matrix[i, j] / unit) for j in range(i + 1)] for i in range(length)]

@@ -1,17 +1,16 @@
 """``causal-theory scores``: the edge scores of a task, and the graph they show."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Json, Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.output import Json, Outputs, figure, matrix_table, print_json, table_csv
 from causal_theory.cli.splice import spliced
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.files import Writer
 from causal_theory.population.enumeration import MAX_SEQUENCES
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import ScoreMethod, edge_scores
@@ -27,9 +26,6 @@ EXAMPLES = (
     "causal-theory scores --graph random-forest --symbols 3 --concentration 0.1 --seed 4 --json",
     "causal-theory scores --graph-file graph.json --limit --epsilon 0 --csv limit.csv",
 )
-
-LISTED = 20
-"""Positions that are listed; of longer graphs only the wrong ones are."""
 
 
 @spliced
@@ -61,8 +57,8 @@ def command(
         scores = edge_scores(task, epsilon=epsilon, method=method, draws=draws, rng=rng, max_sequences=max_sequences)
     report = EdgeReport(scores, task.graph, threshold)
     outputs.write(
-        csv=matrix_csv(scores.value),
-        npz={"scores": scores.value, "error": scores.error, "predicted": report.predicted, "true": report.true},
+        csv=_csv(scores, report),
+        npz={"scores": scores.value, "error": scores.error, "true": report.true, **report.columns},
         plot=figure(lambda ax: _draw(scores, task, ax), outputs),
     )
     if json:
@@ -74,6 +70,14 @@ def command(
     outputs.say_written(console)
 
 
+def _csv(scores: Estimate, report: EdgeReport) -> Writer:
+    """Return a writer of the table, what is undefined left empty, followed by the scores of all keys."""
+    columns = [["" if value != value else value for value in column.tolist()] for column in report.columns.values()]  # noqa: PLR0124
+    headings = [*report.columns, *(f"score_{j}" for j in range(len(scores.value)))]
+    rows = ([*row, *keys.tolist()] for *row, keys in zip(*columns, scores.value, strict=True))
+    return table_csv(headings, rows)
+
+
 def _draw(scores: Estimate, task: InContextTask, ax: "Axes") -> None:
     from causal_theory.plotting import plot_scores
 
@@ -83,10 +87,8 @@ def _draw(scores: Estimate, task: InContextTask, ax: "Axes") -> None:
 def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
     return {
         "scores": scores,
-        "predicted": report.predicted,
         "true": report.true,
-        "margin": report.margin,
-        "margin_error": report.margin_error,
+        **report.columns,
         "precision": report.precision,
         "recall": report.recall,
         "exact_match": report.exact_match,
@@ -101,11 +103,7 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
         console.print(table)
     else:
         console.print("the matrix is too wide for this terminal: use --csv, --npz or --plot")
-    positions = list(range(len(report.true)))
-    if len(report.true) > LISTED:
-        positions = [i for i in positions if report.true[i] != report.predicted[i]][:LISTED]
-    if positions:
-        console.print(_rows(report, positions))
+    console.print(_rows(report), highlight=False, soft_wrap=True)
     console.print(
         f"precision {report.precision:.3f}, recall {report.recall:.3f}, smallest margin {report.smallest_margin:.4g}, "
         f"graph {'recovered' if report.exact_match else 'not recovered'} ({scores.method}, "
@@ -114,18 +112,17 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     )
 
 
-def _rows(report: EdgeReport, positions: Sequence[int]) -> Table:
-    whole = len(positions) == len(report.true)
-    rows = Table(title="graph" if whole else "positions that are wrong")
-    for heading in ("position", "parent", "predicted", "margin", "error"):
-        rows.add_column(heading, justify="right")
-    for i in positions:
-        true, predicted = int(report.true[i]), int(report.predicted[i])
-        colour = "green" if true == predicted else "red"
-        margin = "" if true < 0 else f"{report.margin[i]:.4g}"
-        error = "" if true < 0 else f"{report.margin_error[i]:.1e}"
-        rows.add_row(str(i), _name(true), f"[{colour}]{_name(predicted)}[/{colour}]", margin, error)
-    return rows
+def _rows(report: EdgeReport) -> str:
+    """Return one line for each position; a table of rich takes seconds for thousands."""
+    style = "{:>9}{:>9}{:>11}{:>10}{:>12}{:>10}  {}"
+    lines = ["", style.format("position", "parent", "predicted", "best key", "margin", "error", "").rstrip()]
+    columns = (report.true.tolist(), report.predicted.tolist(), report.best_key.tolist())
+    margins = zip(report.margin.tolist(), report.margin_error.tolist(), strict=True)
+    for i, (true, predicted, best, (margin, error)) in enumerate(zip(*columns, margins, strict=True)):
+        told = ("", "") if true < 0 else (f"{margin:.4g}", f"{error:.1e}")
+        verdict = "[green]right[/green]" if true == predicted else "[red]wrong[/red]"
+        lines.append(style.format(i, _name(true), _name(predicted), best, *told, verdict))
+    return "\n".join([*lines, ""])
 
 
 def _name(parent: int) -> str:
