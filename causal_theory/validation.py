@@ -188,7 +188,7 @@ def check_transition_matrix(name: str, value: ArrayLike, remedy: str = "") -> ND
 
     Where rows do not sum to one the message ends with the remedy.
     """
-    matrix = _own_array(name, value)
+    matrix = own_array(name, value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
         raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got shape {matrix.shape}")
     _check_laws(name, matrix, remedy)
@@ -199,7 +199,7 @@ def check_transition_tensor(name: str, value: ArrayLike, parents: int, remedy: s
     """Return ``value`` as a contiguous array (S,) * (parents + 1) of laws along its last axis; S >= 2."""
     if parents == 1:
         return check_transition_matrix(name, value, remedy)
-    tensor = _own_array(name, value)
+    tensor = own_array(name, value)
     if tensor.ndim != parents + 1 or len(set(tensor.shape)) != 1 or tensor.shape[0] < 2:
         raise TransitionError(
             f"{name} must have {parents + 1} axes of one length S >= 2, one for each of {parents} parents and the last "
@@ -207,30 +207,6 @@ def check_transition_tensor(name: str, value: ArrayLike, parents: int, remedy: s
         )
     _check_laws(name, tensor, remedy)
     return normalised(tensor)
-
-
-def divided_rows(name: str, value: ArrayLike) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Return counts or rounded rows divided by their sums, and the smallest and the largest sum.
-
-    Examples
-    --------
-    >>> divided_rows("counts", [[3, 1], [0, 2]])
-    (array([[0.75, 0.25], [0. , 1. ]]), (2.0, 4.0))
-    """
-    rows = _own_array(name, value)
-    if rows.ndim == 0 or rows.size == 0:
-        raise TransitionError(f"{name} must hold rows of numbers, got shape {rows.shape}")
-    _check_entries(name, rows)
-    with np.errstate(over="ignore"):
-        sums = rows.sum(axis=-1, keepdims=True)
-    if not sums.all() or not np.isfinite(sums).all():
-        wrong = np.argwhere((sums[..., 0] == 0.0) | ~np.isfinite(sums[..., 0]))[0]
-        where = int(wrong[0]) if len(wrong) == 1 else tuple(wrong.tolist())
-        raise TransitionError(
-            f"{name} must have rows with a finite sum above 0, got {float(sums[tuple(wrong)][0])!r} in row {where}; "
-            "leave out a symbol that nothing follows, or give the counts to estimate_transition with smoothing"
-        )
-    return rows / sums, (float(sums.min()), float(sums.max()))
 
 
 def check_transition_tensors(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -359,7 +335,8 @@ def _bytes(count: int) -> str:
     return f"{count} bytes"
 
 
-def _own_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+def own_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return the numbers of an array or data frame as an array of its own."""
     try:
         return np.array(check_real(name, unlabelled(name, value)), dtype=np.float64, order="C")
     except InvalidArgumentError as error:
@@ -374,7 +351,8 @@ def _clearly_laws(rows: NDArray[np.float64]) -> bool:
     )
 
 
-def _check_entries(name: str, rows: NDArray[np.float64]) -> None:
+def check_entries(name: str, rows: NDArray[np.float64]) -> None:
+    """Raise unless all entries are finite and at least zero."""
     bad = ~(np.isfinite(rows) & (rows >= 0.0))
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
@@ -385,7 +363,7 @@ def _check_laws(name: str, rows: NDArray[np.float64], remedy: str = "") -> None:
     """Raise unless every row along the last axis is a law."""
     if 0 < rows.size <= FEW and _clearly_laws(rows):
         return
-    _check_entries(name, rows)
+    check_entries(name, rows)
     with np.errstate(over="ignore"):  # the message says so
         sums = rows.sum(axis=-1)
     off = np.abs(sums - 1.0)

@@ -38,6 +38,7 @@ def command(
     """Check the four assumptions on the prior, each with a witness. The figure shows the mean matrix."""
     rng = options.generator(seed)
     law = spec.build_prior(rng)
+    options.say_divided(law)
     report = check_assumptions(law, draws=draws, rng=rng)
     rows = [[getattr(check, field) for field in FIELDS] for check in report]
     outputs.write(

@@ -51,6 +51,7 @@ def command(
         raise InvalidArgumentError("method must be 'transform' together with --limit, got 'enumerate'")
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     if limit:
         scores = limit_edge_scores(task, epsilon=epsilon, draws=draws, rng=rng)
     else:

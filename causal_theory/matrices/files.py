@@ -77,10 +77,10 @@ def _quote(text: str) -> str:
 
 def _from_numpy(path: Path, wanted: str | None, name: str) -> Any:
     try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
             names = list(content)
             chosen = wanted or (ARRAY if ARRAY in names else names[0] if len(names) == 1 else None)
             if path.suffix == ".npz" and chosen in names:

@@ -15,7 +15,7 @@ from causal_theory.graphs import CausalGraph
 from causal_theory.matrices import given_matrix
 from causal_theory.priors.base import Prior
 from causal_theory.priors.batches import Batches, MatrixBatches, RowBatches, is_single_parent, root_laws
-from causal_theory.priors.laws import distance
+from causal_theory.priors.laws import distance, divided_rows
 from causal_theory.priors.rules import Transitions
 from causal_theory.priors.verdicts import (
     AssumptionCheck,
@@ -26,7 +26,7 @@ from causal_theory.priors.verdicts import (
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
-from causal_theory.validation import SeedLike, check_integer, check_transition_tensor, divided_rows
+from causal_theory.validation import SeedLike, check_integer, check_transition_tensor
 
 REMEDY = "; pass normalise=True (--normalise) for counts or rounded rows"
 """What a message adds where rows do not sum to one."""

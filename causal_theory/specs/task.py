@@ -183,6 +183,17 @@ class PriorSpec(Spec):
     ] = None
     prior_options: Annotated[dict[str, Any] | None, own_options(PRIORS, PRIOR)] = None
 
+    @override
+    def over(self, lower: Self) -> Self:
+        if self.transition is not None or self.prior not in (None, lower.name_of("prior")):
+            lower = replace(lower, normalise=None)  # it belongs to the replaced matrix
+        return super().over(lower)
+
+    @override
+    def relevant(self) -> Self:
+        found = super().relevant()
+        return found if PRIORS.find(found.name_of("prior")).takes("normalise") else replace(found, normalise=None)
+
     def build_prior(self, rng: SeedLike = None) -> Prior:
         """Return the prior.
 
