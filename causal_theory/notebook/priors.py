@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from causal_theory.notebook.arrays import array_block
-from causal_theory.notebook.html import Cell, facts, table
+from causal_theory.notebook.html import Cell, facts, paragraph, table
 from causal_theory.notebook.shown import parts_of
 from causal_theory.priors import AssumptionCheck, AssumptionReport, Prior
 from causal_theory.priors.matrix import MatrixPrior
@@ -37,7 +37,11 @@ def _(check: AssumptionCheck) -> list[str]:
 def _(report: AssumptionReport) -> list[str]:
     failed, unknown = (sum(check.holds is verdict for check in report) for verdict in (False, None))
     verdict = ", ".join(f"{n} of 4 {word}" for n, word in ((failed, "fail"), (unknown, "open")) if n) or "all hold"
-    return [_table(f"Assumptions on the prior: {verdict}", report)]
+    check = report.parents_win
+    decides = (
+        [] if check is None else [paragraph(f"{check.name}: {check.verdict}; {check.statement} ({check.witness})")]
+    )
+    return [_table(f"Assumptions on the prior: {verdict}", report), *decides]
 
 
 def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:

@@ -23,6 +23,7 @@ from causal_theory.priors.verdicts import (
     matrix_lower_bound,
     matrix_mean,
     matrix_non_degeneracy,
+    matrix_parents_win,
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
@@ -117,9 +118,8 @@ class MatrixPrior(Prior, draws_laws=True):
     @override
     def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
         matrix = self.transition
-        return AssumptionReport(
-            matrix_lower_bound(matrix), matrix_non_degeneracy(matrix), self._symmetry(), matrix_mean(self.mean)
-        )
+        bounds = matrix_lower_bound(matrix), matrix_non_degeneracy(matrix)
+        return AssumptionReport(*bounds, self._symmetry(), matrix_mean(self.mean), matrix_parents_win(matrix))
 
     def _symmetry(self) -> AssumptionCheck:
         return matrix_symmetry(self.transition)
