@@ -35,7 +35,12 @@ Array = NDArray[np.float64]
 
 def _split(scores: Estimate | ArrayLike) -> tuple[Array, Array]:
     """Return scores and error bars as (T, T) matrices; a plain array has error bars of zero."""
-    value = np.asarray(scores, dtype=np.float64)
+    try:
+        value = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as mistaken:
+        raise InvalidArgumentError(
+            f"scores must be a square matrix, got {type(scores).__name__}; edge_scores(task, epsilon=...) makes one"
+        ) from mistaken
     if value.ndim != 2 or value.shape[0] < 2:
         raise InvalidArgumentError(f"scores must be a square matrix of size at least 2, got shape {value.shape}")
     seen = np.tril(value)
@@ -149,6 +154,9 @@ class EdgeReport(Tabular, Shown):
     def __post_init__(self) -> None:
         """Check that sizes agree."""
         value, _ = _split(self.scores)
+        if not isinstance(self.graph, CausalGraph):
+            fix = "; its graph is task.graph" if hasattr(self.graph, "graph") else ""
+            raise InvalidArgumentError(f"graph must be a CausalGraph, got {type(self.graph).__name__}{fix}")
         if len(value) != self.graph.length:
             raise InvalidArgumentError(
                 f"scores must have the size of the graph, {self.graph.length}, got shape {value.shape}"

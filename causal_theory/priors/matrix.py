@@ -44,6 +44,10 @@ class MatrixPrior(Prior, draws_laws=True):
         self, transition: ArrayLike | str | Path | Mapping[int, ArrayLike | str | Path], *, normalise: bool = False
     ) -> None:
         self._given_as_mapping = isinstance(transition, Mapping)
+        if isinstance(transition, CausalGraph | Prior) or hasattr(transition, "prior"):
+            fix = f"; the graph stands beside the prior, InContextTask(graph, {type(self).__name__}(matrix))"
+            fix = "" if isinstance(transition, Prior) else fix
+            raise TransitionError(f"transition must be a matrix (S, S), got {type(transition).__name__}{fix}")
         given = transition if isinstance(transition, Mapping) else {1: transition}
         if not given:
             raise TransitionError("transition must hold at least one transition tensor, got an empty mapping")
