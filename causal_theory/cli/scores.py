@@ -108,7 +108,7 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     console.print(
         f"precision {report.precision:.3f}, recall {report.recall:.3f}, smallest margin {report.smallest_margin:.4g}, "
         f"graph {'recovered' if report.exact_match else 'not recovered'} ({scores.method}, "
-        f"error up to {scores.error.max():.1e})",
+        f"error up to {scores.largest_error:.1e})",
         highlight=False,
     )
 

@@ -1,5 +1,7 @@
 """The limit of the edge scores for long sequences, which on the edges is the chi-square information."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from causal_theory.errors import TaskError
@@ -75,4 +77,4 @@ def limit_edge_scores(
     estimate = task.prior.average(plan, draws=draws, rng=rng)
     if epsilon == 0.0 and not task.prior.mean_ratio_exists:
         estimate.error[-1, -1] = np.inf
-    return estimate
+    return replace(estimate, of_scores=True)
