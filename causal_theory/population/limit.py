@@ -45,7 +45,9 @@ def limit_edge_scores(
     -------
     Estimate
         Matrix (T, T), zero above the diagonal. The row of the query repeats the diagonal value: the query meets a key
-        by chance only. Exact for point and orbit priors.
+        by chance only. Its own entry, which it always meets, is
+        :math:`E[\sum_q \sum_b \pi_{qb} ([q = b] - \mu_b) / (\mu_b + \varepsilon)] / S`. Exact for point and orbit
+        priors.
 
     Raises
     ------

@@ -217,7 +217,7 @@ def matrix_parents_win(matrix: Array) -> AssumptionCheck:
     if len(closed_classes(matrix)) > 1:
         witness = "B is undefined: the stationary law is not unique"
         return AssumptionCheck("parents_win", PARENTS_WIN, False, float("nan"), witness)
-    itself, parent = float(np.trace(matrix)) - 1.0, float(np.linalg.norm(chi2_matrix(matrix)) ** 2)
+    itself, parent = _excess_trace(matrix), float(np.linalg.norm(chi2_matrix(matrix)) ** 2)
     holds = parent - itself > TOLERANCE
     witness = f"trace - 1 = {itself:.6g} {'<' if holds else 'not below'} ||B||_F^2 = {parent:.6g}"
     if holds and not matrix.all():
@@ -225,9 +225,15 @@ def matrix_parents_win(matrix: Array) -> AssumptionCheck:
     return AssumptionCheck("parents_win", PARENTS_WIN, holds, parent - itself, witness)
 
 
+def _excess_trace(matrix: Array) -> float:
+    """Return the trace minus one, zero where that is roundoff."""
+    excess = float(np.trace(matrix)) - 1.0
+    return 0.0 if abs(excess) <= TOLERANCE else excess
+
+
 def drawn_parents_win(mean: Array, norms: Array | None) -> AssumptionCheck:
     """Compare them for a law with a known mean from the norms ``||B||_F`` of draws."""
-    itself = float(np.trace(mean)) - 1.0
+    itself = _excess_trace(mean)
     if norms is None or len(norms) < 2:
         witness = "too few draws, or some with several closed classes: B is undefined"
         return AssumptionCheck("parents_win", PARENTS_WIN, None, float("nan"), witness)
