@@ -51,6 +51,7 @@ RECORDS = (
     "CodeVersion",
     "Counterexample",
     "CriticalLength",
+    "EdgeVerdict",
     "ExactCheck",
     "ExactMargin",
     "FailedUnit",
