@@ -191,6 +191,17 @@ class TestFrames:
             PointPrior(named.reverse())
 
 
+def test_a_tensor_that_needs_a_gradient_says_what_to_do():
+    class Tensor:
+        """What PyTorch does with a tensor that requires a gradient."""
+
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+
+    with pytest.raises(TransitionError, match=r"transition must be an array of real numbers: .*detach\(\)"):
+        PointPrior(Tensor())
+
+
 class TestNormalise:
     def test_counts(self):
         prior = PointPrior(COUNTS, normalise=True)
@@ -198,6 +209,7 @@ class TestNormalise:
         assert [math.fsum(row) for row in prior.transition] == [1.0, 1.0, 1.0]
         assert prior.row_sums == (200.0, 200.0)
         assert "row_sums=(200, 200)" in repr(prior)
+        assert "rows divided by their sums, 200 to 200" in prior._repr_html_()
         assert prior.to_dict()["row_sums"] == [200.0, 200.0]
         assert pickle.loads(pickle.dumps(prior)).row_sums == (200.0, 200.0)
 

@@ -18,6 +18,8 @@ def _(prior: Prior) -> list[str]:
 @parts_of.register
 def _(prior: MatrixPrior) -> list[str]:
     moved = f", rows normalised (entries moved by up to {prior.moved:.2g})" if prior.moved else ""
+    if prior.row_sums is not None:
+        moved = f", rows divided by their sums, {prior.row_sums[0]:.6g} to {prior.row_sums[1]:.6g}"
     caption = f"{type(prior).__name__}: {prior.description}{moved}"
     if not prior.given_as_mapping:
         return [array_block(caption, prior.transition)]
