@@ -38,12 +38,16 @@ class Differentiable(Predictor):
 
 
 def total(model: Differentiable, batches: Iterable[Batch]) -> tuple[Array, Array]:
-    """Return the sum of the gradients of batches, in double precision, and the sum of their absolute values."""
-    value = size = np.zeros(())
+    """Return the sum of the gradients of batches, in double precision, and a bound on the rounding of its terms.
+
+    A sum of many numbers is off by some spacings of them: 64, as they are added pairwise.
+    """
+    value = error = np.zeros(())
     for batch in batches:
-        one = np.asarray(model.gradient(batch), dtype=np.float64)
-        value, size = value + one, size + np.abs(one)
-    return value, size
+        one = model.gradient(batch)
+        value = value + one.astype(np.float64)
+        error = error + 64.0 * float(np.finfo(one.dtype).eps) * np.abs(one.astype(np.float64))
+    return value, error
 
 
 def split(shapes: Sequence[tuple[int, ...]], *flat: Array) -> Iterator[tuple[Array, ...]]:

@@ -1,4 +1,4 @@
-"""What belongs to a framework, told without importing it: a model of it cannot be there before it is loaded."""
+"""Tell what belongs to a framework without importing it: a model of it cannot be there before it is loaded."""
 
 import sys
 from typing import Any

@@ -1,5 +1,6 @@
 """Functions of JAX with their parameters."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,10 @@ class JaxModel(Differentiable):
     def __init__(self, function: Callable[[Any, Any], Any], parameters: Any) -> None:
         self._function, self._parameters = function, parameters
         self.name = getattr(function, "__qualname__", type(function).__name__)
+        leaves = jax.tree_util.tree_leaves(parameters)
+        if not _has_double() and any(getattr(leaf, "dtype", None) == np.float64 for leaf in leaves):
+            text = "JAX computes in single precision; for double set jax_enable_x64 before anything is computed"
+            warnings.warn(text, UserWarning, stacklevel=4)
         self._forward = jax.jit(function)
         self._slope = jax.jit(jax.grad(_weighted_loss(function)))
 
@@ -32,7 +37,7 @@ class JaxModel(Differentiable):
     @override
     def in_double(self) -> "JaxModel | None":
         # Double precision is a setting of the whole process, which is the user's to make.
-        if not jax.config.jax_enable_x64:
+        if not _has_double():
             return None
         leaves = jax.tree_util.tree_leaves(self._parameters)
         if all(np.asarray(leaf).dtype == np.float64 for leaf in leaves):
@@ -54,8 +59,13 @@ class JaxModel(Differentiable):
     @override
     def structured(self, value: Array, error: Array, method: Any) -> Any:
         structure = jax.tree_util.tree_structure(self._parameters)
-        leaves = [Estimate(*part, method) for part in split(self.shapes, value, error)]
+        leaves = [Estimate(one, off, method) for one, off in split(self.shapes, value, error)]
         return jax.tree_util.tree_unflatten(structure, leaves)
+
+
+def _has_double() -> bool:
+    """Tell whether JAX computes in double precision where it is asked to."""
+    return bool(jnp.zeros(0).dtype == jnp.float64)
 
 
 def _weighted_loss(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:

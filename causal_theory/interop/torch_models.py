@@ -53,8 +53,8 @@ class TorchModel(Differentiable):
             random |= isinstance(getattr(part, "dropout", None), float) and part.dropout > 0.0
             if random and part.training:
                 raise InvalidArgumentError(
-                    f"model must be in evaluation mode, {self.name} is in training mode and its part {name or 'itself'!r} "
-                    f"({type(part).__name__}) would change its answers; call model.eval()"
+                    f"model must be in evaluation mode, {self.name} is in training mode and its part "
+                    f"{name or 'itself'!r} ({type(part).__name__}) would change its answers; call model.eval()"
                 )
 
     @override
@@ -98,7 +98,7 @@ class TorchModel(Differentiable):
             found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
         parts = zip(found, trained.values(), strict=True)
         flat = [torch.zeros_like(own).ravel() if one is None else one.ravel() for one, own in parts]
-        return self._numbers(torch.cat([one.double() for one in flat]))
+        return self._numbers(torch.cat(flat))
 
     @property
     @override
@@ -108,7 +108,7 @@ class TorchModel(Differentiable):
     @override
     def structured(self, value: Array, error: Array, method: Any) -> Any:
         parts = split(self.shapes, value, error)
-        return {name: Estimate(*part, method) for name, part in zip(self._trained, parts, strict=True)}
+        return {name: Estimate(one, off, method) for name, (one, off) in zip(self._trained, parts, strict=True)}
 
 
 @contextmanager
