@@ -3,5 +3,6 @@
 No framework is imported before a model of it is given.
 """
 
+from causal_theory.interop.dataset import TaskDataset as TaskDataset
 from causal_theory.interop.gradient import model_gradient as model_gradient
 from causal_theory.interop.loss import model_loss as model_loss
