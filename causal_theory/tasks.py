@@ -270,7 +270,7 @@ class InContextTask(Shown):
         return Sample(*draw_sequences(self.prior, self.graph, self.root_law, count, generator))
 
     def batches(self, batch_size: int, rng: SeedLike = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield batches of fresh sequences without end, drawn as training draws them: several times as fast.
+        """Return batches of fresh sequences without end, drawn as training draws them: several times as fast.
 
         The sequences have numbers, and each of them random numbers of its own: they are the same for every
         ``batch_size`` and any number of threads.
@@ -282,12 +282,11 @@ class InContextTask(Shown):
         rng : seed or numpy Generator, optional
             Source of randomness; fresh entropy when None. The same seed gives the same sequences, others than `sample`.
 
-        Yields
-        ------
-        tokens : ndarray of int64, shape (n, T)
-            Symbols 0..S-1; the query is the last column.
-        targets : ndarray, shape (n, S)
-            The law of the target.
+        Returns
+        -------
+        iterator of (tokens, targets)
+            Arrays of their own: symbols 0..S-1, int64, shape (n, T), with the query in the last column, and the laws
+            of the targets, shape (n, S).
 
         Raises
         ------

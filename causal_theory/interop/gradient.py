@@ -53,8 +53,14 @@ def model_gradient(
         The task, on any graph.
     model : nn.Module or (function, parameters)
         See :func:`model_loss`. Neither its parameters nor the gradients that it holds are changed.
-    max_sequences, samples, batch_size, normalised, rng
-        See :func:`model_loss`; fresh sequences are at least 128, rounded down to a multiple of 64.
+    max_sequences, batch_size : int
+        See :func:`model_loss`.
+    samples : int, default 65,536
+        Sequences to draw where there are too many, at least 128; rounded down to a multiple of 64.
+    normalised : bool, default True
+        See :func:`model_loss`.
+    rng : int or Generator, optional
+        Source of randomness, for fresh sequences only.
 
     Returns
     -------
