@@ -53,10 +53,12 @@ def model_gradient(
         The task, on any graph.
     model : nn.Module or (function, parameters)
         See :func:`model_loss`. Neither its parameters nor the gradients that it holds are changed.
-    max_sequences, batch_size : int
-        See :func:`model_loss`.
+    max_sequences : int, default 200,000
+        The largest number of sequences to sum over.
     samples : int, default 65,536
-        Sequences to draw where there are too many, at least 128; rounded down to a multiple of 64.
+        Sequences to draw otherwise, at least 128; rounded down to a multiple of 64.
+    batch_size : int, default 2048
+        Sequences that the model is given at a time.
     normalised : bool, default True
         See :func:`model_loss`.
     rng : int or Generator, optional
