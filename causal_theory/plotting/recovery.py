@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_positions, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.recovery import ERROR_BARS, ROOT, EdgeReport
@@ -152,6 +152,7 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         ax.axhspan(low, 0.0, label=f"margin below 0: edge lost ({lost})", **band)
     ax.set_xlim(-0.7, positions[-1] + 0.7)
     whole_numbers(ax, "x")
+    label_positions(ax, report.graph.labels, "x")
     ax.set_xlabel("position i")
     ax.set_ylabel("margin (dimensionless)", y=(1.0 + PARENTS_SHARE) / 2.0)
 
