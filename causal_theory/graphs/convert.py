@@ -20,19 +20,13 @@ def import_networkx() -> Any:
     return networkx
 
 
-def named_from_networkx(graph: Any, source: str = "") -> NamedGraph:
+def named_from_networkx(graph: Any, named: NamedGraph | None = None) -> NamedGraph:
     """Return the nodes and edges of a ``networkx.DiGraph`` with their names as text."""
     networkx = import_networkx()
-    if not isinstance(graph, networkx.Graph):
-        raise InvalidArgumentError(f"graph must be a networkx.DiGraph, got {type(graph).__name__}")
-    named = NamedGraph(source)
-    if not graph.is_directed():
-        raise (
-            named.error(f"graph must be a networkx.DiGraph, got {type(graph).__name__}, whose edges have no direction")
-            if source
-            else InvalidArgumentError(f"graph must be a networkx.DiGraph, got {type(graph).__name__}")
-        )
-    if graph.is_multigraph() and not source:
+    named = named or NamedGraph()
+    if named.source and not graph.is_directed():
+        raise named.error("edges must have a direction, got an undirected graph; write a directed one")
+    if not isinstance(graph, networkx.Graph) or not graph.is_directed() or (graph.is_multigraph() and not named.source):
         raise InvalidArgumentError(f"graph must be a networkx.DiGraph, got {type(graph).__name__}")
     names: dict[Hashable, str] = {node: str(node) for node in graph}
     by_name: dict[str, Hashable] = {}

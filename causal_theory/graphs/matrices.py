@@ -16,14 +16,17 @@ _MARKS = {-1.0: "tail", 1.0: "arrowhead", 2.0: "circle"}
 
 
 def named_from_adjacency(
-    adjacency: Any, convention: str | None = None, labels: Iterable[object] | None = None, source: str = ""
+    adjacency: Any,
+    convention: str | None = None,
+    labels: Iterable[object] | None = None,
+    named: NamedGraph | None = None,
 ) -> NamedGraph:
     """Return the graph of a square matrix or a data frame.
 
     Positions without labels are kept. A matrix cannot mark its query: where the last of unlabelled positions has
     neither parent nor child, it is the query.
     """
-    named = NamedGraph(source)
+    named = named or NamedGraph()
     matrix, names = _matrix_and_names(named, adjacency, labels)
     if convention is not None:
         check_choice("convention", convention, get_args(Convention))

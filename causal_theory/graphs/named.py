@@ -48,7 +48,7 @@ class NamedGraph:
 
     Attributes
     ----------
-    source : str
+    source, format : str
         The file and its format, for messages; empty for an object in memory.
     nodes : dict from name to line
         Every node, and the line where it is named first; None where there is none.
@@ -63,6 +63,7 @@ class NamedGraph:
     """
 
     source: str = ""
+    format: str = ""
     nodes: dict[str, int | None] = field(default_factory=dict)
     edges: dict[Edge, int | None] = field(default_factory=dict)
     places: dict[Edge, object] = field(default_factory=dict)
@@ -73,7 +74,8 @@ class NamedGraph:
         """Return an error that names the file and the line, where there are any."""
         if not self.source:
             return GraphError(message)
-        return FileFormatError(f"{self.source}{'' if line is None else f', line {line}'}: {message}")
+        where = "" if line is None else f", line {line}"
+        return FileFormatError(f"{self.source}{where} ({self.format}): {message}")
 
     def add_node(self, name: str, line: int | None = None, attributes: Mapping[str, object] | None = None) -> None:
         """Add a node, or what is said of a node that is there."""
@@ -194,10 +196,10 @@ class NamedGraph:
         while ready:
             found = heapq.heappop(ready)
             order.append(names[found])
-            for child in children[found]:
-                missing[child] -= 1
-                if not missing[child]:
-                    heapq.heappush(ready, child)
+            for later in children[found]:
+                missing[later] -= 1
+                if not missing[later]:
+                    heapq.heappush(ready, later)
         if len(order) < len(names):
             raise self._cycle({names[i] for i, count in enumerate(missing) if count})
         return order if query is None else [*(name for name in order if name != query), query]
