@@ -68,6 +68,8 @@ def _matrix(named: NamedGraph, rows: list[Row]) -> tuple[NDArray[np.float64], li
     labels = header[1:] if with_index and (not below or len(below[0][1]) == len(header)) else header
     if not below or _number(below[0][1][-1]) is None:
         return None
+    if with_index and header[0] and len(header) == 3 and {cells[0] for _, cells in below} != set(labels):
+        return None  # edges with a weight
     matrix = _entries(named, below, int(with_index), len(labels))
     if not with_index:
         return matrix, labels
