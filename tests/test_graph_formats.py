@@ -253,6 +253,13 @@ class TestMatrices:
         (tmp_path / "g.csv").write_text(",a,b,c\nc,0,1,0\na,0,0,0\nb,1,0,0\n")
         assert read_graph(tmp_path / "g.csv").edges == ((0, 1), (1, 2))
 
+    @pytest.mark.parametrize("index", [True, False])
+    def test_numbers_as_labels(self, index, tmp_path):
+        pandas = pytest.importorskip("pandas")
+        pandas.DataFrame(FOREST.adjacency.astype(int)).to_csv(tmp_path / "g.csv", index=index)
+        assert read_graph(tmp_path / "g.csv") == FOREST
+        assert read_graph(tmp_path / "g.csv").labels is None
+
     def test_words(self, tmp_path):
         (tmp_path / "g.csv").write_text(",a,b\na,False,False\nb,True,False\n")
         assert read_graph(tmp_path / "g.csv").labels == ("a", "b", "query")

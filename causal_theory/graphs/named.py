@@ -33,7 +33,7 @@ def as_integer(value: object) -> int | None:
 
 
 class Sorted(NamedTuple):
-    """What a causal graph is made of."""
+    """The parts of a causal graph."""
 
     parents: list[tuple[int, ...]]
     target_parents: Any

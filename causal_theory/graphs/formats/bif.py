@@ -39,7 +39,7 @@ class ConditionalTable(NamedTuple):
 
 @dataclass
 class _Block:
-    """What a file says of the law of a variable, with the line of each part."""
+    """The law of a variable as a file has it, with the line of each part."""
 
     parents: list[str]
     line: int

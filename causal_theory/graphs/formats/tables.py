@@ -58,11 +58,11 @@ def _rows(named: NamedGraph, text: str, delimiter: str) -> list[Row]:
 
 def _matrix(named: NamedGraph, rows: list[Row]) -> tuple[NDArray[np.float64], list[str] | None] | None:
     """Return an adjacency matrix and its labels, None for a table that does not look like one."""
-    header, size = rows[0][1], len(rows)
+    header = rows[0][1]
     if edges.find_columns(header) or (len(header) == 2 and not _is_square(rows)):
         return None
-    if all(_number(cell) is not None for cell in header):
-        return (_entries(named, rows, 0, len(header)), None) if len(header) > 2 or size == 2 else None
+    if header[0] and all(_number(cell) is not None for cell in header):
+        return _of_numbers(named, rows)
     below = rows[1:]
     with_index = (bool(below) and _number(below[0][1][0]) is None) or not header[0]
     labels = header[1:] if with_index and (not below or len(below[0][1]) == len(header)) else header
@@ -79,6 +79,14 @@ def _matrix(named: NamedGraph, rows: list[Row]) -> tuple[NDArray[np.float64], li
         raise named.error(f"rows and columns must have the same labels, got {odd} in one of them only", rows[0][0])
     where = {name: i for i, name in enumerate(names)}
     return matrix[[where[name] for name in labels]], labels
+
+
+def _of_numbers(named: NamedGraph, rows: list[Row]) -> tuple[NDArray[np.float64], list[str] | None] | None:
+    """Return a matrix without labels, or with numbers as labels of its columns; None for edges of positions."""
+    header, size = rows[0][1], len(rows)
+    if size == len(header) + 1 == len(set(header)) + 1:
+        return _entries(named, rows[1:], 0, len(header)), header
+    return (_entries(named, rows, 0, len(header)), None) if len(header) > 2 or size == 2 else None
 
 
 def _is_square(rows: list[Row]) -> bool:
