@@ -50,7 +50,7 @@ def read_graph(
         The label of the query, a node without children, in a file that does not mark it; ``"last"`` for the last of
         unlabelled positions.
     convention : {"to-from", "from-to", "causal-learn"}, optional
-        The orientation of an adjacency matrix: see :meth:`CausalGraph.from_adjacency`.
+        The orientation of an adjacency matrix: see :meth:`causal_theory.CausalGraph.from_adjacency`.
 
     Returns
     -------
