@@ -56,7 +56,7 @@ class TestGraphs:
             CausalGraph([(), (), ()], labels=labels)
 
     def test_repr_counts_the_query_by_itself(self):
-        assert repr(GRAPH) == "CausalGraph(length=5, edges=3, roots=1, query=query)"
+        assert repr(GRAPH) == "CausalGraph(length=5, edges=3, roots=1, query=4, labels=('rain', 'wet <b>', ...))"
         assert repr(CausalGraph([(), (), (1, 0)])) == "CausalGraph(length=3, edges=2, roots=2)"
 
 
@@ -146,6 +146,10 @@ class TestFigures:
     @pytest.fixture(autouse=True)
     def backend(self):
         pytest.importorskip("matplotlib").use("agg")
+        from matplotlib import pyplot
+
+        yield
+        pyplot.close("all")
 
     def test_ticks(self):
         from causal_theory.plotting import plot_graph, plot_scores

@@ -40,8 +40,8 @@ class GraphExchange:
         r"""Build a graph from an adjacency matrix.
 
         Libraries disagree on the orientation, and most matrices can be read either way. So the default, that of
-        :attr:`causal_theory.CausalGraph.adjacency`, is taken only where parents come before children; for any other matrix the
-        convention must be named.
+        :attr:`causal_theory.CausalGraph.adjacency`, is taken only where parents come before children; for any other
+        matrix the convention must be named.
 
         A matrix cannot mark its query. Where the last of unlabelled positions has neither parent nor child, as in
         :attr:`causal_theory.CausalGraph.adjacency`, it is the query; otherwise one is appended.

@@ -112,10 +112,11 @@ class CausalGraph(GraphConstructors, GraphExchange, ForestProperties, Shown):
     def __repr__(self) -> str:
         """Return one line with the counts, never the whole list of parents."""
         edges, roots = sum(map(len, self.parents)), len(self.roots) - self.has_query
-        last = f", query={self.name(self.length - 1)}" if self.has_query else f", target_parents={self.target_parents}"
+        last = f", query={self.length - 1}" if self.has_query else f", target_parents={self.target_parents}"
         if self.target_parents == (self.length - 1,) and not self.has_query:
             last = ""
-        return f"CausalGraph(length={self.length}, edges={edges}, roots={roots}{last})"
+        labels = "" if self.labels is None else f", labels=({', '.join(map(repr, self.labels[:2]))}, ...)"
+        return f"CausalGraph(length={self.length}, edges={edges}, roots={roots}{last}{labels})"
 
     def _repr_svg_(self) -> str:
         return draw(self)

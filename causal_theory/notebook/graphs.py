@@ -219,7 +219,7 @@ class _Row:
             word = _word(x, RADIUS + 15.0, "query")
         elif target:
             word = _word(x, RADIUS + 15.0, "y")
-        inside = self._labels[i] if self._labels[i] and i not in self._hanging else str(i)
+        inside = self._labels[i] if 0 < len(self._labels[i]) <= INSIDE and i not in self._hanging else str(i)
         return shape + _word(x, 3.5, inside, 10.0 if len(inside) < 3 else 8.5) + word
 
 

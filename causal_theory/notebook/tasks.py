@@ -18,7 +18,7 @@ SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 def _(graph: CausalGraph) -> list[str]:
     drawn = draw_graph(graph)
     edges, roots = count(len(graph.edges), "edge"), count(len(graph.roots) - graph.has_query, "root")
-    query = f", query {graph.name(graph.length - 1)}" if graph.has_query else ""
+    query = f", the query is position {graph.length - 1}" if graph.has_query else ""
     words = f"Causal graph: {graph.length} positions, {edges}, {roots}{query}"
     return [paragraph(words, strong=True), figure(drawn.markup, drawn.legend, width=drawn.width)]
 

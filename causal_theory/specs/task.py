@@ -78,7 +78,11 @@ class GraphSpec(Spec):
     ] = None
     convention: Annotated[
         Convention | None,
-        Option("Orientation of an adjacency matrix in the graph file: which index is the parent.", GRAPH),
+        Option(
+            "Orientation of a matrix in the graph file: to-from (rows are children), from-to, causal-learn.",
+            GRAPH,
+            metavar="NAME",
+        ),
     ] = None
     length: Annotated[
         int | None, Option("Tokens T, the query included.", GRAPH, integer(MINIMUM_LENGTH), default=LENGTH)
