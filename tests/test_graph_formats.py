@@ -30,7 +30,9 @@ def _dot(path):
 
 
 def _pyagrum(path):
-    pyagrum = pytest.importorskip("pyagrum")
+    pytest.importorskip("pyagrum")
+    import pyagrum
+
     network = pyagrum.BayesNet()
     for name in NAMES:
         network.add(pyagrum.LabelizedVariable(name.replace(" ", "_"), "", 2))
@@ -219,7 +221,9 @@ class TestDot:
 
     def test_clusters_of_pydot(self, tmp_path):
         """Its bridge to networkx drops them."""
-        pydot = pytest.importorskip("pydot")
+        pytest.importorskip("pydot")
+        import pydot
+
         graph, cluster = pydot.Dot("g", graph_type="digraph"), pydot.Cluster("c", label="inside")
         cluster.add_edge(pydot.Edge("a", "b"))
         graph.add_subgraph(cluster)
@@ -248,6 +252,13 @@ class TestMatrices:
             FileFormatError, match=r"g\.csv \(table\): parents of .* name convention=\"from-to\" if rows"
         ):
             read_graph(tmp_path / "g.csv")
+
+    def test_own_labelled_graph(self, tmp_path):
+        pytest.importorskip("pandas")
+        networkx.to_pandas_adjacency(FOREST.to_networkx(), dtype=int).to_csv(tmp_path / "g.csv")
+        again = read_graph(tmp_path / "g.csv", convention="from-to")
+        assert again == FOREST
+        assert again.labels == FOREST.labels
 
     def test_rows_in_another_order(self, tmp_path):
         (tmp_path / "g.csv").write_text(",a,b,c\nc,0,1,0\na,0,0,0\nb,1,0,0\n")

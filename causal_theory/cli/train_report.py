@@ -166,6 +166,7 @@ class TrainReport:
 
     def show(self, console: Console) -> None:
         """Print tables, and what went wrong."""
+        options.say_order(console, self.outcomes[0].task.graph)
         if len(self.outcomes) > 1:
             console.print(self._graphs())
             console.print(self._comparison())

@@ -43,8 +43,8 @@ class GraphExchange:
         :attr:`causal_theory.CausalGraph.adjacency`, is taken only where parents come before children; for any other
         matrix the convention must be named.
 
-        A matrix cannot mark its query. Where the last of unlabelled positions has neither parent nor child, as in
-        :attr:`causal_theory.CausalGraph.adjacency`, it is the query; otherwise one is appended.
+        A matrix cannot mark its query. Where the last position has neither parent nor child, and no label or the label
+        "query", as in :attr:`causal_theory.CausalGraph.adjacency`, it is the query; otherwise one is appended.
 
         Parameters
         ----------

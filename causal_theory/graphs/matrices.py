@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.graphs.labels import QUERY
 from causal_theory.graphs.named import NamedGraph
 from causal_theory.validation import check_choice
 
@@ -23,8 +24,8 @@ def named_from_adjacency(
 ) -> NamedGraph:
     """Return the graph of a square matrix or a data frame.
 
-    Positions without labels are kept. A matrix cannot mark its query: where the last of unlabelled positions has
-    neither parent nor child, it is the query.
+    Positions without labels are kept. A matrix cannot mark its query: where the last position has neither parent nor
+    child, and no label or the label "query", it is the query.
     """
     named = named or NamedGraph()
     matrix, names = _matrix_and_names(named, adjacency, labels)
@@ -39,7 +40,8 @@ def named_from_adjacency(
         named.add_node(name)
     for i, j in np.argwhere(children).tolist():
         named.add_edge(names[j], names[i])
-    if named.are_positions and not children[-1].any() and not children[:, -1].any():
+    marked = named.are_positions or names[-1] == QUERY
+    if marked and not children[-1].any() and not children[:, -1].any():
         named.queries.append(names[-1])
     return named
 

@@ -12,8 +12,8 @@ def parse(named: NamedGraph, content: dict[str, Any]) -> None:
         raise named.error(f'there must be "edges" or "links", got {" and ".join(keys) or "none of them"}')
     if content.get("directed") is not True:
         raise named.error(
-            f'"directed" must be true, got {content.get("directed", "no such key")!r}, which stands for an undirected '
-            'graph; add "directed": true if links lead from parent to child'
+            f'"directed" must be true, got {_brief(content["directed"]) if "directed" in content else "no such key"}, '
+            'which stands for an undirected graph; add "directed": true if links lead from parent to child'
         )
     for i, node in enumerate(_entries(named, content, "nodes")):
         if "id" not in node:
