@@ -128,6 +128,25 @@ class TestCommands:
         assert "query must be given together with graph_file only, got 'z'" in alone.stderr.decode()
 
 
+class TestEdgeReport:
+    def test_wrong_edges_by_name(self):
+        """Every position is predicted to follow position 0: right for "wet <b>" and "[mud]" only."""
+        scores = np.zeros((5, 5))
+        scores[1:4, 0] = [0.5, 0.75, 1.0]
+        report = EdgeReport(scores, GRAPH)
+        assert report.missed == (("wet <b>", "slip$_1$"),)
+        assert report.false == (("rain", "slip$_1$"),)
+        assert "smallest_margin=-0.75 at 'slip$_1$', exact_match=False" in repr(report)
+        plain = EdgeReport(scores, PLAIN)
+        assert (plain.missed, plain.false) == ((("1", "2"),), (("0", "2"),))
+        assert "smallest_margin=-0.75, exact_match=False" in repr(plain)
+
+    def test_diagonal_is_no_false_edge(self):
+        report = EdgeReport(np.eye(5) + np.tri(5, k=-1) * 0.9, GRAPH)
+        assert report.false == ()
+        assert len(report.missed) == 3
+
+
 class TestNotebook:
     def test_drawing_escapes_labels(self):
         shown = GRAPH._repr_svg_()
