@@ -233,6 +233,10 @@ class TestDot:
 
 
 class TestDagitty:
+    def test_in_a_file_that_is_named_as_one_of_dot(self, tmp_path):
+        (tmp_path / "g.dot").write_text("dag { a <- b }")
+        assert read_graph(tmp_path / "g.dot").labels == ("b", "a", "query")
+
     def test_chains_groups_and_roles(self, tmp_path):
         text = (
             "dag G {\n exposure1 [exposure] ; latent_x [latent]\n a -> b <- {c d} // why\n b -> e [beta=-.3]\n lone\n}"

@@ -15,7 +15,7 @@ from causal_theory.training.record import describe_task
 
 from .programs import run_program
 
-LABELS = ("rain", "wet <b>", "slip$_1$", "[mud]", "query")
+LABELS = ("rain", "wet <b>", "slip$_$", "[mud]", "query")
 GRAPH = CausalGraph.from_parents([-1, 0, 1, 0], labels=LABELS)
 PLAIN = CausalGraph.from_parents([-1, 0, 1, 0])
 PRIOR = OrbitPrior([[0.2, 0.8], [0.8, 0.2]])
@@ -109,7 +109,7 @@ class TestCommands:
         write_graph(tmp_path / "graph.json", GRAPH)
         options = ("--prior", "orbit", "--transition", "[[0.2,0.8],[0.8,0.2]]")
         shown = run_program("scores", "--graph-file", str(tmp_path / "graph.json"), *options).stdout.decode()
-        assert "order of positions: rain, wet <b>, slip$_1$, [mud], query" in shown
+        assert "order of positions: rain, wet <b>, slip$_$, [mud], query" in shown
         rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown.splitlines() if "│" in line]
         names = [row[:3] for row in rows if len(row) == 5]
         assert ["[mud]", "rain", "rain"] in names
@@ -134,9 +134,9 @@ class TestEdgeReport:
         scores = np.zeros((5, 5))
         scores[1:4, 0] = [0.5, 0.75, 1.0]
         report = EdgeReport(scores, GRAPH)
-        assert report.missed == (("wet <b>", "slip$_1$"),)
-        assert report.false == (("rain", "slip$_1$"),)
-        assert "smallest_margin=-0.75 at 'slip$_1$', exact_match=False" in repr(report)
+        assert report.missed == (("wet <b>", "slip$_$"),)
+        assert report.false == (("rain", "slip$_$"),)
+        assert "smallest_margin=-0.75 at 'slip$_$', exact_match=False" in repr(report)
         plain = EdgeReport(scores, PLAIN)
         assert (plain.missed, plain.false) == ((("1", "2"),), (("0", "2"),))
         assert "smallest_margin=-0.75, exact_match=False" in repr(plain)
@@ -157,7 +157,7 @@ class TestNotebook:
     def test_table_of_wrong_positions(self):
         scores = edge_scores(InContextTask(GRAPH, PRIOR), epsilon=0.01)
         shown = EdgeReport(scores, GRAPH, threshold=1e9)._repr_html_()
-        assert "slip$_1$" in shown
+        assert "slip$_$" in shown
         assert "[mud]" in shown
 
 

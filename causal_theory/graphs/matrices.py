@@ -101,9 +101,8 @@ def _of_ones(named: NamedGraph, matrix: NDArray[np.float64], names: list[str]) -
 
 def _of_marks(named: NamedGraph, matrix: NDArray[np.float64], names: list[str]) -> NDArray[np.bool_]:
     """Return ``[i, j]``, whether j is a parent of i: causal-learn has a tail (-1) at j and an arrowhead (1) at i."""
-    children: NDArray[np.bool_] = (matrix == 1.0) & (
-        matrix.T == -1.0
-    )  # [i, j] is the mark at i of the edge between i and j
+    # [i, j] is the mark at i of the edge between i and j.
+    children: NDArray[np.bool_] = (matrix == 1.0) & (matrix.T == -1.0)
     allowed = (matrix == 0.0) & (matrix.T == 0.0) | children | children.T
     np.fill_diagonal(allowed, np.diag(matrix) == 0.0)
     if not allowed.all():
