@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from causal_theory import CausalGraph
-from causal_theory.errors import FileFormatError
+from causal_theory import CausalGraph, TaskSpec
+from causal_theory.errors import FileFormatError, InvalidArgumentError
 from causal_theory.graphs import read_graph, write_graph
 
 from .graphs_for_tests import EDGES, FOREST, NAMES, PARENTS, named_edges, networkx_forest
@@ -298,3 +298,5 @@ def test_networkx_is_asked_for_by_name(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "networkx", None)
     with pytest.raises(ImportError, match=r"causal-theory\[plot\]"):
         read_graph(tmp_path / "g.gml")
+    with pytest.raises(InvalidArgumentError, match=r"graph_file must be of a format that can be read here: networkx"):
+        TaskSpec(graph_file=str(tmp_path / "g.gml")).build_graph()

@@ -115,7 +115,10 @@ class GraphSpec(Spec):
         if self.graph_file is not None:
             for name, value in self._of_a_family().items():
                 raise InvalidArgumentError(f"{name} must not be given together with graph_file, got {value!r}")
-            return read_graph(self.graph_file, query=self.query, convention=self.convention)
+            try:
+                return read_graph(self.graph_file, query=self.query, convention=self.convention)
+            except ImportError as error:
+                raise InvalidArgumentError(f"graph_file must be of a format that can be read here: {error}") from error
         for name, value in self.given(*OF_A_FILE).items():
             raise InvalidArgumentError(f"{name} must be given together with graph_file only, got {value!r}")
         common = {"length": LENGTH if self.length is None else self.length, "rng": rng}
