@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from causal_theory.cli import options
 from causal_theory.cli.output import Json, Outputs, figure, matrix_table, print_json, table_csv
@@ -26,6 +27,10 @@ EXAMPLES = (
     "causal-theory scores --graph random-forest --symbols 3 --concentration 0.1 --seed 4 --json",
     "causal-theory scores --graph-file graph.json --limit --epsilon 0 --csv limit.csv",
 )
+
+
+LONGEST = 12
+"""Characters of the name of a position in the table."""
 
 
 @spliced
@@ -99,7 +104,10 @@ def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
 def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     # The row of the query decides nothing, and its own entry would set the scale.
     marked = {child: [parent] for child, parent in enumerate(report.true[:-1].tolist()) if parent >= 0}
-    table = matrix_table(console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked)
+    options.say_order(console, report.graph)
+    table = matrix_table(
+        console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked, report.graph.labels
+    )
     if table is not None:
         console.print(table)
     else:
@@ -115,16 +123,19 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
 
 def _rows(report: EdgeReport) -> str:
     """Return one line for each position; a table of rich takes seconds for thousands."""
-    style = "{:>9}{:>9}{:>11}{:>10}{:>12}{:>10}  {}"
-    lines = ["", style.format("position", "parent", "predicted", "best key", "margin", "error", "").rstrip()]
+    graph, style = report.graph, "{:>12}{:>13}{:>13}{:>13}{:>11}{:>9}  "
+    lines = ["", style.format("position", "parent", "predicted", "best key", "margin", "error").rstrip()]
     columns = (report.true.tolist(), report.predicted.tolist(), report.best_key.tolist())
     margins = zip(report.margin.tolist(), report.margin_error.tolist(), strict=True)
+    names = [_short(graph.name(i)) for i in range(graph.length)]
     for i, (true, predicted, best, (margin, error)) in enumerate(zip(*columns, margins, strict=True)):
+        without = "query" if graph.has_query and i == graph.length - 1 else "root"
+        parents = [without if parent < 0 else names[parent] for parent in (true, predicted)]
         told = ("", "") if true < 0 else (f"{margin:.4g}", f"{error:.1e}")
         verdict = "[green]right[/green]" if true == predicted else "[red]wrong[/red]"
-        lines.append(style.format(i, _name(true), _name(predicted), best, *told, verdict))
+        lines.append(escape(style.format(names[i], *parents, names[best], *told)) + verdict)
     return "\n".join([*lines, ""])
 
 
-def _name(parent: int) -> str:
-    return "root" if parent < 0 else str(parent)
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"

@@ -5,12 +5,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from causal_theory.wording import needed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
 ALONE: Literal["compressed"] = "compressed"
 """Layout of a single axes: the usual one cuts labels off where a square matrix does not fill its place."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+LONGEST_LABEL, LABEL_SIZE, LETTER = 16, 7.0, 0.62
+"""Most characters of a label at an axis, the size of its letters in points, and their mean width in parts of that."""
 
 LEGEND_DISTANCE = 0.52
 """Inches from the axes down to a legend: room for tick labels and a label of one line."""
@@ -63,6 +68,31 @@ def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
         getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
 
 
+def label_positions(ax: "Axes", labels: "Sequence[str] | None", *axes: str) -> float:
+    """Put a label at each position on the named axes ("x", "y"), where there are labels and room for them.
+
+    Returns
+    -------
+    float
+        Inches that the labels of the axis below need more than numbers do.
+    """
+    longest = max(map(len, labels or ()), default=0)
+    deeper = 0.0
+    if labels is None or longest > LONGEST_LABEL:
+        return deeper
+    points = 72.0 / ax.figure.dpi / len(labels)
+    for name in axes:
+        room = points * float(ax.get_window_extent().size["xy".index(name)])
+        if room < LABEL_SIZE + 1.0:
+            continue
+        style: dict[str, Any] = {"fontsize": LABEL_SIZE, "parse_math": False}
+        if name == "x" and longest * LETTER * LABEL_SIZE > room:
+            style["rotation"] = 90.0
+            deeper = (longest * LETTER - 1.0) * LABEL_SIZE / 72.0
+        getattr(ax, f"{name}axis").set_ticks(range(len(labels)), labels=list(labels), **style)
+    return max(deeper, 0.0)
+
+
 def logarithmic(ax: "Axes") -> None:
     """Make both axes logarithmic, with labels such as 10⁻³ in plain characters.
 
@@ -99,10 +129,13 @@ def legend_beside(ax: "Axes", *, markerscale: float = 1.0) -> None:
     ax.legend(frameon=False, fontsize=8, markerscale=markerscale, **place)
 
 
-def legend_below(ax: "Axes", columns: int = 2) -> None:
-    """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside."""
+def legend_below(ax: "Axes", columns: int = 2, deeper: float = 0.0) -> None:
+    """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside.
+
+    It hangs ``deeper`` inches more where the tick labels are no single line.
+    """
     from matplotlib.transforms import ScaledTranslation
 
-    lower = ax.transAxes + ScaledTranslation(0.0, -LEGEND_DISTANCE, ax.figure.dpi_scale_trans)
+    lower = ax.transAxes + ScaledTranslation(0.0, -LEGEND_DISTANCE - deeper, ax.figure.dpi_scale_trans)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": lower}
     ax.legend(frameon=False, fontsize=8, ncols=columns, borderaxespad=0.0, **place)

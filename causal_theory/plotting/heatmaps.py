@@ -10,7 +10,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
-from causal_theory.plotting.canvas import axes_or_new, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_positions, whole_numbers
 from causal_theory.plotting.colours import colour_scale
 from causal_theory.validation import check_choice, check_matrix, check_real
 
@@ -49,7 +49,7 @@ def plot_matrix(
     title, label : str, optional
         Title, and label of the colour bar with its unit.
     graph : CausalGraph, optional
-        Its edges are marked with open squares.
+        Its edges are marked with open squares; its labels stand at the margins where they are short enough.
     inset : bool
         Whether the colour bar hangs on the axes and stays beside them in any layout, or takes its place from them.
 
@@ -85,8 +85,10 @@ def plot_matrix(
     future = np.triu(np.ones(values.shape, dtype=bool), k=1)
     shown = np.ma.array(values, mask=(future & ~values[future].any()) | hidden)
     draw_heatmap(ax, shown, label, inset=inset)
-    if graph is not None and len(graph.edges) <= MARKED_EDGES:
-        _mark_edges(ax, graph, len(values))
+    if graph is not None:
+        if len(graph.edges) <= MARKED_EDGES:
+            _mark_edges(ax, graph, len(values))
+        label_positions(ax, graph.labels, "x", "y")
     ax.set_xlabel("key position j")
     ax.set_ylabel("query position i")
     if title:
