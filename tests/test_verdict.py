@@ -117,3 +117,9 @@ def test_the_report_is_the_same_table():
     frame, other = verdict.to_pandas(), report.to_pandas()
     assert frame["margin"].equals(other["margin"])
     assert frame["rival"].tolist() == other["best_rival"].tolist()
+
+
+def test_labels_stand_in_the_table():
+    graph = CausalGraph([(), (0,), ()], labels=["cause", "effect", "query"])
+    report = EdgeReport(edge_scores(InContextTask(graph, ORBIT), epsilon=0.01), graph)
+    assert report.to_pandas()["label"].tolist() == ["cause", "effect", "query"]
