@@ -62,7 +62,7 @@ class Outputs:
         if self.plot is not None:
             if self.plot.suffix.lower() not in FIGURE_FORMATS:
                 raise OutputError(f"plot must end in one of {', '.join(FIGURE_FORMATS)}, got {str(self.plot)!r}")
-            from causal_theory.plotting.canvas import require_matplotlib
+            from causal_theory.plotting.size import require_matplotlib
 
             try:
                 require_matplotlib()

@@ -8,10 +8,13 @@ from causal_theory.plotting.margins import plot_margins
 from causal_theory.plotting.matrices import plot_layer, plot_second_matrix, plot_view
 from causal_theory.plotting.phase import plot_phase_diagram
 from causal_theory.plotting.recovery import plot_recovery
+from causal_theory.plotting.saving import save_figure
+from causal_theory.plotting.style import figure_style
 from causal_theory.plotting.sweep import plot_sweep
 from causal_theory.plotting.training import plot_training
 
 __all__ = [
+    "figure_style",
     "plot_attention",
     "plot_attention_by_position",
     "plot_attention_by_step",
@@ -29,4 +32,5 @@ __all__ = [
     "plot_sweep",
     "plot_training",
     "plot_view",
+    "save_figure",
 ]

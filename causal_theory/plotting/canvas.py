@@ -1,6 +1,9 @@
 """Axes to draw on, without forcing a backend on anybody."""
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
+
+from causal_theory.plotting.size import fitted, font_points, require_matplotlib, scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -10,17 +13,14 @@ ALONE: Literal["compressed"] = "compressed"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+CHARACTER, LINE = 0.62, 1.5
+"""Width of a digit and height of a line, in units of the size of the font."""
+
+BAR_DISTANCE, BAR_WIDTH = 0.1, 0.15
+"""Inches from axes to their colour bar, and its width, beside a font of 10 points."""
+
 LEGEND_DISTANCE = 0.52
-"""Inches from the axes down to a legend: room for tick labels and a label of one line."""
-
-
-def require_matplotlib() -> None:
-    """Raise an error that names the extra when matplotlib is missing."""
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise ImportError('figures need matplotlib: pip install "causal-theory[plot]"') from error
-    del mpl
+"""Inches from the axes down to a legend, beside a font of 10 points: room for tick labels and a label of one line."""
 
 
 def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
@@ -36,7 +36,7 @@ def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     require_matplotlib()
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=size, layout=ALONE)[1]
+    return pyplot.subplots(figsize=fitted(size), layout=ALONE)[1]
 
 
 def detached_axes(size: tuple[float, float], grid: tuple[int, int] = (1, 1)) -> "list[Axes]":
@@ -54,11 +54,25 @@ def detached_axes(size: tuple[float, float], grid: tuple[int, int] = (1, 1)) -> 
 
 
 def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
-    """Put ticks at integers only, on the named axes ("x", "y"), and at most that many intervals."""
+    """Put ticks at integers only, on the named axes ("x", "y"): at most that many intervals, fewer on short axes."""
     from matplotlib.ticker import MaxNLocator
 
+    class Fitting(MaxNLocator):
+        def __init__(self, name: str) -> None:
+            super().__init__(nbins=most, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+            self._name = name
+            self._em = font_points(f"{name}tick.labelsize")
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            box = ax.get_window_extent()
+            digits = len(f"{max(abs(vmin), abs(vmax)):.0f}") + 1
+            room, label = (box.height, LINE) if self._name == "y" else (box.width, CHARACTER * digits)
+            fits = room * 72.0 / ax.figure.dpi / (label * self._em)
+            self.set_params(nbins=max(1, min(most, int(fits))))
+            return super().tick_values(vmin, vmax)
+
     for name in axes:
-        getattr(ax, f"{name}axis").set_major_locator(MaxNLocator(nbins=most, integer=True, steps=[1, 2, 5, 10]))
+        getattr(ax, f"{name}axis").set_major_locator(Fitting(name))
 
 
 def logarithmic(ax: "Axes") -> None:
@@ -91,16 +105,33 @@ def _plain(formula: str) -> str:
     return base + exponent.removesuffix("}").translate(_RAISED)
 
 
+def bar_axes(ax: "Axes") -> "Axes":
+    """Return axes for a colour bar to the right of others, as thick as the font asks for, whatever their size."""
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    edge: Any = ax.transAxes
+    beside = ax.figure.dpi_scale_trans + ScaledTranslation(1.0, 0.0, edge)
+    place = blended_transform_factory(beside, ax.transAxes)
+    return ax.inset_axes((scaled(BAR_DISTANCE), 0.0, scaled(BAR_WIDTH), 1.0), transform=place)
+
+
+def wrapped(text: str, room: float, size: str) -> str:
+    """Break a text into lines of so many points, where the font has the size of that setting, such as a label's."""
+    letters = max(10, int(room / (CHARACTER * font_points(size))))
+    lines = (fill(line, letters, break_long_words=False) for line in text.split("\n"))
+    return "\n".join(lines)
+
+
 def legend_beside(ax: "Axes", *, markerscale: float = 1.0) -> None:
     """Put the legend to the right of the axes, where it hides nothing."""
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
-    ax.legend(frameon=False, fontsize=8, markerscale=markerscale, **place)
+    ax.legend(frameon=False, markerscale=markerscale, **place)
 
 
 def legend_below(ax: "Axes", columns: int = 2) -> None:
     """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside."""
     from matplotlib.transforms import ScaledTranslation
 
-    lower = ax.transAxes + ScaledTranslation(0.0, -LEGEND_DISTANCE, ax.figure.dpi_scale_trans)
+    lower = ax.transAxes + ScaledTranslation(0.0, -scaled(LEGEND_DISTANCE), ax.figure.dpi_scale_trans)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": lower}
-    ax.legend(frameon=False, fontsize=8, ncols=columns, borderaxespad=0.0, **place)
+    ax.legend(frameon=False, ncols=columns, borderaxespad=0.0, **place)

@@ -7,8 +7,9 @@ import numpy as np
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import GraphLayout, Kind, lay_out
-from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
+from causal_theory.plotting.canvas import CHARACTER, axes_or_new, legend_below, whole_numbers
 from causal_theory.plotting.heatmaps import plot_matrix
+from causal_theory.plotting.size import scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 MAX_DRAWN = 40
 """Positions up to which nodes and arcs are drawn; longer graphs are shown as adjacency matrices."""
 
-NODE, NUMBERED = 13.5, 9.0
-"""Largest diameter of a node, and smallest one that has room for a number, in points."""
+NODE = 13.5
+"""Largest diameter of a node in points, beside a font of 10."""
+
+SMALL = 8.0
+"""Points of the number of a node, beside a font of 10."""
 
 STYLES: dict[Kind, tuple[str, str, str]] = {
     "root": ("s", "#f0c05a", "-"),
@@ -86,15 +90,16 @@ def _draw_nodes(ax: "Axes", layout: GraphLayout) -> None:
     """Draw the nodes of each kind, and their numbers where they fit."""
     nodes = layout.positions
     room = ax.get_window_extent().width * 72.0 / ax.figure.dpi / (len(nodes) + 0.6)
-    size = min(NODE, 0.9 * room)
+    size = min(scaled(NODE), 0.9 * room)
     for kind, (marker, colour, rim) in STYLES.items():
         members = layout.of(kind)
         if members:
             style: dict[str, Any] = {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
             ax.scatter(members, np.zeros(len(members)), s=size**2, label=kind, zorder=3, **style)
-    if size >= NUMBERED:
+    digits = CHARACTER * scaled(SMALL) * len(str(nodes[-1]))
+    if digits <= 0.95 * size:
         for node in nodes:
-            ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=8, zorder=4)
+            ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=scaled(SMALL), zorder=4)
 
 
 def _height(distance: int) -> float:
@@ -108,7 +113,7 @@ def _draw_arcs(ax: "Axes", layout: GraphLayout) -> None:
     for parent, child in layout.edges:
         middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
         height = _height(child - parent)
-        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=1.2, zorder=1)
+        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=scaled(1.2), zorder=1)
     tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in layout.edges]
     if tops:
-        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=5.0, color=LINES, zorder=2)
+        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=scaled(5.0), color=LINES, zorder=2)

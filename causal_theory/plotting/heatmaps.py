@@ -10,8 +10,8 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
-from causal_theory.plotting.canvas import axes_or_new, whole_numbers
-from causal_theory.plotting.colours import colour_scale
+from causal_theory.plotting.canvas import axes_or_new, bar_axes, whole_numbers, wrapped
+from causal_theory.plotting.colours import extended, number_scale
 from causal_theory.validation import check_choice, check_matrix, check_real
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SMALL_CELL = 5.0
 """Points below which the outline of a cell would hide the cell."""
+
+ROUNDOFF = 1e-12
+"""Scores no larger than this are zero: an independent query has none, up to roundoff."""
 
 MARKED_EDGES = 400
 """Beyond this many edges the marks would hide the matrix."""
@@ -32,6 +35,7 @@ def plot_matrix(
     title: str | None = None,
     label: str | None = None,
     graph: CausalGraph | None = None,
+    limits: tuple[float, float] | None = None,
     inset: bool = True,
 ) -> "Axes":
     """Draw a (T, T) matrix with query positions in rows and key positions in columns.
@@ -50,6 +54,9 @@ def plot_matrix(
         Title, and label of the colour bar with its unit.
     graph : CausalGraph, optional
         Its edges are marked with open squares.
+    limits : tuple of float, optional
+        Ends of the colour scale, so that several figures have the same; by default those of the values. Limits of both
+        signs are widened until zero lies in the middle.
     inset : bool
         Whether the colour bar hangs on the axes and stays beside them in any layout, or takes its place from them.
 
@@ -61,7 +68,7 @@ def plot_matrix(
     Raises
     ------
     InvalidArgumentError
-        If the matrix is not square and finite, or the graph has another length.
+        If the matrix is not square and finite, the graph has another length, or the limits are not in order.
     ImportError
         If matplotlib is not installed.
 
@@ -81,17 +88,26 @@ def plot_matrix(
         raise InvalidArgumentError("matrix must have finite entries; mask what is not to be drawn")
     if graph is not None and graph.length != len(values):
         raise InvalidArgumentError(f"graph must have length {len(values)} like the matrix, got {graph.length}")
+    if limits is not None:
+        number_scale(values, limits)  # refused before a figure is opened
     ax = axes_or_new(ax, (4.6, 3.8))
     future = np.triu(np.ones(values.shape, dtype=bool), k=1)
     shown = np.ma.array(values, mask=(future & ~values[future].any()) | hidden)
-    draw_heatmap(ax, shown, label, inset=inset)
+    draw_heatmap(ax, shown, label, limits=limits, inset=inset)
     if graph is not None and len(graph.edges) <= MARKED_EDGES:
         _mark_edges(ax, graph, len(values))
     ax.set_xlabel("key position j")
     ax.set_ylabel("query position i")
     if title:
-        ax.set_title(title)
+        # A title may be as wide as the place of its axes in a grid, which is a little wider than they are.
+        ax.set_title(wrapped(title, 1.2 * _points(ax)[0], "axes.titlesize"))
     return ax
+
+
+def _points(ax: "Axes") -> tuple[float, float]:
+    """Return width and height of axes in points, before any layout is made."""
+    box = ax.get_window_extent()
+    return box.width * 72.0 / ax.figure.dpi, box.height * 72.0 / ax.figure.dpi
 
 
 def draw_heatmap(
@@ -99,6 +115,7 @@ def draw_heatmap(
     shown: "np.ma.MaskedArray[Any, np.dtype[np.float64]]",
     label: str | None,
     *,
+    limits: tuple[float, float] | None = None,
     inset: bool = True,
 ) -> None:
     """Draw the unmasked entries of a matrix with a colour bar and ticks at integers only.
@@ -106,13 +123,14 @@ def draw_heatmap(
     A bar that is not ``inset`` takes its place from the axes: the layout of a grid moves it beyond the legends of other
     axes, and what a square matrix leaves free can be too little for the labels.
     """
-    image = ax.imshow(shown, interpolation="nearest", **colour_scale(shown.compressed()))
+    scale = number_scale(shown.compressed(), limits)
+    image = ax.imshow(shown, interpolation="nearest", **scale)
     place: dict[str, Any] = {"ax": ax, "fraction": 0.046, "pad": 0.03}
     if inset:
-        place = {"cax": ax.inset_axes((1.03, 0.0, 0.05, 1.0))}
-    bar = ax.figure.colorbar(image, **place)
+        place = {"cax": bar_axes(ax)}
+    bar = ax.figure.colorbar(image, extend=extended(shown.compressed(), scale), **place)
     if label:
-        bar.set_label(label)
+        bar.set_label(wrapped(label, 1.2 * _points(ax)[1], "axes.labelsize"))
     whole_numbers(ax, "x", "y")
 
 
@@ -132,7 +150,7 @@ def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    cell = min(ax.get_window_extent().size) * 72.0 / ax.figure.dpi / length
+    cell = min(_points(ax)) / length
     inside = cell >= SMALL_CELL
     width = float(np.clip(0.16 * cell, 0.4, 1.6))
     for side, colour in ((0.98, "white"), (0.80, "black")) if inside else ((1.6, "white"), (2.2, "black")):
@@ -141,8 +159,16 @@ def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
 
 
 @default_floats
-def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = None, ax: "Axes | None" = None) -> "Axes":
+def plot_scores(
+    scores: Estimate | ArrayLike,
+    *,
+    graph: CausalGraph | None = None,
+    limits: tuple[float, float] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
     """Draw edge scores; the query's own entry is left blank: it is a mean over all symbols, not over one.
+
+    Scores have signs: all figures of them have one diverging colour map, with zero at its neutral middle.
 
     Parameters
     ----------
@@ -150,6 +176,9 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
         See :func:`causal_theory.edge_scores`.
     graph : CausalGraph, optional
         Its edges are marked.
+    limits : tuple of float, optional
+        Ends of the colour scale, the same for all figures that are to be compared; by default the largest score of
+        either sign, and its negative. They are widened until zero lies in the middle.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -177,12 +206,25 @@ def plot_scores(scores: Estimate | ArrayLike, *, graph: CausalGraph | None = Non
     values = np.ma.array(np.asarray(scores, dtype=np.float64))
     if values.ndim == 2 and values.size:
         values[-1, -1] = np.ma.masked
-    return plot_matrix(values, ax=ax, title="edge scores", label="score (dimensionless)", graph=graph)
+    ends = score_limits(values) if limits is None else (min(limits[0], -limits[1]), max(-limits[0], limits[1]))
+    return plot_matrix(values, ax=ax, title="edge scores", label="score (dimensionless)", graph=graph, limits=ends)
+
+
+def score_limits(*scores: "np.ma.MaskedArray[Any, np.dtype[np.float64]]") -> tuple[float, float]:
+    """Return the ends of the one scale of several matrices of scores, zero in the middle."""
+    largest = max((float(np.abs(one).max()) for one in scores if one.count()), default=0.0)
+    span = largest if ROUNDOFF < largest < np.inf else 1.0  # what is not finite is refused where it is drawn
+    return -span, span
 
 
 @default_floats
 def plot_information(
-    values: Estimate | ArrayLike, *, measure: str, graph: CausalGraph | None = None, ax: "Axes | None" = None
+    values: Estimate | ArrayLike,
+    *,
+    measure: str,
+    graph: CausalGraph | None = None,
+    limits: tuple[float, float] | None = None,
+    ax: "Axes | None" = None,
 ) -> "Axes":
     """Draw pairwise informations below the diagonal; a token's information with itself is left blank.
 
@@ -194,6 +236,8 @@ def plot_information(
         Names the unit on the colour bar.
     graph : CausalGraph, optional
         Its edges are marked.
+    limits : tuple of float, optional
+        Ends of the colour scale; by default zero and the largest value that is drawn.
     ax : matplotlib Axes, optional
         Where to draw; a new figure by default.
 
@@ -220,6 +264,10 @@ def plot_information(
     """
     check_choice("measure", measure, MEASURES)
     matrix = np.asarray(values, dtype=np.float64)
-    below = np.ma.array(np.tril(matrix), mask=np.eye(*matrix.shape) > 0.0) if matrix.ndim == 2 else matrix
+    below = np.ma.array(np.tril(matrix), mask=np.eye(*matrix.shape) > 0.0) if matrix.ndim == 2 else np.ma.array(matrix)
+    if limits is None:
+        largest = float(below.max()) if below.count() else 0.0
+        limits = (0.0, largest if ROUNDOFF < largest < np.inf else 1.0)
     unit = "nats" if measure == "kl" else "dimensionless"
-    return plot_matrix(below, ax=ax, title=f"mutual information ({measure})", label=f"{measure} ({unit})", graph=graph)
+    title, label = f"mutual information ({measure})", f"{measure} ({unit})"
+    return plot_matrix(below, ax=ax, title=title, label=label, graph=graph, limits=limits)

@@ -10,6 +10,7 @@ from causal_theory.floats import default_floats
 from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
+from causal_theory.plotting.size import scaled
 from causal_theory.recovery import ERROR_BARS, ROOT, EdgeReport
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
     _draw_parents(ax, report, verdicts, size)
     exact = "exact match" if report.exact_match else "no exact match"
     ax.set_title(f"precision {report.precision:.3g}, recall {report.recall:.3g}, {exact}")
-    legend_beside(ax, markerscale=6.0 / size)
+    legend_beside(ax, markerscale=scaled(6.0) / size)
     return ax
 
 
@@ -121,7 +122,7 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
     positions, margin, child = np.arange(len(report.true)), report.margin, report.true != ROOT
     bars = ERROR_BARS * report.margin_error
     low, high = _set_limits(ax, np.concatenate([margin - bars, margin + bars]))
-    ax.axhline(0.0, color=GREY, linewidth=1.0, zorder=1)
+    ax.axhline(0.0, color=GREY, linewidth=scaled(1.0), zorder=1)
     stem: dict[str, Any] = {"linewidth": 0.25 * size, "alpha": 0.7, "zorder": 2}
     for verdict in verdicts:
         # A row whose diagonal wins has a stem already if it is a child, and no margin if it is a root.
@@ -136,7 +137,8 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         label = f"± {ERROR_BARS:g} errors" + ("" if visible else f", at most {bars[child].max():.1g}")
         style: dict[str, Any] = {"fmt": "none", "ecolor": GREY, "elinewidth": 0.18 * size, "zorder": 3}
         # Caps of close neighbours would run into each other.
-        ax.errorbar(positions[child], margin[child], bars[child], capsize=0.5 * size - 1.2, label=label, **style)
+        style["capsize"] = max(0.5 * size - scaled(1.2), 0.0)
+        ax.errorbar(positions[child], margin[child], bars[child], label=label, **style)
     if child.any():
         ax.plot([], [], label=f"true parent ({int(child.sum())})", **_square(size))
     else:
@@ -186,8 +188,8 @@ def _draw_parents(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         below.plot(positions[verdict.rows], keys, zorder=4, **_style(verdict, 0.75 * size))
         if verdict.label == "wrong parent":
             rows = positions[verdict.rows]
-            below.vlines(rows, true[rows], keys, color=verdict.colour, linewidth=0.2 * size, zorder=3)
-    below.text(0.012, 0.95, "j > i", color=GREY, fontsize=8, va="top", transform=below.transAxes)
+            below.vlines(rows, true[rows], keys, color=verdict.colour, linewidth=scaled(0.2) * size, zorder=3)
+    below.text(0.012, 0.95, "j > i", color=GREY, fontsize="small", va="top", transform=below.transAxes)
     below.set_ylim(-0.09 * len(true), len(true) - 0.4)
     whole_numbers(below, "y", most=5)
     below.tick_params(axis="x", labelbottom=False, bottom=False)
