@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, MARKERS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
@@ -135,7 +135,7 @@ def plot_attention_by_position(run: TrainingRun | Sequence[TrainingRun], *, ax: 
     whole_numbers(ax, "x")
     ax.set_title("attention on the parent")
     ax.set_xlabel("position")
-    ax.set_ylabel("weight (0 to 1)")
+    label_upwards(ax, "weight (0 to 1)")
     ax.grid(visible=True, alpha=0.3)
     legend_beside(ax, markerscale=scaled(6.0) / mark_size(len(positions)))
     return ax

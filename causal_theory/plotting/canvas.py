@@ -13,8 +13,11 @@ ALONE: Literal["compressed"] = "compressed"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-CHARACTER, LINE = 0.62, 1.5
-"""Width of a digit and height of a line, in units of the size of the font."""
+CHARACTER, LETTER, LINE = 0.62, 0.56, 1.5
+"""Width of a digit, mean width of a letter, and height of a line, in units of the size of the font."""
+
+BESIDE = 1.15
+"""A text beside axes may be longer than they are by this factor before it leaves their place in the figure."""
 
 BAR_DISTANCE, BAR_WIDTH = 0.1, 0.15
 """Inches from axes to their colour bar, and its width, beside a font of 10 points."""
@@ -115,6 +118,18 @@ def bar_axes(ax: "Axes") -> "Axes":
     return ax.inset_axes((scaled(BAR_DISTANCE), 0.0, scaled(BAR_WIDTH), 1.0), transform=place)
 
 
+def points_of(ax: "Axes") -> tuple[float, float]:
+    """Return width and height of axes in points, before any layout is made."""
+    box = ax.get_window_extent()
+    return box.width * 72.0 / ax.figure.dpi, box.height * 72.0 / ax.figure.dpi
+
+
+def label_upwards(ax: "Axes", text: str, share: float = 1.0) -> None:
+    """Label the vertical axis, beside that upper part of it, in as many lines as it takes."""
+    room = BESIDE * share * points_of(ax)[1]
+    ax.set_ylabel(wrapped(text, room, "axes.labelsize"), y=1.0 - share / 2.0)
+
+
 def wrapped(text: str, room: float, size: str) -> str:
     """Break a text into lines of so many points, where the font has the size of that setting, such as a label's."""
     letters = max(10, int(room / (CHARACTER * font_points(size))))
@@ -129,9 +144,33 @@ def legend_beside(ax: "Axes", *, markerscale: float = 1.0) -> None:
 
 
 def legend_below(ax: "Axes", columns: int = 2) -> None:
-    """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside."""
+    """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside.
+
+    It has at most so many columns, and fewer where they would be wider than the place of the axes in the figure.
+    """
     from matplotlib.transforms import ScaledTranslation
 
+    columns = max((k for k in range(1, columns + 1) if _legend_width(ax, k) <= place_width(ax)), default=1)
     lower = ax.transAxes + ScaledTranslation(0.0, -scaled(LEGEND_DISTANCE), ax.figure.dpi_scale_trans)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": lower}
     ax.legend(frameon=False, ncols=columns, borderaxespad=0.0, **place)
+
+
+def _legend_width(ax: "Axes", columns: int) -> float:
+    """Points of a legend of that many columns, about."""
+    from matplotlib import rcParams
+
+    settings: Any = rcParams
+    lengths = [max(map(len, label.split("\n"))) for label in ax.get_legend_handles_labels()[1]]
+    rows = -(-len(lengths) // columns)
+    letters = sum(max(lengths[k : k + rows]) for k in range(0, len(lengths), rows)) if lengths else 0
+    beside = (float(settings[f"legend.{part}"]) for part in ("handlelength", "handletextpad", "columnspacing"))
+    return (LETTER * letters + columns * sum(beside)) * font_points("legend.fontsize")
+
+
+def place_width(ax: "Axes") -> float:
+    """Points of the column of a figure that axes are in, or of the axes themselves where they are in none."""
+    spec = ax.get_subplotspec()
+    if spec is None:
+        return points_of(ax)[0]
+    return ax.figure.bbox.width * 72.0 / ax.figure.dpi / spec.get_gridspec().ncols

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.dynamics import Stage1Run, Stage2Run
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below, legend_beside, whole_numbers
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
 from causal_theory.plotting.size import scaled
@@ -75,7 +75,7 @@ def plot_attention_by_step(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes
     )
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("stage 1: child rows")
-    ax.set_ylabel("attention on the parent (weight, 0 to 1)")
+    label_upwards(ax, "attention on the parent (weight, 0 to 1)")
     _finish(ax, "step of stage 1", run.diverged_at, beside=True)
     return ax
 
@@ -142,7 +142,7 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
             note(ax, label)
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("stage 1: root rows")
-    ax.set_ylabel("distance from uniform (weight, 0 to 1)")
+    label_upwards(ax, "distance from uniform (weight, 0 to 1)")
     _finish(ax, "step of stage 1", run.diverged_at, beside=True)
     return ax
 
@@ -204,7 +204,7 @@ def plot_losses(
         ax.plot(steps, run.losses + shift, marker="o", markerfacecolor="white", label="the same, normalised", **style)
     draw_levels(ax, levels)
     ax.set_title("stage 2: loss")
-    ax.set_ylabel("loss (nats)")
+    label_upwards(ax, "loss (nats)")
     _finish(ax, "step of stage 2", run.diverged_at, beside=False)
     return ax
 

@@ -89,8 +89,7 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
 def _draw_nodes(ax: "Axes", layout: GraphLayout) -> None:
     """Draw the nodes of each kind, and their numbers where they fit."""
     nodes = layout.positions
-    room = ax.get_window_extent().width * 72.0 / ax.figure.dpi / (len(nodes) + 0.6)
-    size = min(scaled(NODE), 0.9 * room)
+    size = min(scaled(NODE), 0.9 * _spacing(ax, layout))
     for kind, (marker, colour, rim) in STYLES.items():
         members = layout.of(kind)
         if members:
@@ -100,6 +99,11 @@ def _draw_nodes(ax: "Axes", layout: GraphLayout) -> None:
     if digits <= 0.95 * size:
         for node in nodes:
             ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=scaled(SMALL), zorder=4)
+
+
+def _spacing(ax: "Axes", layout: GraphLayout) -> float:
+    """Points from one node to the next."""
+    return ax.get_window_extent().width * 72.0 / ax.figure.dpi / (len(layout.positions) + 0.6)
 
 
 def _height(distance: int) -> float:
@@ -116,4 +120,5 @@ def _draw_arcs(ax: "Axes", layout: GraphLayout) -> None:
         ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=scaled(1.2), zorder=1)
     tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in layout.edges]
     if tops:
-        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=scaled(5.0), color=LINES, zorder=2)
+        size = min(scaled(5.0), 0.4 * _spacing(ax, layout))
+        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=size, color=LINES, zorder=2)

@@ -10,15 +10,25 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
-from causal_theory.plotting.canvas import axes_or_new, bar_axes, whole_numbers, wrapped
+from causal_theory.plotting.canvas import (
+    BESIDE,
+    CHARACTER,
+    axes_or_new,
+    bar_axes,
+    place_width,
+    points_of,
+    whole_numbers,
+    wrapped,
+)
 from causal_theory.plotting.colours import extended, number_scale
+from causal_theory.plotting.size import font_points, scaled
 from causal_theory.validation import check_choice, check_matrix, check_real
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SMALL_CELL = 5.0
-"""Points below which the outline of a cell would hide the cell."""
+SMALL_CELL = 3.0
+"""Points below which the outline of a cell would hide the cell, beside a font of 10 points."""
 
 ROUNDOFF = 1e-12
 """Scores no larger than this are zero: an independent query has none, up to roundoff."""
@@ -94,20 +104,13 @@ def plot_matrix(
     future = np.triu(np.ones(values.shape, dtype=bool), k=1)
     shown = np.ma.array(values, mask=(future & ~values[future].any()) | hidden)
     draw_heatmap(ax, shown, label, limits=limits, inset=inset)
-    if graph is not None and len(graph.edges) <= MARKED_EDGES:
-        _mark_edges(ax, graph, len(values))
-    ax.set_xlabel("key position j")
-    ax.set_ylabel("query position i")
+    if graph is not None:
+        mark_edges(ax, graph)
+    ax.set_xlabel("key j" if _is_small(ax) else "key position j")
+    ax.set_ylabel("query i" if _is_small(ax) else "query position i")
     if title:
-        # A title may be as wide as the place of its axes in a grid, which is a little wider than they are.
-        ax.set_title(wrapped(title, 1.2 * _points(ax)[0], "axes.titlesize"))
+        ax.set_title(wrapped(title, place_width(ax), "axes.titlesize"))
     return ax
-
-
-def _points(ax: "Axes") -> tuple[float, float]:
-    """Return width and height of axes in points, before any layout is made."""
-    box = ax.get_window_extent()
-    return box.width * 72.0 / ax.figure.dpi, box.height * 72.0 / ax.figure.dpi
 
 
 def draw_heatmap(
@@ -117,21 +120,46 @@ def draw_heatmap(
     *,
     limits: tuple[float, float] | None = None,
     inset: bool = True,
+    bar: bool = True,
 ) -> None:
-    """Draw the unmasked entries of a matrix with a colour bar and ticks at integers only.
+    """Draw the unmasked entries of a matrix with a colour ``bar`` and ticks at integers only.
 
     A bar that is not ``inset`` takes its place from the axes: the layout of a grid moves it beyond the legends of other
     axes, and what a square matrix leaves free can be too little for the labels.
     """
     scale = number_scale(shown.compressed(), limits)
     image = ax.imshow(shown, interpolation="nearest", **scale)
+    whole_numbers(ax, "x", "y")
+    if not bar:
+        return
     place: dict[str, Any] = {"ax": ax, "fraction": 0.046, "pad": 0.03}
     if inset:
         place = {"cax": bar_axes(ax)}
-    bar = ax.figure.colorbar(image, extend=extended(shown.compressed(), scale), **place)
+    ticks = _few_ticks(scale) if _is_small(ax) else None
+    made = ax.figure.colorbar(image, extend=extended(shown.compressed(), scale), ticks=ticks, **place)
     if label:
-        bar.set_label(wrapped(label, 1.2 * _points(ax)[1], "axes.labelsize"))
-    whole_numbers(ax, "x", "y")
+        if _is_small(ax):
+            label = label.removesuffix(" (dimensionless)")
+        made.set_label(wrapped(label, BESIDE * points_of(ax)[1], "axes.labelsize"))
+
+
+def _few_ticks(scale: dict[str, Any]) -> list[float]:
+    """Return both ends of a colour scale, rounded inwards, and zero where it lies between them.
+
+    The same at any height of the bar: other ticks would make another layout, and that others again.
+    """
+    low, high = scale["vmin"], scale["vmax"]
+    unit = 10.0 ** np.floor(np.log10(max(abs(low), abs(high))))
+    steps = unit * np.array([0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0])
+    ticks = np.concatenate([-steps[::-1], [0.0], steps])
+    inside = ticks[(ticks >= low) & (ticks <= high)]
+    ends = [float(inside[0]), float(inside[-1])] if len(inside) else []
+    return sorted({*ends, 0.0} if low <= 0.0 <= high else set(ends))
+
+
+def _is_small(ax: "Axes") -> bool:
+    """Return whether a square in these axes is shorter than a label of 16 letters."""
+    return min(points_of(ax)) < 16 * CHARACTER * font_points("axes.labelsize")
 
 
 def check_square(name: str, value: ArrayLike) -> NDArray[np.float64]:
@@ -142,17 +170,19 @@ def check_square(name: str, value: ArrayLike) -> NDArray[np.float64]:
     return check_matrix(name, matrix, (len(matrix), len(matrix)))
 
 
-def _mark_edges(ax: "Axes", graph: CausalGraph, length: int) -> None:
+def mark_edges(ax: "Axes", graph: CausalGraph) -> None:
     """Outline the cells of the edges, light and dark: one of the two shows on every colour.
 
-    Small cells are outlined from outside, so that their own colour stays.
+    Small cells are outlined from outside, so that their own colour stays. Too many edges are not marked.
     """
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    cell = min(_points(ax)) / length
-    inside = cell >= SMALL_CELL
-    width = float(np.clip(0.16 * cell, 0.4, 1.6))
+    if len(graph.edges) > MARKED_EDGES:
+        return
+    cell = min(points_of(ax)) / graph.length
+    inside = cell >= scaled(SMALL_CELL)
+    width = float(np.clip(0.16 * cell, scaled(0.4), scaled(1.6)))
     for side, colour in ((0.98, "white"), (0.80, "black")) if inside else ((1.6, "white"), (2.2, "black")):
         cells = [Rectangle((j - side / 2, i - side / 2), side, side) for j, i in graph.edges]
         ax.add_collection(PatchCollection(cells, facecolor="none", edgecolor=colour, linewidth=width), autolim=False)
@@ -206,15 +236,21 @@ def plot_scores(
     values = np.ma.array(np.asarray(scores, dtype=np.float64))
     if values.ndim == 2 and values.size:
         values[-1, -1] = np.ma.masked
-    ends = score_limits(values) if limits is None else (min(limits[0], -limits[1]), max(-limits[0], limits[1]))
+    ends = score_limits(values, limits=limits)
     return plot_matrix(values, ax=ax, title="edge scores", label="score (dimensionless)", graph=graph, limits=ends)
 
 
-def score_limits(*scores: "np.ma.MaskedArray[Any, np.dtype[np.float64]]") -> tuple[float, float]:
-    """Return the ends of the one scale of several matrices of scores, zero in the middle."""
-    largest = max((float(np.abs(one).max()) for one in scores if one.count()), default=0.0)
-    span = largest if ROUNDOFF < largest < np.inf else 1.0  # what is not finite is refused where it is drawn
-    return -span, span
+def score_limits(
+    *scores: "np.ma.MaskedArray[Any, np.dtype[np.float64]]", limits: tuple[float, float] | None = None
+) -> tuple[float, float]:
+    """Return the ends of the one scale of several matrices of scores, zero in the middle, or those that are given."""
+    if limits is not None:
+        scale = number_scale(np.zeros(0), limits)
+        span = float(max(-scale["vmin"], scale["vmax"]))
+    else:
+        span = max((float(np.abs(one).max()) for one in scores if one.count()), default=0.0)
+    # What is not finite is refused where it is drawn.
+    return (-span, span) if ROUNDOFF < span < np.inf else (-1.0, 1.0)
 
 
 @default_floats
@@ -269,5 +305,5 @@ def plot_information(
         largest = float(below.max()) if below.count() else 0.0
         limits = (0.0, largest if ROUNDOFF < largest < np.inf else 1.0)
     unit = "nats" if measure == "kl" else "dimensionless"
-    title, label = f"mutual information ({measure})", f"{measure} ({unit})"
-    return plot_matrix(below, ax=ax, title=title, label=label, graph=graph, limits=limits)
+    title = f"{measure} information" if ax is not None and _is_small(ax) else f"mutual information ({measure})"
+    return plot_matrix(below, ax=ax, title=title, label=f"{measure} ({unit})", graph=graph, limits=limits)

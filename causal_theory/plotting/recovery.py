@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside, place_width, whole_numbers, wrapped
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.size import scaled
@@ -98,7 +98,9 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
     _draw_margins(ax, report, verdicts, size)
     _draw_parents(ax, report, verdicts, size)
     exact = "exact match" if report.exact_match else "no exact match"
-    ax.set_title(f"precision {report.precision:.3g}, recall {report.recall:.3g}, {exact}")
+    title = f"precision {report.precision:.3g}, recall {report.recall:.3g}, {exact}"
+    # Beside the legend, which has a good part of the place.
+    ax.set_title(wrapped(title, 0.75 * place_width(ax), "axes.titlesize"))
     legend_beside(ax, markerscale=scaled(6.0) / size)
     return ax
 
@@ -155,7 +157,7 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
     ax.set_xlim(-0.7, positions[-1] + 0.7)
     whole_numbers(ax, "x")
     ax.set_xlabel("position i")
-    ax.set_ylabel("margin (dimensionless)", y=(1.0 + PARENTS_SHARE) / 2.0)
+    label_upwards(ax, "margin (dimensionless)", 1.0 - PARENTS_SHARE)
 
 
 def _set_limits(ax: "Axes", ends: Array) -> tuple[float, float]:

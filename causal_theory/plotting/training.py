@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below, whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import draw_levels, mark_divergence, marks, note
 from causal_theory.plotting.size import scaled
@@ -97,7 +97,7 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     draw_levels(ax, {short_baseline_name(name): value for name, value in run.baselines.items()})
     _scale_steps(ax, run)
     ax.set_title("loss")
-    ax.set_ylabel("loss (nats)")
+    label_upwards(ax, "loss (nats)")
     ax.grid(visible=True, alpha=0.3)
     legend_below(ax)
     return ax

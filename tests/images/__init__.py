@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
 
-from causal_theory import CausalGraph, ReducedTransformer
+from causal_theory import CausalGraph, InContextTask, OrbitPrior, ReducedTransformer
 from causal_theory.models import Axis, MatrixView
 from causal_theory.plotting import (
     plot_attention,
@@ -27,6 +27,7 @@ from causal_theory.plotting import (
     plot_losses,
     plot_margins,
     plot_matrix,
+    plot_overview,
     plot_phase_diagram,
     plot_recovery,
     plot_root_rows,
