@@ -1,15 +1,19 @@
 """Axes to draw on, without forcing a backend on anybody."""
 
+from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
-from causal_theory.plotting.size import fitted, font_points, require_matplotlib, scaled
+from causal_theory.plotting.size import fitted, font_points, require_matplotlib, scaled, style_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ALONE: Literal["compressed"] = "compressed"
 """Layout of a single axes: the usual one cuts labels off where a square matrix does not fill its place."""
+
+PANEL = 3.4
+"""Inches that a panel of a grid takes beside a font of 10 points."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -45,15 +49,44 @@ def axes_or_new(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
 def detached_axes(size: tuple[float, float], grid: tuple[int, int] = (1, 1)) -> "list[Axes]":
     """Return the axes of a new figure that no window and no backend knows of, for saving to a file.
 
-    ``grid`` is the number of rows and columns; the axes come row by row.
+    ``grid`` is the number of rows and columns; the axes come row by row. Where the style asks for a width, there are as
+    many columns as it has room for.
     """
     require_matplotlib()
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    panels, width = grid[0] * grid[1], style_width.get()
+    if width is not None and panels > 1:
+        columns = max(1, min(grid[1], int(width / scaled(PANEL))))
+        rows = -(-panels // columns)
+        size = (width, size[1] / grid[0] * rows * (width / columns) / (size[0] / grid[1]))
+        grid = (rows, columns)
+    else:
+        size = fitted(size)
     # Padding in inches: keeps a label from its neighbour's.
-    layout = ALONE if grid == (1, 1) else ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06)
-    return list(Figure(figsize=size, layout=layout).subplots(*grid, squeeze=False).flat)
+    layout = ALONE if grid == (1, 1) else ConstrainedLayoutEngine(w_pad=scaled(0.08), h_pad=scaled(0.06))
+    axes = list(Figure(figsize=size, layout=layout).subplots(*grid, squeeze=False).flat)
+    for ax in axes[panels:]:
+        ax.remove()
+    return axes[:panels]
+
+
+def close_ranks(axes: "Sequence[Axes]") -> None:
+    """Remove axes that stayed empty from a grid that was made narrower, and let the others move up."""
+    used = [ax for ax in axes if ax.axison]
+    whole: Any = axes[0].get_figure(root=True)
+    spec: Any = axes[0].get_subplotspec()
+    grid = spec.get_gridspec()
+    rows = -(-len(used) // grid.ncols)
+    if style_width.get() is None or rows == grid.nrows:
+        return
+    for ax in set(axes) - set(used):
+        ax.remove()
+    smaller = whole.add_gridspec(rows, grid.ncols)
+    for k, ax in enumerate(used):
+        ax.set_subplotspec(smaller[divmod(k, grid.ncols)])
+    whole.set_figheight(whole.get_figheight() * rows / grid.nrows)
 
 
 def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:

@@ -15,6 +15,9 @@ NARROWEST, WIDEST = 1.0, 40.0
 FONT = 10.0
 """Points of the font beside which sizes are given."""
 
+LOWEST = 2.0
+"""Inches of height that a figure takes beside that font."""
+
 style_width: ContextVar[float | None] = ContextVar("style_width", default=None)
 """Width of new figures in inches that the style asks for, None for their natural one."""
 
@@ -28,7 +31,7 @@ def require_matplotlib() -> None:
     del mpl
 
 
-def check_width(width: float | str) -> float:
+def check_width(width: float | str, argument: str = "width") -> float:
     """Return a width in inches.
 
     Raises
@@ -41,7 +44,8 @@ def check_width(width: float | str) -> float:
     >>> check_width("column"), check_width("5.5"), check_width(4)
     (3.3, 5.5, 4.0)
     """
-    wanted = f"width must be {', '.join(map(repr, WIDTHS))}, or inches from {NARROWEST:g} to {WIDEST:g}, got {width!r}"
+    names = ", ".join(map(repr, WIDTHS))
+    wanted = f"{argument} must be {names}, or inches from {NARROWEST:g} to {WIDEST:g}, got {width!r}"
     if isinstance(width, str):
         if width in WIDTHS:
             return WIDTHS[width]
@@ -49,16 +53,16 @@ def check_width(width: float | str) -> float:
             width = float(width)
         except ValueError as error:
             raise InvalidArgumentError(wanted) from error
-    inches = check_real("width", width)
+    inches = check_real(argument, width)
     if inches.ndim or not NARROWEST <= inches <= WIDEST:  # NaN too
         raise InvalidArgumentError(wanted)
     return float(inches)
 
 
 def fitted(size: tuple[float, float]) -> tuple[float, float]:
-    """Return a size in inches, brought to the width of the style with its proportions kept."""
+    """Return a size in inches, brought to the width of the style with its proportions kept, but never too flat."""
     width = style_width.get()
-    return size if width is None else (width, size[1] * width / size[0])
+    return size if width is None else (width, max(size[1] * width / size[0], min(size[1], scaled(LOWEST))))
 
 
 def scaled(size: float) -> float:
