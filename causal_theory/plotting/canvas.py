@@ -163,6 +163,11 @@ def label_upwards(ax: "Axes", text: str, share: float = 1.0) -> None:
     ax.set_ylabel(wrapped(text, room, "axes.labelsize"), y=1.0 - share / 2.0)
 
 
+def label_along(ax: "Axes", text: str) -> None:
+    """Label the horizontal axis, in as many lines as it takes."""
+    ax.set_xlabel(wrapped(text, 0.8 * place_width(ax), "axes.labelsize"))
+
+
 def wrapped(text: str, room: float, size: str) -> str:
     """Break a text into lines of so many points, where the font has the size of that setting, such as a label's."""
     letters = max(10, int(room / (CHARACTER * font_points(size))))
@@ -184,7 +189,8 @@ def legend_below(ax: "Axes", columns: int = 2) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     columns = max((k for k in range(1, columns + 1) if _legend_width(ax, k) <= place_width(ax)), default=1)
-    lower = ax.transAxes + ScaledTranslation(0.0, -scaled(LEGEND_DISTANCE), ax.figure.dpi_scale_trans)
+    more = 1.2 * font_points("axes.labelsize") / 72.0 * ax.get_xlabel().count("\n")
+    lower = ax.transAxes + ScaledTranslation(0.0, -scaled(LEGEND_DISTANCE) - more, ax.figure.dpi_scale_trans)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": lower}
     ax.legend(frameon=False, ncols=columns, borderaxespad=0.0, **place)
 

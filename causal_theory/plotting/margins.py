@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below
+from causal_theory.plotting.canvas import axes_or_new, label_along, label_upwards, legend_below
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import note
 from causal_theory.plotting.size import scaled
@@ -71,7 +71,7 @@ def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" 
     ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("margins of the scores")
-    ax.set_xlabel("margin of the edge scores (dimensionless)")
+    label_along(ax, "margin of the edge scores (dimensionless)")
     label_upwards(ax, "attention on the parent (weight, 0 to 1)")
     ax.grid(visible=True, alpha=0.3)
     legend_below(ax, columns=1)

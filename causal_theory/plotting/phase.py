@@ -8,7 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, bar_axes, legend_below
+from causal_theory.plotting.canvas import (
+    BESIDE,
+    axes_or_new,
+    bar_axes,
+    label_along,
+    label_upwards,
+    legend_below,
+    points_of,
+    wrapped,
+)
 from causal_theory.plotting.cells import set_cell_axis, threshold_segments
 from causal_theory.plotting.colours import SEQUENTIAL, extended, number_scale
 from causal_theory.plotting.curves import note
@@ -132,7 +141,7 @@ def plot_phase_diagram(
     borders = set_cell_axis(ax, "x", columns), set_cell_axis(ax, "y", rows)
     mesh = ax.pcolormesh(*borders, np.ma.array(table, mask=~seen), zorder=1, **scale)
     bar = ax.figure.colorbar(mesh, cax=bar_axes(ax), extend=extended(table[seen], scale))
-    bar.set_label(label)
+    bar.set_label(wrapped(label, BESIDE * points_of(ax)[1], "axes.labelsize"))
     if categories is not None:
         bar.set_ticks(range(len(categories)), labels=list(categories))
     if level is not None:
@@ -151,8 +160,8 @@ def plot_phase_diagram(
         note(ax, f"errors up to {bars[seen].max(initial=0.0):.2g}")
     if not seen.all():
         _hatch(ax, borders, int((~seen).sum()))
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    label_along(ax, xlabel)
+    label_upwards(ax, ylabel)
     if ax.get_legend_handles_labels()[1]:
         legend_below(ax)
     return ax

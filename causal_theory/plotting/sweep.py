@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below
+from causal_theory.plotting.canvas import axes_or_new, label_along, label_upwards, legend_below
 from causal_theory.plotting.cells import set_cell_axis
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import note
@@ -126,7 +126,7 @@ def plot_sweep(
     else:
         ax = axes_or_new(ax, (5.6, 4.2))
         _draw_curves(ax, groups, None if lines is None else words[lines], boundary, scale)
-        ax.set_xlabel(words[x])
+        label_along(ax, words[x])
         label_upwards(ax, words[value])
     if groups.left_out:
         note(ax, f"rows without a finite value left out ({groups.left_out})")
