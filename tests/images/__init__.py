@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
 
-from causal_theory import CausalGraph, InContextTask, OrbitPrior, ReducedTransformer
+from causal_theory import CausalGraph, Estimate, InContextTask, OrbitPrior, ReducedTransformer
 from causal_theory.models import Axis, MatrixView
 from causal_theory.plotting import (
     plot_attention,
@@ -185,7 +185,22 @@ LEVELS = {"entropy floor": 0.6, "counts rule": 0.66, "unigram": 1.05}
 REDUCED = ReducedTransformer(np.zeros((5, 5)), np.eye(3), 0.1)
 BLOCKS = np.sin(np.arange(144.0)).reshape(12, 12)
 
+
+def overview(ax, number):
+    """A whole figure, at fixed places like the others; the score of an edge is given."""
+    task = InContextTask(TREE, OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    known = Estimate(scores(number), np.zeros((8, 8)), "exact")
+    if ax is None:
+        return plot_overview(task, scores=known).axes[0]
+    figure = ax.figure
+    ax.remove()
+    made = plot_overview(task, scores=known, figure=figure)
+    figure.set_layout_engine("none")
+    return made.axes[0]
+
+
 PICTURES = {
+    "overview": Picture(plot_overview, overview, -0.3, -0.2),
     "graph": Picture(
         plot_graph, lambda ax, n: plot_graph(CausalGraph.from_parents([*FOREST[:-1], int(n)]), ax=ax), 8, 5
     ),

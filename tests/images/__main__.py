@@ -27,7 +27,7 @@ def main() -> None:
             save(name, FOLDER / f"{name}.png")
             continue
         look.mkdir(parents=True, exist_ok=True)
-        figure = picture.call(None, picture.usual).figure
+        figure = picture.call(None, picture.usual).get_figure(root=True)
         figure.savefig(look / f"{name}.png", dpi=100)
         with Image.open(look / f"{name}.png") as image:
             image.convert("L").save(look / f"{name}_grey.png")
