@@ -13,7 +13,7 @@ from typing import IO, Annotated, Any, Literal
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -215,7 +215,7 @@ def list_table(title: str, lines: Mapping[str, str]) -> Table:
 
 def matrix_table(
     console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, Iterable[int]]
-) -> RenderableType | None:
+) -> Table | None:
     """Return the lower triangle with two digits for its largest entry, or None when the terminal is too narrow.
 
     NaN is left blank; the entries ``marked[i]`` of row i are bold.
@@ -228,8 +228,7 @@ def matrix_table(
     widths = [max(len(labels[j]), *(len(row[j]) for row in cells[j:])) for j in range(length)]
     if max(3, len(labels[-1])) + sum(widths) + length > console.width:
         return None
-    title = f"{title}, in units of {unit:g}"
-    table = Table(title=title, box=None, padding=(0, 0, 0, 1), pad_edge=False)
+    table = Table(title=f"{title}, in units of {unit:g}", box=None, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("i\\j", justify="right", style="dim")
     for j in range(length):
         table.add_column(labels[j], justify="right", no_wrap=True, min_width=widths[j])
@@ -237,11 +236,16 @@ def matrix_table(
         for j in marked.get(i, ()):
             row[j] = f"[bold green]{row[j]}[/bold green]"
         table.add_row(labels[i], *row)
-    if Measurement.get(console, console.options, table).maximum < len(title):
-        # A title is as wide as its table at most: that of a few columns would be one word a line.
-        table.title = None
-        return Group(Text(title, style="table.title"), table)
     return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; a title that is longer stands on lines of its own, where each would have but a word inside."""
+    title = str(table.title or "")
+    if Measurement.get(console, console.options, table).maximum < len(title):
+        console.print(Text(title, style="table.title"))
+        table.title = None
+    console.print(table)
 
 
 def _unit(largest: float) -> float:

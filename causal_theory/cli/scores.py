@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import OUTPUT, Json, Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.output import OUTPUT, Json, Outputs, figure, matrix_csv, matrix_table, print_json, print_table
 from causal_theory.cli.splice import spliced
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
@@ -131,7 +131,7 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     marked = {child: [parent] for child, parent in enumerate(report.true[:-1].tolist()) if parent >= 0}
     table = matrix_table(console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked)
     if table is not None:
-        console.print(table)
+        print_table(console, table)
     else:
         console.print("the matrix is too wide for this terminal: use --csv, --npz or --plot")
     positions = list(range(len(report.true)))

@@ -30,7 +30,7 @@ PAPER: dict[str, Any] = {
     "ytick.labelsize": 5.5,
     "axes.labelpad": 2.0,
     "axes.linewidth": 0.5,
-    "axes.titlepad": 3.0,
+    "axes.titlepad": 4.5,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0.03,

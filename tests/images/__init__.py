@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
+from matplotlib.transforms import Bbox
 
 from causal_theory import CausalGraph, Estimate, InContextTask, OrbitPrior, ReducedTransformer
 from causal_theory.models import Axis, MatrixView
@@ -47,6 +48,15 @@ SIZE, DOTS_PER_INCH = (4.0, 3.0), 60
 PLACE = (0.1, 1 / 6, 0.6, 2 / 3)
 """Axes in parts of the figure, 144 by 120 pixels; colour bars are to the right. A square matrix covers 120 by 120: its
 size divides 120, so that cells end where pixels do, and no version of matplotlib has to round."""
+
+PANELS = {
+    "graph": (15, 110, 90, 60),
+    "margins": (135, 110, 90, 60),
+    "scores": (15, 20, 48, 48),
+    "limit": (84, 20, 48, 48),
+    "information": (165, 20, 48, 48),
+}
+"""Axes of a figure that has several, in pixels from the lower left, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +206,9 @@ def overview(ax, number):
     ax.remove()
     made = plot_overview(task, scores=known, figure=figure)
     figure.set_layout_engine("none")
+    for panel in made.axes:
+        ends = Bbox.from_bounds(*PANELS[panel.get_label()]).transformed(panel.figure.transSubfigure.inverted())
+        panel.set_position(ends)
     return made.axes[0]
 
 
