@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside
 from causal_theory.plotting.colours import COLOURS, MARKERS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
 from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.training import TrainingRun
 from causal_theory.training.run import best_attention
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
-from causal_theory.plotting.size import fitted, font_points, require_matplotlib, scaled, style_width
+from causal_theory.plotting.size import CHARACTER, LETTER, fitted, font_points, require_matplotlib, scaled, style_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,9 +16,6 @@ PANEL = 3.4
 """Inches that a panel of a grid takes beside a font of 10 points."""
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
-CHARACTER, LETTER, LINE = 0.62, 0.56, 1.5
-"""Width of a digit, mean width of a letter, and height of a line, in units of the size of the font."""
 
 BESIDE = 1.15
 """A text beside axes may be longer than they are by this factor before it leaves their place in the figure."""
@@ -87,28 +84,6 @@ def close_ranks(axes: "Sequence[Axes]") -> None:
     for k, ax in enumerate(used):
         ax.set_subplotspec(smaller[divmod(k, grid.ncols)])
     whole.set_figheight(whole.get_figheight() * rows / grid.nrows)
-
-
-def whole_numbers(ax: "Axes", *axes: str, most: int = 10) -> None:
-    """Put ticks at integers only, on the named axes ("x", "y"): at most that many intervals, fewer on short axes."""
-    from matplotlib.ticker import MaxNLocator
-
-    class Fitting(MaxNLocator):
-        def __init__(self, name: str) -> None:
-            super().__init__(nbins=most, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
-            self._name = name
-            self._em = font_points(f"{name}tick.labelsize")
-
-        def tick_values(self, vmin: float, vmax: float) -> Any:
-            box = ax.get_window_extent()
-            digits = len(f"{max(abs(vmin), abs(vmax)):.0f}") + 1
-            room, label = (box.height, LINE) if self._name == "y" else (box.width, CHARACTER * digits)
-            fits = room * 72.0 / ax.figure.dpi / (label * self._em)
-            self.set_params(nbins=max(1, min(most, int(fits))))
-            return super().tick_values(vmin, vmax)
-
-    for name in axes:
-        getattr(ax, f"{name}axis").set_major_locator(Fitting(name))
 
 
 def logarithmic(ax: "Axes") -> None:

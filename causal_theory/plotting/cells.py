@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.plotting.canvas import CHARACTER, LINE, whole_numbers
+from causal_theory.plotting.size import CHARACTER, LINE
+from causal_theory.plotting.ticks import whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from causal_theory.dynamics import Stage1Run, Stage2Run
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below, legend_beside
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
 from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.validation import check_epsilon
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ import numpy as np
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import GraphLayout, Kind, lay_out
-from causal_theory.plotting.canvas import CHARACTER, axes_or_new, legend_below, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, legend_below
 from causal_theory.plotting.heatmaps import plot_matrix
-from causal_theory.plotting.size import scaled
+from causal_theory.plotting.size import CHARACTER, scaled
+from causal_theory.plotting.ticks import whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

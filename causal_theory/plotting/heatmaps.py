@@ -10,18 +10,10 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
-from causal_theory.plotting.canvas import (
-    BESIDE,
-    CHARACTER,
-    axes_or_new,
-    bar_axes,
-    place_width,
-    points_of,
-    whole_numbers,
-    wrapped,
-)
+from causal_theory.plotting.canvas import BESIDE, axes_or_new, bar_axes, place_width, points_of, wrapped
 from causal_theory.plotting.colours import extended, number_scale
-from causal_theory.plotting.size import font_points, scaled
+from causal_theory.plotting.size import CHARACTER, font_points, scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.validation import check_choice, check_matrix, check_real
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES, Measure, pairwise_information
-from causal_theory.plotting.canvas import whole_numbers
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size
 from causal_theory.plotting.graphs import MAX_DRAWN, plot_graph
 from causal_theory.plotting.heatmaps import ROUNDOFF, draw_heatmap, mark_edges, score_limits
 from causal_theory.plotting.size import fitted, require_matplotlib, scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import edge_scores
 from causal_theory.recovery import ERROR_BARS, EdgeReport
@@ -116,12 +116,11 @@ def plot_overview(
     shown = [_without_query(one) for one in (numbers.scores, numbers.limit) if one is not None]
     ends = score_limits(*shown, limits=limits)
     figure = _make_figure(figure)
-    parts: Any = figure.subfigures(2, 1, height_ratios=(1.0, 1.1))
-    above, below = parts
-    graph, margins = above.subplots(1, 2, width_ratios=(1.15, 1.0))
-    panels = below.subplots(1, 3)
-    for name, ax in zip(("graph", "margins", *Numbers._fields), (graph, margins, *panels), strict=True):
-        ax.set_label(name)
+    rows = figure.add_gridspec(2, 1, height_ratios=(1.0, 1.1))
+    above, below = rows[0].subgridspec(1, 2, width_ratios=(1.15, 1.0)), rows[1].subgridspec(1, 3)
+    places = [*(above[k] for k in range(2)), *(below[k] for k in range(3))]
+    names = ("graph", "margins", *Numbers._fields)
+    graph, margins, *panels = (figure.add_subplot(place, label=name) for name, place in zip(names, places, strict=True))
     _draw_graph(graph, task.graph)
     _draw_margins(margins, report)
     # The scale stands beside the last matrix that it belongs to.

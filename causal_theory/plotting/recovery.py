@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside, place_width, whole_numbers, wrapped
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside, place_width, wrapped
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.recovery import ERROR_BARS, ROOT, EdgeReport
 
 if TYPE_CHECKING:

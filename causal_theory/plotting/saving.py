@@ -79,6 +79,11 @@ def write_figure(figure: "Figure | Axes", file: IO[bytes], ending: str, *, dpi: 
     import matplotlib as mpl
 
     whole: Any = figure.get_figure(root=True) or figure
+    if whole.get_layout_engine() is not None:
+        # A layout begins where the last one ended, and would find other digits the second time.
+        for ax in whole.axes:
+            if ax.get_subplotspec() is not None:
+                ax.set_subplotspec(ax.get_subplotspec())
     content = io.BytesIO()
     embedded: Any = EMBEDDED
     with mpl.rc_context(embedded):

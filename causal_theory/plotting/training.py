@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import draw_levels, mark_divergence, marks, note
 from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.training import TrainingRun
 from causal_theory.training.baselines import short_baseline_name
 

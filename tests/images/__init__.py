@@ -207,8 +207,7 @@ def overview(ax, number):
     made = plot_overview(task, scores=known, figure=figure)
     figure.set_layout_engine("none")
     for panel in made.axes:
-        ends = Bbox.from_bounds(*PANELS[panel.get_label()]).transformed(panel.figure.transSubfigure.inverted())
-        panel.set_position(ends)
+        panel.set_position(Bbox.from_bounds(*PANELS[panel.get_label()]).transformed(figure.transFigure.inverted()))
     return made.axes[0]
 
 
