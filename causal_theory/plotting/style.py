@@ -77,7 +77,7 @@ def figure_style(style: Style = "paper", *, width: float | str | None = None) ->
 
     See Also
     --------
-    save_figure : writes a file with embedded fonts whatever the style.
+    save_figure : Write a file with embedded fonts whatever the style.
 
     Examples
     --------
