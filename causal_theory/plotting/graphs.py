@@ -21,6 +21,9 @@ MAX_DRAWN = 40
 NODE = 13.5
 """Largest diameter of a node in points, beside a font of 10."""
 
+RIM = 0.12
+"""Largest width of a line, in diameters of a node or distances between them."""
+
 SMALL = 8.0
 """Points of the number of a node, beside a font of 10."""
 
@@ -94,7 +97,9 @@ def _draw_nodes(ax: "Axes", layout: GraphLayout) -> None:
     for kind, (marker, colour, rim) in STYLES.items():
         members = layout.of(kind)
         if members:
-            style: dict[str, Any] = {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
+            # A rim may not fill a small node.
+            rims = {"linewidths": min(scaled(1.0), RIM * size)}
+            style: dict[str, Any] = rims | {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
             ax.scatter(members, np.zeros(len(members)), s=size**2, label=kind, zorder=3, **style)
     digits = CHARACTER * scaled(SMALL) * len(str(nodes[-1]))
     if digits <= 0.95 * size:
@@ -114,11 +119,12 @@ def _height(distance: int) -> float:
 
 def _draw_arcs(ax: "Axes", layout: GraphLayout) -> None:
     """Draw half ellipses above the line of positions, which no other node can lie on, and arrow heads on their tops."""
+    width = min(scaled(1.2), RIM * _spacing(ax, layout))
     angle = np.linspace(np.pi, 0.0, 60)
     for parent, child in layout.edges:
         middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
         height = _height(child - parent)
-        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=scaled(1.2), zorder=1)
+        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=width, zorder=1)
     tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in layout.edges]
     if tops:
         size = min(scaled(5.0), 0.4 * _spacing(ax, layout))

@@ -35,7 +35,7 @@ Masked = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 
 
 class Numbers(NamedTuple):
-    """The numbers of the lower panels: edge scores, their limit where there is one, and informations below the diagonal."""
+    """The numbers of the lower panels: edge scores, their limit where there is one, and informations."""
 
     scores: Estimate
     limit: Estimate | None
