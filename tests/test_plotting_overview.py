@@ -108,8 +108,10 @@ class TestScales:
         assert ends[0] == -ends[1]
         assert name == diverging().name
 
-    def test_it_holds_every_score_of_both(self):
-        found = panels(plot_overview(TASK))
+    @pytest.mark.parametrize("factor", [0.1, 10.0])
+    def test_it_holds_every_score_of_both(self, factor):
+        scores = edge_scores(TASK, epsilon=EPSILON) * factor
+        found = panels(plot_overview(TASK, epsilon=EPSILON, scores=scores))
         largest = max(np.abs(image(found[name]).get_array()).max() for name in ("scores", "limit"))
         assert image(found["limit"]).get_clim() == (-largest, largest)
 
