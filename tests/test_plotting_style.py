@@ -19,6 +19,7 @@ from causal_theory.plotting import (
     plot_information,
     plot_matrix,
     plot_overview,
+    plot_phase_diagram,
     plot_scores,
     plot_training,
     save_figure,
@@ -182,6 +183,13 @@ class TestLayout:
             ax = plot_matrix(np.eye(30), title=words, label=words)
             assert not faults(ax.figure)
             assert ax.get_title().split() == words.split()
+
+    def test_a_legend_is_clear_of_a_label_of_several_lines(self):
+        with figure_style("paper"):
+            words = "trace of the transition matrix, which decides whether the parent wins over the diagonal"
+            ax = plot_phase_diagram([1, 2], [1, 2], np.eye(2), xlabel=words, ylabel="S", label="share", boundary=0.5)
+            assert "\n" in ax.get_xlabel()
+            assert not faults(ax.figure)
 
     def test_ticks_survive_a_copy(self):
         with figure_style("paper"):
