@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
-from causal_theory.plotting.size import CHARACTER, LETTER, fitted, font_points, require_matplotlib, scaled, style_width
+from causal_theory.plotting.size import LETTER, fitted, font_points, require_matplotlib, scaled, style_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,7 +145,7 @@ def label_along(ax: "Axes", text: str) -> None:
 
 def wrapped(text: str, room: float, size: str) -> str:
     """Break a text into lines of so many points, where the font has the size of that setting, such as a label's."""
-    letters = max(10, int(room / (CHARACTER * font_points(size))))
+    letters = max(10, int(room / (LETTER * font_points(size))))
     lines = (fill(line, letters, break_long_words=False) for line in text.split("\n"))
     return "\n".join(lines)
 

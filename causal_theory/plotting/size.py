@@ -15,7 +15,7 @@ NARROWEST, WIDEST = 1.0, 40.0
 FONT = 10.0
 """Points of the font beside which sizes are given."""
 
-CHARACTER, LETTER, LINE = 0.62, 0.56, 1.5
+CHARACTER, LETTER, LINE = 0.62, 0.58, 1.5
 """Width of a digit, mean width of a letter, and height of a line, in units of the size of the font."""
 
 LOWEST = 2.0
