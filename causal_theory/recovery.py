@@ -250,9 +250,27 @@ class EdgeReport(Shown):
         """Whether every position, roots included, is predicted correctly."""
         return bool(np.array_equal(self.predicted, self.true))
 
+    @property
+    def missed(self) -> tuple[tuple[str, str], ...]:
+        """Edges that are not predicted, as names of parent and child: labels, or positions as text."""
+        return self._names(self.true, self.predicted)
+
+    @property
+    def false(self) -> tuple[tuple[str, str], ...]:
+        """Predicted edges that are none, as names of parent and child: labels, or positions as text."""
+        return self._names(self.predicted, self.true)
+
+    def _names(self, parents: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[tuple[str, str], ...]:
+        """Return the edges to ``parents`` that differ from those to the others."""
+        children = np.flatnonzero((parents >= 0) & (parents < np.arange(len(parents))) & (parents != others))
+        return tuple((self.graph.name(int(parents[child])), self.graph.name(child)) for child in children.tolist())
+
     def __repr__(self) -> str:
         """Return one line with the verdict."""
+        where = ""
+        if self.graph.labels is not None and self.graph.edges:
+            where = f" at {self.graph.name(int(np.nanargmin(self.margin)))!r}"
         return (
             f"EdgeReport(length={len(self.true)}, precision={self.precision:.3f}, recall={self.recall:.3f}, "
-            f"smallest_margin={self.smallest_margin:.3g}, exact_match={self.exact_match})"
+            f"smallest_margin={self.smallest_margin:.3g}{where}, exact_match={self.exact_match})"
         )

@@ -88,6 +88,9 @@ def check_options(words):
         yield str(error)
 
 
+NEEDS = {"docs/how-to/your-model.md": ("torch", "jax")}
+"""What pages about other frameworks import."""
+
 CHECKED = {
     r"make\b": (check_make, "creates an environment from a package index"),
     r"(\.venv/bin/)?(python -m )?pip install\b": (check_install, "installs from a package index"),
@@ -122,6 +125,8 @@ def run_page(path, folder):
 @pytest.mark.compiled
 @pytest.mark.parametrize("path", PAGES, ids=map(name_of, PAGES))
 def test_pages(path, tmp_path):
+    for name in NEEDS.get(name_of(path), ()):
+        pytest.importorskip(name, reason=f"the page needs the optional extra with {name}")
     problems = run_page(path, tmp_path)
     assert not problems, "\n".join(problems)
 

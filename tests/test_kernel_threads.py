@@ -45,13 +45,22 @@ class TestShares:
         run_shared(mark, count, calls, least=least)
         assert (calls == 1).all()
 
+    def test_the_last_shares_are_small(self, two):
+        shares = []
+        run_shared(lambda start, stop: shares.append(stop - start), 1000)
+        ordered = sorted(shares, reverse=True)
+        assert sum(shares) == 1000
+        assert ordered[0] == 250
+        assert ordered[-1] <= 63
+        assert len(shares) <= 16
+
     def test_two_threads_meet(self, two):
         """Each waits for the other, so that one alone would wait for ever."""
         meeting = threading.Barrier(2, timeout=100)
         names = []
 
         def kernel(start, _):
-            if start < 2:
+            if start < 3:  # the first two shares are 0 .. 2 and 2 .. 3
                 names.append(threading.current_thread().name)
                 meeting.wait()
 
@@ -79,7 +88,7 @@ class TestErrors:
 
         def kernel(start, _):
             running.append(start)
-            if start < 2:
+            if start < 3:
                 meeting.wait()
                 if (threading.get_ident() == here) == (where == "the calling thread"):
                     running.remove(start)

@@ -63,7 +63,8 @@ def _show(console: Console, values: Estimate, task: InContextTask, measure: str)
     shown = values.value[:length, :length].copy()
     np.fill_diagonal(shown, np.nan)
     marked = dict(enumerate(task.graph.parents))
-    table = matrix_table(console, shown, f"{measure} information, {unit}, edges in bold", marked)
+    options.say_order(console, task.graph)
+    table = matrix_table(console, shown, f"{measure} information, {unit}, edges in bold", marked, task.graph.labels)
     if table is not None and len(shown) > 1:
         print_table(console, table)
     edges = [float(values.value[child, parent]) for parent, child in task.graph.edges]

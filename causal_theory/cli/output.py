@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -214,28 +215,33 @@ def list_table(title: str, lines: Mapping[str, str]) -> Table:
 
 
 def matrix_table(
-    console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, Iterable[int]]
+    console: Console,
+    matrix: NDArray[np.float64],
+    title: str,
+    marked: Mapping[int, Iterable[int]],
+    names: Sequence[str] | None = None,
 ) -> Table | None:
     """Return the lower triangle with two digits for its largest entry, or None when the terminal is too narrow.
 
-    NaN is left blank; the entries ``marked[i]`` of row i are bold.
+    NaN is left blank; the entries ``marked[i]`` of row i are bold. Names of positions stand at its margins
+    where they fit.
     """
     length = len(matrix)
     seen = np.abs(matrix[np.tril_indices(length)])
     unit = _unit(float(np.nanmax(seen, initial=0.0)))
     cells = [[_cell(matrix[i, j] / unit) for j in range(i + 1)] for i in range(length)]
-    labels = [str(j) for j in range(length)]
+    labels = [str(j) for j in range(length)] if names is None else list(names[:length])
     widths = [max(len(labels[j]), *(len(row[j]) for row in cells[j:])) for j in range(length)]
-    if max(3, len(labels[-1])) + sum(widths) + length > console.width:
-        return None
+    if max(3, *map(len, labels)) + sum(widths) + length > console.width:
+        return None if names is None else matrix_table(console, matrix, title, marked)
     table = Table(title=f"{title}, in units of {unit:g}", box=None, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("i\\j", justify="right", style="dim")
     for j in range(length):
-        table.add_column(labels[j], justify="right", no_wrap=True, min_width=widths[j])
+        table.add_column(escape(labels[j]), justify="right", no_wrap=True, min_width=widths[j])
     for i, row in enumerate(cells):
         for j in marked.get(i, ()):
             row[j] = f"[bold green]{row[j]}[/bold green]"
-        table.add_row(labels[i], *row)
+        table.add_row(escape(labels[i]), *row)
     return table
 
 

@@ -50,6 +50,7 @@ def command(
         print_json({"task": options.describe(task), "seed": seed, **arrays})
         return
     console = Console()
+    options.say_order(console, task.graph)
     for row in drawn.tokens[:SHOWN]:
         console.print(" ".join(map(str, row)), highlight=False, soft_wrap=True)
     if size > SHOWN:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from causal_theory.cli import options
@@ -15,6 +16,7 @@ from causal_theory.cli.output import OUTPUT, Json, Outputs, figure, matrix_csv, 
 from causal_theory.cli.splice import spliced
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
+from causal_theory.graphs import CausalGraph
 from causal_theory.population.enumeration import MAX_SEQUENCES
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import ScoreMethod, edge_scores
@@ -129,7 +131,10 @@ def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
 def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
     # The row of the query decides nothing, and its own entry would set the scale.
     marked = {child: [parent] for child, parent in enumerate(report.true[:-1].tolist()) if parent >= 0}
-    table = matrix_table(console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked)
+    options.say_order(console, report.graph)
+    table = matrix_table(
+        console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked, report.graph.labels
+    )
     if table is not None:
         print_table(console, table)
     else:
@@ -157,9 +162,12 @@ def _rows(report: EdgeReport, positions: Sequence[int]) -> Table:
         colour = "green" if true == predicted else "red"
         margin = "" if true < 0 else f"{report.margin[i]:.4g}"
         error = "" if true < 0 else f"{report.margin_error[i]:.1e}"
-        rows.add_row(str(i), _name(true), f"[{colour}]{_name(predicted)}[/{colour}]", margin, error)
+        found = f"[{colour}]{_name(report.graph, i, predicted)}[/{colour}]"
+        rows.add_row(escape(report.graph.name(i)), _name(report.graph, i, true), found, margin, error)
     return rows
 
 
-def _name(parent: int) -> str:
-    return "root" if parent < 0 else str(parent)
+def _name(graph: CausalGraph, position: int, parent: int) -> str:
+    if parent < 0:
+        return "query" if graph.has_query and position == graph.length - 1 else "root"
+    return escape(graph.name(parent))

@@ -53,6 +53,9 @@ def _helper(function, **options):
 helper = partial(_helper, fastmath=_FLOATING_POINT)
 """Compile a function that only kernels call."""
 
+hot_helper = partial(_helper, fastmath=_FLOATING_POINT, hot=True)
+"""Compile a helper whose loops come out faster when they are optimised before they are part of a kernel."""
+
 strict_helper = partial(_helper, fastmath={"contract"})
 """Compile a helper whose sums must keep their order, because it compensates roundoff."""
 

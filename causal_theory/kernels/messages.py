@@ -16,13 +16,13 @@ nothing underflows, whatever the length):
 
 import numpy as np
 
-from causal_theory.kernels._jit import helper
+from causal_theory.kernels._jit import helper, hot_helper
 
 TINY = 1e-290
 """A message below this share of its maximum belongs to an event of tilted mass below it: it is dropped."""
 
 
-@helper
+@hot_helper
 def apply_rows(matrix, first, source, target):
     """``target[a, l] = sum_c matrix[a, first + c] source[c, l]``: two rows at a time, four terms of the sum at a time.
 

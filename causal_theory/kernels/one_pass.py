@@ -56,6 +56,12 @@ if _KNOWN:
         def codegen(self) -> Any:
             return _NotEmitted()
 
+    class _Optimised(_Translated):
+        """The code of a helper that is optimised by itself as well."""
+
+        def _optimize_final_module(self) -> None:
+            JITCodeLibrary._optimize_final_module(self)
+
     class _NotEmitted:
         """Stand in for the code generator, which knows places in emitted code only."""
 
@@ -67,31 +73,45 @@ if _KNOWN:
         """Have the code that comes next put into a library that is not emitted."""
 
         _name = "translate_only"
+        _library: type[JITCodeLibrary] = _Translated
 
         def __init__(self) -> None:
             LoweringPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            state.library = _Translated(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library = self._library(state.targetctx.codegen(), state.func_id.func_qualname)
             state.library.enable_object_caching()
             return True
 
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class _TranslateAndOptimise(_TranslateOnly):
+        """The same, optimised."""
+
+        _name = "translate_and_optimise"
+        _library = _Optimised
+
     class _Compiler(CompilerBase):
+        translate = _TranslateOnly
+
         def define_pipelines(self) -> list[Any]:
             manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            manager.add_pass_after(_TranslateOnly, AnnotateTypes)
+            manager.add_pass_after(self.translate, AnnotateTypes)
             manager.finalize()
             return [manager]
+
+    class _OptimisingCompiler(_Compiler):
+        translate = _TranslateAndOptimise
 
     class _Helper(CPUDispatcher):
         def __call__(self, *arguments: Any, **keywords: Any) -> Any:
             raise TypeError(f"{self.py_func.__name__} is a helper: only kernels can call it")
 
 
-def compiled_helper(function: Any, **options: Any) -> Any:
-    """Compile a function for kernels to call, which Python cannot."""
+def compiled_helper(function: Any, hot: bool = False, **options: Any) -> Any:
+    """Compile a function for kernels to call, which Python cannot; one that is ``hot`` is optimised by itself too."""
     if not _KNOWN:
         return njit(**options)(function)
-    helper = njit(pipeline_class=_Compiler, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
+    compiler = _OptimisingCompiler if hot else _Compiler
+    helper = njit(pipeline_class=compiler, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
     helper.__class__ = _Helper
     return helper

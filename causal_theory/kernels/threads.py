@@ -16,8 +16,8 @@ from queue import SimpleQueue
 
 from causal_theory.at_import import PROCESSORS
 
-SHARES = 4
-"""Shares of the work for each thread: one that another process holds up leaves its shares to the others."""
+SMALLEST_SHARES = 8
+"""So many of the smallest shares for each thread would be all the work: for no longer do the others wait at the end."""
 
 _local = threading.local()
 
@@ -69,15 +69,25 @@ def run_shared(kernel: Callable[..., object], count: int, *arguments: object, le
     Fewer than ``least`` units are not worth a range of their own. Returns when all is done. What a call raises is
     raised here, when nothing is under way any more.
     """
-    shares = min(max(count // least, 1), SHARES * get_num_threads())
-    threads = min(get_num_threads(), shares)
+    threads = min(get_num_threads(), count // least)
     if threads < 2:
         kernel(0, count, *arguments)
         return
-    ends = [count * share // shares for share in range(shares + 1)]
-    work = _Work(kernel, arguments, deque(pairwise(ends)))
+    work = _Work(kernel, arguments, deque(pairwise(_ends(count, threads, least))))
     _helpers.call(work.help, threads - 1)
     work.run()
+
+
+def _ends(count: int, threads: int, least: int) -> list[int]:
+    """Return where shares end: large ones first, as each costs a call, then small ones, which end at the same time.
+
+    A thread that another process holds up leaves what follows to the others.
+    """
+    smallest = max(least, -(-count // (SMALLEST_SHARES * threads)))
+    ends = [0]
+    while count - ends[-1] >= smallest + least:
+        ends.append(ends[-1] + max(smallest, (count - ends[-1]) // (2 * threads)))
+    return [*ends, count]
 
 
 class _Work:

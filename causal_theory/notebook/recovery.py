@@ -29,7 +29,7 @@ def _(report: EdgeReport) -> list[str]:
     if found.edges:
         least = int(np.nanargmin(report.margin))
         text = with_error(report.margin[least], report.margin_error[least], 4)
-        summary["smallest margin"] = f"{text}, at position {least}"
+        summary["smallest margin"] = f"{text}, at position {report.graph.name(least)}"
         best = int((report.best_key[children] == report.true[children]).sum())
         summary["best key is the parent"] = f"in {best} of {count(found.edges, 'row')}"
     if undecided:
@@ -42,16 +42,19 @@ def _(report: EdgeReport) -> list[str]:
 
 
 def _wrong_rows(report: EdgeReport, wrong: list[int]) -> str:
-    names = {ROOT: "none"}
     rows = []
+
+    def name(position: int) -> str:
+        return "none" if position == ROOT else report.graph.name(position)
+
     for i in wrong:
         true, predicted = int(report.true[i]), int(report.predicted[i])
-        found = "itself" if predicted == i else names.get(predicted, str(predicted))
+        found = "itself" if predicted == i else name(predicted)
         rival, margin = "", ""
         if true >= 0:
-            rival = "itself" if report.best_rival[i] == i else str(report.best_rival[i])
+            rival = "itself" if report.best_rival[i] == i else name(int(report.best_rival[i]))
             margin = with_error(report.margin[i], report.margin_error[i], 4)
-        rows.append([i, names.get(true, str(true)), found, rival, margin])
+        rows.append([name(i), name(true), found, rival, margin])
     header = ["position", "parent", "predicted", "best rival", "margin over it"]
     note = "A positive margin beside the prediction none: the score of the edge is below the threshold."
     below = any(report.predicted[i] == ROOT and report.margin[i] > 0.0 for i in wrong)

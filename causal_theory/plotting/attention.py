@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside
+from causal_theory.plotting.canvas import axes_or_new, label_positions, label_upwards, legend_beside
 from causal_theory.plotting.colours import COLOURS, MARKERS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
@@ -134,6 +134,8 @@ def plot_attention_by_position(run: TrainingRun | Sequence[TrainingRun], *, ax: 
     ax.set_xlim(-0.6, positions[-1] + 0.6)
     ax.set_ylim(-0.02, 1.04)
     whole_numbers(ax, "x")
+    if len({one.graph.labels for one in runs}) == 1:
+        label_positions(ax, runs[0].graph.labels, "x")
     ax.set_title("attention on the parent")
     ax.set_xlabel("position")
     label_upwards(ax, "weight (0 to 1)")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
-from causal_theory.plotting.size import LETTER, fitted, font_points, require_matplotlib, scaled, style_width
+from causal_theory.plotting.size import CHARACTER, LETTER, fitted, font_points, require_matplotlib, scaled, style_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,9 @@ BESIDE = 1.15
 
 BAR_DISTANCE, BAR_WIDTH = 0.1, 0.15
 """Inches from axes to their colour bar, and its width, beside a font of 10 points."""
+
+LONGEST_LABEL, LABEL_SIZE = 16, 7.0
+"""Most characters of a label at an axis, and the size of its letters in points, beside a font of 10."""
 
 LEGEND_DISTANCE = 0.52
 """Inches from the axes down to a legend, beside a font of 10 points: room for tick labels and a label of one line."""
@@ -84,6 +87,31 @@ def close_ranks(axes: "Sequence[Axes]") -> None:
     for k, ax in enumerate(used):
         ax.set_subplotspec(smaller[divmod(k, grid.ncols)])
     whole.set_figheight(whole.get_figheight() * rows / grid.nrows)
+
+
+def label_positions(ax: "Axes", labels: "Sequence[str] | None", *axes: str) -> float:
+    """Put a label at each position on the named axes ("x", "y"), where there are labels and room for them.
+
+    Returns
+    -------
+    float
+        Inches that the labels of the axis below need more than numbers do.
+    """
+    longest = max(map(len, labels or ()), default=0)
+    deeper, size = 0.0, scaled(LABEL_SIZE)
+    if labels is None or longest > LONGEST_LABEL:
+        return deeper
+    points = 72.0 / ax.figure.dpi / len(labels)
+    for name in axes:
+        room = points * float(ax.get_window_extent().size["xy".index(name)])
+        if room < size + 1.0:
+            continue
+        style: dict[str, Any] = {"fontsize": size, "parse_math": False}
+        if name == "x" and longest * CHARACTER * size > room:
+            style["rotation"] = 90.0
+            deeper = (longest * CHARACTER - 1.0) * size / 72.0
+        getattr(ax, f"{name}axis").set_ticks(range(len(labels)), labels=list(labels), **style)
+    return max(deeper, 0.0)
 
 
 def logarithmic(ax: "Axes") -> None:
@@ -156,15 +184,16 @@ def legend_beside(ax: "Axes", *, markerscale: float = 1.0) -> None:
     ax.legend(frameon=False, markerscale=markerscale, **place)
 
 
-def legend_below(ax: "Axes", columns: int = 2) -> None:
+def legend_below(ax: "Axes", columns: int = 2, deeper: float = 0.0) -> None:
     """Put the legend below the axes, at a distance in inches whatever their size: for axes with something beside.
 
-    It has at most so many columns, and fewer where they would be wider than the place of the axes in the figure.
+    It has at most so many columns, and fewer where they would be wider than the place of the axes in the figure, and
+    hangs ``deeper`` inches more where the tick labels are no single line.
     """
     from matplotlib.transforms import ScaledTranslation
 
     columns = max((k for k in range(1, columns + 1) if _legend_width(ax, k) <= place_width(ax)), default=1)
-    more = 1.2 * font_points("axes.labelsize") / 72.0 * ax.get_xlabel().count("\n")
+    more = deeper + 1.2 * font_points("axes.labelsize") / 72.0 * ax.get_xlabel().count("\n")
     lower = ax.transAxes + ScaledTranslation(0.0, -scaled(LEGEND_DISTANCE) - more, ax.figure.dpi_scale_trans)
     place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": lower}
     ax.legend(frameon=False, ncols=columns, borderaxespad=0.0, **place)

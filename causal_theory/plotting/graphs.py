@@ -7,7 +7,7 @@ import numpy as np
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import GraphLayout, Kind, lay_out
-from causal_theory.plotting.canvas import axes_or_new, legend_below
+from causal_theory.plotting.canvas import axes_or_new, label_positions, legend_below
 from causal_theory.plotting.heatmaps import plot_matrix
 from causal_theory.plotting.size import CHARACTER, scaled
 from causal_theory.plotting.ticks import whole_numbers
@@ -47,7 +47,8 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     """Draw a causal graph: positions in a row, arcs from parents to children.
 
     Roots are amber squares, children blue discs, a query without parents is white with a dashed rim. Arcs lead to the
-    right, as their arrow heads show. Beyond 40 positions the adjacency matrix is drawn instead.
+    right, as their arrow heads show. Labels stand below where they are short
+    enough. Beyond 40 positions the adjacency matrix is drawn instead.
 
     Parameters
     ----------
@@ -83,10 +84,11 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_ylim(-0.5, _height(layout.longest) + 0.5)
     ax.set_xlabel("position")
     whole_numbers(ax, "x")
+    deeper = label_positions(ax, graph.labels, "x")
     ax.set_yticks([])
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
-    legend_below(ax, columns=3)
+    legend_below(ax, columns=3, deeper=deeper)
     return ax
 
 

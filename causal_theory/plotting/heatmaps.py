@@ -10,7 +10,15 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.information import MEASURES
-from causal_theory.plotting.canvas import BESIDE, axes_or_new, bar_axes, place_width, points_of, wrapped
+from causal_theory.plotting.canvas import (
+    BESIDE,
+    axes_or_new,
+    bar_axes,
+    label_positions,
+    place_width,
+    points_of,
+    wrapped,
+)
 from causal_theory.plotting.colours import extended, number_scale
 from causal_theory.plotting.size import CHARACTER, font_points, scaled
 from causal_theory.plotting.ticks import whole_numbers
@@ -55,7 +63,7 @@ def plot_matrix(
     title, label : str, optional
         Title, and label of the colour bar with its unit.
     graph : CausalGraph, optional
-        Its edges are marked with open squares.
+        Its edges are marked with open squares; its labels stand at the margins where they are short enough.
     limits : tuple of float, optional
         Ends of the colour scale, so that several figures have the same; by default those of the values. Limits of both
         signs are widened until zero lies in the middle.
@@ -98,6 +106,7 @@ def plot_matrix(
     draw_heatmap(ax, shown, label, limits=limits, inset=inset)
     if graph is not None:
         mark_edges(ax, graph)
+        label_positions(ax, graph.labels, "x", "y")
     ax.set_xlabel("key j" if _is_small(ax) else "key position j")
     ax.set_ylabel("query i" if _is_small(ax) else "query position i")
     if title:

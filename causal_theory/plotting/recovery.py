@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_beside, place_width, wrapped
+from causal_theory.plotting.canvas import (
+    axes_or_new,
+    label_positions,
+    label_upwards,
+    legend_beside,
+    place_width,
+    wrapped,
+)
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.size import scaled
@@ -45,8 +52,9 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
 
     Above stand the margins of the child rows with bars of two errors, so that a bar that misses the zero line belongs
     to a significant margin. Below zero a rival scores more than the parent: that edge is lost, whatever the threshold.
-    Root rows have no margin and are ticks on the zero line. Below stand the parents: an open square where the true one
-    is, the mark of the verdict where the predicted one is, joined by a line where the two differ.
+    Rows of roots and of the query have no margin and are ticks on the zero line. Below stand the parents: an open
+    square where the true one is, the mark of the verdict where the predicted one is, joined by a line where the two
+    differ.
 
     =================  =====================================================================================
     verdict            meaning
@@ -147,9 +155,9 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
     else:
         note(ax, "no child rows")
     if not child.all():
-        roots = positions[~child]
+        roots, kind = positions[~child], "root row or query" if report.graph.has_query else "root row"
         ticks: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 1.5 * size, "color": GREY}
-        label = f"root row, no margin ({len(roots)})"
+        label = f"{kind}, no margin ({len(roots)})"
         ax.plot(roots, np.zeros(len(roots)), markeredgewidth=0.35 * size, label=label, **ticks)
     lost = int((margin[child] < 0.0).sum())
     if lost:
@@ -157,6 +165,7 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         ax.axhspan(low, 0.0, label=f"margin below 0: edge lost ({lost})", **band)
     ax.set_xlim(-0.7, positions[-1] + 0.7)
     whole_numbers(ax, "x")
+    label_positions(ax, report.graph.labels, "x")
     ax.set_xlabel("position i")
     label_upwards(ax, "margin (dimensionless)", 1.0 - PARENTS_SHARE)
 

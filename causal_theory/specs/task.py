@@ -11,16 +11,19 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph, read_graph
 from causal_theory.graphs.by_name import make_graph
 from causal_theory.graphs.families import FAMILIES, MINIMUM_LENGTH
+from causal_theory.graphs.matrices import Convention
 from causal_theory.priors import Prior
 from causal_theory.priors.by_name import PRIORS
 from causal_theory.specs.base import Option, Spec, own_options
 from causal_theory.specs.matrices import matrix
-from causal_theory.specs.readers import integer, path, positive, probability
+from causal_theory.specs.readers import integer, path, positive, probability, text
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import SeedLike, as_generator
 
 GRAPH, PRIOR = "Graph", "Prior"
 LENGTH = 20
+OF_A_FILE = ("query", "convention")
+"""Fields that say how the file of a graph is meant."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +35,12 @@ class GraphSpec(Spec):
     graph : str, optional
         A graph family by its name, or ``"module:function"``; by default ``"chain"``.
     graph_file : str, optional
-        A file with the graph instead.
+        A file with the graph instead: see :func:`causal_theory.graphs.read_graph`.
+    query : str, optional
+        The label of the query in that file, ``"last"`` for the last position; by default a marked node, or one that is
+        appended.
+    convention : {"to-from", "from-to", "causal-learn"}, optional
+        The orientation of an adjacency matrix in that file.
     length : int, optional
         T, the query included; by default 20.
     root_probability : float, optional
@@ -57,12 +65,23 @@ class GraphSpec(Spec):
     graph_file: Annotated[
         str | None,
         Option(
-            'Read the graph from a file instead: JSON {"parents": [-1, 0, ...]}, or "length T" and one '
-            '"parent child" a line.',
+            "Read the graph from a file instead: JSON, edges or a matrix in CSV, GraphML, GML, DOT, DAGitty, BIF, ...",
             GRAPH,
             path,
             metavar="FILE",
             is_file=True,
+        ),
+    ] = None
+    query: Annotated[
+        str | None,
+        Option('Label of the query in the graph file; "last" for the last position.', GRAPH, text, metavar="LABEL"),
+    ] = None
+    convention: Annotated[
+        Convention | None,
+        Option(
+            "Orientation of a matrix in the graph file: to-from (rows are children), from-to, causal-learn.",
+            GRAPH,
+            metavar="NAME",
         ),
     ] = None
     length: Annotated[
@@ -96,7 +115,12 @@ class GraphSpec(Spec):
         if self.graph_file is not None:
             for name, value in self._of_a_family().items():
                 raise InvalidArgumentError(f"{name} must not be given together with graph_file, got {value!r}")
-            return read_graph(self.graph_file)
+            try:
+                return read_graph(self.graph_file, query=self.query, convention=self.convention)
+            except ImportError as error:
+                raise InvalidArgumentError(f"graph_file must be of a format that can be read here: {error}") from error
+        for name, value in self.given(*OF_A_FILE).items():
+            raise InvalidArgumentError(f"{name} must be given together with graph_file only, got {value!r}")
         common = {"length": LENGTH if self.length is None else self.length, "rng": rng}
         name = self.name_of("graph")
         if self.length is not None and FAMILIES.find(name).takes("length") is None:
@@ -116,11 +140,11 @@ class GraphSpec(Spec):
     @override
     def over(self, lower: Self) -> Self:
         if self.graph_file is not None:
-            lower = type(self)(
-                **{key: value for key, value in lower.given().items() if key not in lower._of_a_family()}
-            )
+            dropped = (*lower._of_a_family(), *OF_A_FILE)
+            lower = type(self)(**{key: value for key, value in lower.given().items() if key not in dropped})
         elif self.graph is not None and lower.graph_file is not None:
-            lower = type(self)(**{key: value for key, value in lower.given().items() if key != "graph_file"})
+            of_a_file = ("graph_file", *OF_A_FILE)
+            lower = type(self)(**{key: value for key, value in lower.given().items() if key not in of_a_file})
         return super().over(lower)
 
 
@@ -209,7 +233,7 @@ class TaskSpec(PriorSpec, GraphSpec):
 
     Parameters
     ----------
-    graph, graph_file, length, root_probability, order, parents, graph_options : optional
+    graph, graph_file, query, convention, length, root_probability, order, parents, graph_options : optional
         See `GraphSpec`.
     prior, transition, symbols, concentration, floor, prior_options : optional
         See `PriorSpec`.
