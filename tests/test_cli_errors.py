@@ -224,7 +224,7 @@ class TestOutputs:
             raise fail(*QUICK, "--csv", "x.csv")
 
     def test_unknown_figure_format(self):
-        with pytest.raises(OutputError, match=r"plot must end in one of .png, .svg, .pdf, got 'picture.bmp'"):
+        with pytest.raises(OutputError, match=r"plot must end in one of .png, .svg, .pdf, .eps, got 'picture.bmp'"):
             raise fail(*QUICK, "--plot", "picture.bmp")
 
     @pytest.mark.parametrize("other", ["same", "./same", "link"])

@@ -68,8 +68,8 @@ def command(
 def _draw(law: Prior, ax: "Axes") -> None:
     from causal_theory.plotting import plot_matrix
 
-    plot_matrix(law.mean, ax=ax, title="mean transition matrix", label="probability")
-    ax.get_images()[0].set_clim(0.0, float(law.mean.max()))
+    limits = (0.0, float(law.mean.max()))
+    plot_matrix(law.mean, ax=ax, title="mean transition matrix", label="probability", limits=limits)
     ax.set_xlabel("child symbol b")
     ax.set_ylabel("parent symbol a")
 

@@ -8,28 +8,45 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-from causal_theory.errors import OutputError
+from causal_theory.errors import InvalidArgumentError, OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
 from causal_theory.provenance import versions
 from causal_theory.wording import needed
 
-FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
+SCREEN = 150
+"""Dots per inch of a figure for the screen."""
+
+FILES = ("csv", "npz", "plot", "parquet", "overview")
+FIGURES = ("plot", "overview")
 
 OUTPUT = "Output"
 Csv = Annotated[Path | None, typer.Option(help="Write the table as CSV.", rich_help_panel=OUTPUT)]
 Npz = Annotated[Path | None, typer.Option(help="Write all arrays as a NumPy archive.", rich_help_panel=OUTPUT)]
-Plot = Annotated[Path | None, typer.Option(help="Draw a figure: .png, .svg or .pdf.", rich_help_panel=OUTPUT)]
+Plot = Annotated[Path | None, typer.Option(help="Draw a figure: .png, .svg, .pdf or .eps.", rich_help_panel=OUTPUT)]
+PlotWidth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="column|page|INCHES",
+        help="Width of the figure: 3.3 inches, 6.9 inches, or any number (default column on paper, natural on screen).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+PlotStyle = Annotated[
+    Literal["paper", "screen"], typer.Option(help="Sizes of text and lines in the figure.", rich_help_panel=OUTPUT)
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON to standard output, and nothing else.", rich_help_panel=OUTPUT)
 ]
@@ -41,40 +58,61 @@ class Outputs:
 
     Parameters
     ----------
-    csv, npz, plot, parquet : Path, optional
+    csv, npz, plot, parquet, overview : Path, optional
         Files to create or to replace; Parquet is written by whoever has the table.
+    plot_width : str, optional
+        Width of figures, see :func:`causal_theory.plotting.figure_style`.
+    plot_style : {"paper", "screen"}
+        Their style.
 
     Raises
     ------
     OutputError
         If two of them are one file, a folder is missing or closed, a path is something else than a plain file, a
         figure has an unknown format, or matplotlib or pyarrow is missing.
+    InvalidArgumentError
+        If the width is none, or there is a width or a style and no figure.
     """
 
     csv: Csv = None
     npz: Npz = None
     plot: Plot = None
+    plot_width: PlotWidth = None
+    plot_style: PlotStyle = "screen"
     parquet: Path | None = None
+    overview: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written."""
-        wanted = {name: path for name, path in vars(self).items() if path is not None}
+        wanted = {name: path for name in FILES if (path := getattr(self, name)) is not None}
         targets = [check_target(name, path) for name, path in wanted.items()]
         if len(set(targets)) < len(targets):
             raise OutputError(f"output files must differ, got {', '.join(map(str, wanted.values()))}")
-        if self.plot is not None:
-            if self.plot.suffix.lower() not in FIGURE_FORMATS:
-                raise OutputError(f"plot must end in one of {', '.join(FIGURE_FORMATS)}, got {str(self.plot)!r}")
-            from causal_theory.plotting.canvas import require_matplotlib
-
-            try:
-                require_matplotlib()
-            except ImportError as error:
-                raise OutputError(f"plot must not be given without matplotlib: {error}") from error
+        figures = {name: path for name, path in wanted.items() if name in FIGURES}
+        if figures:
+            self._check_figures(figures)
+        elif self.plot_width is not None or self.plot_style != "screen":
+            given = "plot_style" if self.plot_width is None else "plot_width"
+            raise InvalidArgumentError(f"{given} must not be given without --plot, got {getattr(self, given)}")
         if self.parquet is not None and find_spec("pyarrow") is None:
             raise OutputError(f"parquet must not be given without pyarrow: {needed('it', 'pyarrow', 'sweep')}")
 
-    def write(self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer) -> None:
+    def _check_figures(self, figures: Mapping[str, Path]) -> None:
+        from causal_theory.plotting.saving import check_ending
+        from causal_theory.plotting.size import check_width, require_matplotlib
+
+        for name, path in figures.items():
+            check_ending(name, path)
+        if self.plot_width is not None:
+            check_width(self.plot_width, "plot_width")
+        try:
+            require_matplotlib()
+        except ImportError as error:
+            raise OutputError(f"{next(iter(figures))} must not be given without matplotlib: {error}") from error
+
+    def write(
+        self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer, overview: Writer | None = None
+    ) -> None:
         """Write the files that were asked for; when one fails, none appears."""
         arrays: dict[str, Any] = dict(npz)
         contents: list[tuple[Path | None, Writer]] = [
@@ -82,20 +120,30 @@ class Outputs:
             (self.npz, lambda file: np.savez(file, **arrays)),
             (self.plot, plot),
         ]
+        if overview is not None:
+            contents.append((self.overview, overview))
         write_files("output", [(path, writer) for path, writer in contents if path is not None])
 
     def write_plot(self, plot: Writer) -> None:
         """Write the figure alone, if one was asked for."""
         write_files("output", [] if self.plot is None else [(self.plot, plot)])
 
-    @property
-    def figure_format(self) -> str:
-        """The format of the figure, as its file name says."""
-        return "png" if self.plot is None else self.plot.suffix[1:].lower()
+    def draw(self, draw: Callable[[], Any], path: Path | None) -> Writer:
+        """Return a writer of the figure or axes that ``draw`` returns, in the style that was chosen."""
+        ending = "png" if path is None else path.suffix[1:].lower()
+
+        def write(file: IO[bytes]) -> None:
+            from causal_theory.plotting.saving import write_figure
+            from causal_theory.plotting.style import figure_style
+
+            with figure_style(self.plot_style, width=self.plot_width):
+                write_figure(draw(), file, ending, dpi=SCREEN if self.plot_style == "screen" else None)
+
+        return write
 
     def say_written(self, console: Console) -> None:
         """Name the files that were written."""
-        for path in (self.csv, self.parquet, self.npz, self.plot):
+        for path in (getattr(self, name) for name in ("csv", "parquet", "npz", "plot", "overview")):
             if path is not None:
                 console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
 
@@ -130,15 +178,15 @@ def figure(
     ``draw`` gets one axes for each cell of ``grid`` (rows, columns), row by row.
     """
 
-    def write(file: IO[bytes]) -> None:
-        from causal_theory.plotting.canvas import detached_axes
+    def make() -> Any:
+        from causal_theory.plotting.canvas import close_ranks, detached_axes
 
         axes = detached_axes(size(), grid)
         draw(*axes)
-        whole: Any = axes[0].get_figure(root=True)
-        whole.savefig(file, format=outputs.figure_format, dpi=150)
+        close_ranks(axes)
+        return next(ax for ax in axes if ax.axison)
 
-    return write
+    return outputs.draw(make, outputs.plot)
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -199,6 +247,15 @@ def matrix_table(
             row[j] = f"[bold green]{row[j]}[/bold green]"
         table.add_row(escape(labels[i]), *row)
     return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; a title that is longer stands on lines of its own, where each would have but a word inside."""
+    title = str(table.title or "")
+    if Measurement.get(console, console.options, table).maximum < len(title):
+        console.print(Text(title, style="table.title"))
+        table.title = None
+    console.print(table)
 
 
 def _unit(largest: float) -> float:

@@ -1,5 +1,8 @@
 """``causal-theory scores``: the edge scores of a task, and the graph they show."""
 
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Json, Outputs, figure, matrix_table, print_json, table_csv
+from causal_theory.cli.output import OUTPUT, Json, Outputs, figure, matrix_table, print_json, print_table, table_csv
 from causal_theory.cli.splice import spliced
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
@@ -20,7 +23,9 @@ from causal_theory.specs import TaskSpec
 from causal_theory.tasks import InContextTask
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 EXAMPLES = (
     'causal-theory scores --graph binary-tree --prior orbit --transition "[[0.2,0.8],[0.8,0.2]]" --plot scores.png',
@@ -31,6 +36,18 @@ EXAMPLES = (
 
 LONGEST = 12
 """Characters of the name of a position in the table."""
+
+
+@dataclass(frozen=True)
+class ScoreOutputs(Outputs):
+    """The files of this command."""
+
+    overview: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the graph, scores, limit scores, informations and margins in one figure.", rich_help_panel=OUTPUT
+        ),
+    ] = None
 
 
 @spliced
@@ -48,7 +65,7 @@ def command(
     ] = None,
     draws: options.Draws = 256,
     seed: options.Seed = 0,
-    outputs: Outputs,
+    outputs: ScoreOutputs,
     json: Json = False,
 ) -> None:
     """Edge scores: the first-order gradient of the first attention matrix, and the graph it writes."""
@@ -66,6 +83,9 @@ def command(
         csv=_csv(scores, report),
         npz={"scores": scores.value, "error": scores.error, "true": report.true, **report.columns},
         plot=figure(lambda ax: _draw(scores, task, ax), outputs),
+        overview=outputs.draw(
+            partial(_overview, task, epsilon, None if limit else scores, draws, rng), outputs.overview
+        ),
     )
     if json:
         settings = {"task": options.describe(task), "epsilon": epsilon, "limit": limit, "seed": seed}
@@ -90,6 +110,19 @@ def _draw(scores: Estimate, task: InContextTask, ax: "Axes") -> None:
     plot_scores(scores, graph=task.graph, ax=ax)
 
 
+def _overview(
+    task: InContextTask, epsilon: float, scores: Estimate | None, draws: int, rng: "np.random.Generator"
+) -> "Figure | SubFigure":
+    from matplotlib.figure import Figure
+
+    from causal_theory.plotting import plot_overview
+    from causal_theory.plotting.overview import SIZE
+    from causal_theory.plotting.size import fitted
+
+    whole = Figure(figsize=fitted(SIZE))  # which no window and no backend knows of
+    return plot_overview(task, epsilon=epsilon, scores=scores, draws=draws, rng=rng, figure=whole)
+
+
 def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
     return {
         "scores": scores,
@@ -109,7 +142,7 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
         console, scores.value[:-1, :-1], "edge scores without the query, edges in bold", marked, report.graph.labels
     )
     if table is not None:
-        console.print(table)
+        print_table(console, table)
     else:
         console.print("the matrix is too wide for this terminal: use --csv, --npz or --plot")
     console.print(_rows(report), highlight=False, soft_wrap=True)

@@ -235,6 +235,7 @@ INNER = {
         ct.pairwise_information(TASK, **DRAWS), measure="chi2", graph=GRAPH
     ),
     "plot_matrix": lambda run: plotting.plot_matrix(np.eye(LENGTH), graph=GRAPH),
+    "plot_overview": lambda run: plotting.plot_overview(TASK, epsilon=EPSILON, **DRAWS),
     "plot_scores": lambda run: plotting.plot_scores(ct.edge_scores(TASK, epsilon=EPSILON, **DRAWS), graph=GRAPH),
     "plot_training": plotting.plot_training,
     "plot_view": lambda run: [plotting.plot_view(view) for view in run.model.views()],
