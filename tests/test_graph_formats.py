@@ -298,5 +298,5 @@ def test_networkx_is_asked_for_by_name(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "networkx", None)
     with pytest.raises(ImportError, match=r"\.\[plot\]"):
         read_graph(tmp_path / "g.gml")
-    with pytest.raises(InvalidArgumentError, match=r"graph_file must be of a format that can be read here: .* networkx"):
+    with pytest.raises(InvalidArgumentError, match=r"graph_file must be of a format .* here: .* networkx"):
         TaskSpec(graph_file=str(tmp_path / "g.gml")).build_graph()
