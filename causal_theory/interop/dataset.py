@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from causal_theory.interop.frameworks import load_torch
 from causal_theory.interop.sequences import require_task
 from causal_theory.tasks import InContextTask, NumberedBatches
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer
@@ -64,6 +65,7 @@ class TaskDataset:
         rng: SeedLike = None,
     ) -> None:
         require_task(task)
+        load_torch("TaskDataset")
         self._count = check_integer("batches", batches, 1)
         self._labels = check_choice("labels", labels, LABELS)
         self._dtype = dtype
@@ -77,8 +79,7 @@ class TaskDataset:
 
     def __getitem__(self, number: int) -> tuple[Any, Any]:
         """Return tokens and targets of a batch as tensors."""
-        import torch
-
+        torch = load_torch("TaskDataset")
         place = check_integer("number", number, 0)
         if place >= self._count:  # by which loops over the dataset end
             raise IndexError(f"number must be below {self._count}, the number of batches, got {place}")
