@@ -44,7 +44,7 @@ lint: $(READY) ## style, formatting, import contracts, dependencies and the shap
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 	@# The package itself gets along with what a plain installation brings, and plot; its claims with the extra verify.
-	$(BIN)/deptry causal_theory --optional-dependencies-dev-groups verify,test,dev,docs,autodiff \
+	$(BIN)/deptry causal_theory --optional-dependencies-dev-groups verify,test,dev,docs \
 		--extend-exclude causal_theory/claims --per-rule-ignores DEP004=causal_theory --ignore DEP002
 	$(BIN)/repo-review --show err .
 

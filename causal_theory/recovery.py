@@ -12,6 +12,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.tables import Tabular
 from causal_theory.validation import check_matrix, check_threshold
 
 ROOT = -1
@@ -34,7 +35,12 @@ Array = NDArray[np.float64]
 
 def _split(scores: Estimate | ArrayLike) -> tuple[Array, Array]:
     """Return scores and error bars as (T, T) matrices; a plain array has error bars of zero."""
-    value = np.asarray(scores, dtype=np.float64)
+    try:
+        value = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as mistaken:
+        raise InvalidArgumentError(
+            f"scores must be a square matrix, got {type(scores).__name__}; edge_scores(task, epsilon=...) makes one"
+        ) from mistaken
     if value.ndim != 2 or value.shape[0] < 2:
         raise InvalidArgumentError(f"scores must be a square matrix of size at least 2, got shape {value.shape}")
     seen = np.tril(value)
@@ -106,7 +112,7 @@ class EdgeCounts(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeReport(Shown):
+class EdgeReport(Tabular, Shown):
     """Compare scores with the graph, row by row.
 
     Parameters
@@ -148,6 +154,9 @@ class EdgeReport(Shown):
     def __post_init__(self) -> None:
         """Check that sizes agree."""
         value, _ = _split(self.scores)
+        if not isinstance(self.graph, CausalGraph):
+            fix = "; its graph is task.graph" if hasattr(self.graph, "graph") else ""
+            raise InvalidArgumentError(f"graph must be a CausalGraph, got {type(self.graph).__name__}{fix}")
         if len(value) != self.graph.length:
             raise InvalidArgumentError(
                 f"scores must have the size of the graph, {self.graph.length}, got shape {value.shape}"
@@ -204,6 +213,14 @@ class EdgeReport(Shown):
         return self._margins[2]
 
     @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table that ``to_pandas`` and ``to_latex`` return, one row for each position."""
+        names = ("predicted", "best_key", "best_rival", "margin", "margin_error")
+        found = {name: getattr(self, name) for name in names}
+        labels = {} if self.graph.labels is None else {"label": np.array(self.graph.labels)}
+        return {"position": np.arange(len(self.true)), **labels, "parent": self.true, **found}
+
+    @property
     @default_floats
     def significant(self) -> NDArray[np.bool_]:
         """Whether the margin exceeds two of its error bars in absolute value (T,); False for roots."""
@@ -250,9 +267,27 @@ class EdgeReport(Shown):
         """Whether every position, roots included, is predicted correctly."""
         return bool(np.array_equal(self.predicted, self.true))
 
+    @property
+    def missed(self) -> tuple[tuple[str, str], ...]:
+        """Edges that are not predicted, as names of parent and child: labels, or positions as text."""
+        return self._names(self.true, self.predicted)
+
+    @property
+    def false(self) -> tuple[tuple[str, str], ...]:
+        """Predicted edges that are none, as names of parent and child: labels, or positions as text."""
+        return self._names(self.predicted, self.true)
+
+    def _names(self, parents: NDArray[np.int64], others: NDArray[np.int64]) -> tuple[tuple[str, str], ...]:
+        """Return the edges to ``parents`` that differ from those to the others."""
+        children = np.flatnonzero((parents >= 0) & (parents < np.arange(len(parents))) & (parents != others))
+        return tuple((self.graph.name(int(parents[child])), self.graph.name(child)) for child in children.tolist())
+
     def __repr__(self) -> str:
         """Return one line with the verdict."""
+        where = ""
+        if self.graph.labels is not None and self.graph.edges:
+            where = f" at {self.graph.name(int(np.nanargmin(self.margin)))!r}"
         return (
             f"EdgeReport(length={len(self.true)}, precision={self.precision:.3f}, recall={self.recall:.3f}, "
-            f"smallest_margin={self.smallest_margin:.3g}, exact_match={self.exact_match})"
+            f"smallest_margin={self.smallest_margin:.3g}{where}, exact_match={self.exact_match})"
         )

@@ -1,5 +1,7 @@
 """The in-context task: a causal graph, a law of the transition tensors, a law of the roots, and an exact sampler."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +23,11 @@ __all__ = ["InContextTask", "RootLaw", "Sample"]
 SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 """Sequences, tokens and symbols that a notebook shows of a sample."""
 
+
+MATRICES = (list, tuple, np.ndarray)
+"""What may be a matrix that was given in place of a prior."""
+
+ORDER = "; the graph comes first, InContextTask(graph, prior)"
 
 SEVERAL_PARENTS = (
     "For other graphs, and a prior with their transition tensors, there are pairwise_information, subset_information, "
@@ -108,11 +115,14 @@ class InContextTask(Shown):
     def __post_init__(self) -> None:
         """Check the arguments."""
         if not isinstance(self.graph, CausalGraph):
-            raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}")
+            fix = "; CausalGraph.from_parents(parents) makes one" if isinstance(self.graph, list | tuple) else ""
+            fix = ORDER if isinstance(self.graph, Prior) else fix
+            raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}{fix}")
         if not isinstance(self.prior, Prior):
+            fix = "; PointPrior(matrix) and OrbitPrior(matrix) make one" if isinstance(self.prior, MATRICES) else ""
             raise TaskError(
                 "prior must be a PointPrior, OrbitPrior, DirichletPrior or of another subclass of Prior, got "
-                f"{type(self.prior).__name__}"
+                f"{type(self.prior).__name__}{fix}"
             )
         check_integer(f"vocab_size of {type(self.prior).__name__}", self.prior.vocab_size, 2)
         mapped = self.prior.given_as_mapping
@@ -266,6 +276,90 @@ class InContextTask(Shown):
         count = check_integer("size", size, 1)
         generator = as_generator(rng)
         return Sample(*draw_sequences(self.prior, self.graph, self.root_law, count, generator))
+
+    def batches(self, batch_size: int, rng: SeedLike = None) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Return batches of fresh sequences without end, drawn as training draws them: several times as fast.
+
+        The sequences have numbers, and each of them random numbers of its own: they are the same for every
+        ``batch_size`` and any number of threads.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences to a batch, at least 1.
+        rng : seed or numpy Generator, optional
+            Source of randomness; fresh entropy when None. The same seed gives the same sequences, others than `sample`.
+
+        Returns
+        -------
+        iterator of (tokens, targets)
+            Arrays of their own: symbols 0..S-1, int64, shape (n, T), with the query in the last column, and the laws
+            of the targets, shape (n, S).
+
+        Raises
+        ------
+        InvalidArgumentError
+            If ``batch_size`` is not a positive integer or ``rng`` is no seed.
+        TaskError
+            If the prior has no transition tensor for a number of parents in the graph.
+        TransitionError
+            If roots are stationary and a drawn matrix has several closed classes in floating point.
+
+        Examples
+        --------
+        >>> from causal_theory import PointPrior
+        >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.25, 0.75]]))
+        >>> tokens, targets = next(task.batches(100, rng=0))
+        >>> tokens.shape, targets.shape
+        ((100, 4), (100, 2))
+        """
+        return NumberedBatches(self, batch_size, rng).onwards()
+
+
+class NumberedBatches:
+    """Batches of fresh sequences of a task by their number; each is drawn when it is asked for, in any process.
+
+    Parameters
+    ----------
+    task : InContextTask
+        Where sequences come from.
+    batch_size : int
+        Sequences to a batch.
+    rng : seed or numpy Generator, optional
+        Source of randomness.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``batch_size`` is not a positive integer or ``rng`` is no seed.
+    TaskError
+        If the prior has no transition tensor for a number of parents in the graph.
+
+    Examples
+    --------
+    >>> from causal_theory import PointPrior
+    >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.25, 0.75]]))
+    >>> batches = NumberedBatches(task, 10, rng=0)
+    >>> bool((batches[7][0] == batches[7][0]).all())
+    True
+    """
+
+    def __init__(self, task: InContextTask, batch_size: int, rng: SeedLike = None) -> None:
+        self._shape = check_integer("batch_size", batch_size, 1), task.length, task.vocab_size
+        task.prior.require_transitions(task.graph.in_degrees)
+        self._keys = as_generator(rng).integers(2**64, size=2, dtype=np.uint64)
+        self._source = task.prior.batches(task.graph, str(task.root_law))
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return tokens (n, T) and targets (n, S) of a batch, in arrays of their own."""
+        size, length, symbols = self._shape
+        tokens, targets = np.zeros((size, length), dtype=np.int64), np.zeros((size, symbols))
+        self._source.draw(self._keys, number * size, tokens, targets)
+        return tokens, targets
+
+    def onwards(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Return an iterator over all batches in turn; there is no last one."""
+        return map(self.__getitem__, itertools.count())
 
 
 def _join(tokens: NDArray[np.int64]) -> str:

@@ -49,8 +49,10 @@ RECORDS = (
     "BestMultiple",
     "Certificate",
     "CodeVersion",
+    "ConditionalTable",
     "Counterexample",
     "CriticalLength",
+    "EdgeVerdict",
     "ExactCheck",
     "ExactMargin",
     "FailedUnit",
@@ -81,6 +83,7 @@ RECORDS = (
 numpydoc_validation_exclude = {
     *(rf"\.{name}$" for name in RECORDS),
     r"\.BestMultiple\.(multiple|loss)$",
+    r"\.ConditionalTable\.(parents|states|values)$",
     r"\.Sample\.(tokens|targets|transitions)$",  # Python writes the docstrings of the fields of a named tuple.
     r"\.PRESETS$",  # The docstring of a variable: numpydoc looks at that of its type.
 }

@@ -5,7 +5,7 @@ test may compile a kernel, and the machine may be busy with something else.
 """
 
 import gc
-import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -40,7 +40,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no process waits for another one at the end."""
+    """Begin with the files that take longest, so that no process waits for another one at the end.
+
+    Examples in docstrings that import PyTorch are skipped without it.
+    """
+    if importlib.util.find_spec("torch") is None:
+        for item in items:
+            examples = item.dtest.examples if isinstance(item, pytest.DoctestItem) else ()
+            if any("torch" in example.source for example in examples):
+                item.add_marker(pytest.mark.skip(reason="needs the optional extra torch"))
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
 

@@ -197,7 +197,7 @@ class TestInstalled:
         command = [str(environment / "causal-theory"), "verify", "--claims", "claims"]
         refused = run(*command, cwd=tmp_path)
         assert refused.returncode == 2
-        assert 'pip install "causal-theory[verify]"' in refused.stderr
+        assert 'pip install ".[verify]"' in refused.stderr
         into = [*PIP, "--python", str(environment / "python"), "install", "--no-compile", *CONSTRAINTS]
         call(*into, f"causal-theory[verify] @ {wheel_path.as_uri()}")
         assert "passed  1 claim_1" in call(*command, cwd=tmp_path)

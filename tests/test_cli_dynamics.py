@@ -289,7 +289,7 @@ class TestOutputs:
         assert (folder / "d.png").read_bytes().startswith(b"\x89PNG")
         assert sorted(path.name for path in folder.iterdir()) == ["d.csv", "d.npz", "d.png"]
 
-    @pytest.mark.parametrize(("name", "start"), [("d.svg", b"<?xml"), ("d.pdf", b"%PDF")])
+    @pytest.mark.parametrize(("name", "start"), [("d.svg", b"<?xml"), ("d.pdf", b"%PDF"), ("d.eps", b"%!PS")])
     def test_figure_formats(self, folder, name, start):
         run_json(*QUICK, "--plot", name)
         assert (folder / name).read_bytes().startswith(start)

@@ -51,6 +51,15 @@ class TestHelpers:
         assert mine.library.get_pointer_to_function(mine.fndesc.llvm_func_name) == 0
         assert not re.search(r"call .*add_up", whole.library.get_llvm_str())
 
+    @pytest.mark.parametrize("hot", [False, True])
+    def test_hot_ones_are_optimised_by_themselves(self, hot):
+        """Their loops run over vector lanes before they become part of a kernel; they are not emitted either."""
+        helper = (_jit.hot_helper if hot else _jit.helper)(add_up)
+        assert kernel_over(helper)[0](np.array([1.0, 2.0, 3.0])) == 26.0
+        (mine,) = helper.overloads.values()
+        assert ("vector.body" in mine.library.get_llvm_str()) == hot
+        assert mine.library.get_pointer_to_function(mine.fndesc.llvm_func_name) == 0
+
     def test_a_later_numba_compiles_them_as_all_else(self, monkeypatch):
         monkeypatch.setattr(one_pass, "_KNOWN", False)
         helper = _jit.helper(add_up)

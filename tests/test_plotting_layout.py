@@ -69,7 +69,7 @@ def faults(figure):
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_text_is_cut_or_covered(name):
     picture = PICTURES[name]
-    assert not faults(picture.call(None, picture.usual).figure)
+    assert not faults(picture.call(None, picture.usual).get_figure(root=True))
 
 
 @pytest.mark.parametrize(

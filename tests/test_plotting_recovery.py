@@ -71,7 +71,7 @@ def test_every_verdict_has_its_rows_and_its_count(mixed):
         heights = [0.0 if np.isnan(MARGINS[row]) else mixed.margin[row] for row in rows]
         assert marks[verdict] == [[row, height] for row, height in zip(rows, heights, strict=True)]
         assert f"{verdict} ({len(rows)})" in legend_of(ax)
-    assert marks["root row, no margin"] == [[0, 0], [5, 0], [6, 0], [8, 0]]
+    assert marks["root row or query, no margin"] == [[0, 0], [5, 0], [6, 0], [8, 0]]
 
 
 def test_verdicts_differ_in_colour_and_in_marker(mixed):
@@ -152,7 +152,7 @@ def test_any_length_needs_few_artists_and_few_ticks(length):
 
 def test_a_graph_without_edges():
     ax = plot_recovery(EdgeReport(np.zeros((3, 3)), CausalGraph.from_parents([-1, -1])))
-    assert legend_of(ax) == ["no child rows", "root row, no margin (3)"]
+    assert legend_of(ax) == ["no child rows", "root row or query, no margin (3)"]
     ax.figure.draw_without_rendering()
 
 

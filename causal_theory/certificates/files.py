@@ -20,7 +20,7 @@ from causal_theory.certificates.rationals import fraction_text
 from causal_theory.errors import CausalTheoryError, FileFormatError, InvalidArgumentError
 from causal_theory.files import write_text
 from causal_theory.graphs import CausalGraph
-from causal_theory.graphs.files import unique_keys
+from causal_theory.graphs.formats.native import unique_keys
 
 FORMATS = ("causal_theory certificate 1", "causal_theory certificate 2")
 FIELDS = (

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from causal_theory.cli import options
 from causal_theory.cli.output import list_table, table_csv
 from causal_theory.dynamics import PopulationRun, Stage1, Stage1Run, Stage2, Stage2Run
 from causal_theory.estimate import Estimate
@@ -181,6 +182,7 @@ class DynamicsReport:
 
     def show(self, console: Console) -> None:
         """Print both stages and the losses."""
+        options.say_order(console, self.task.graph)
         for table in (self._first(), self._second(), self._losses()):
             console.print(table)
         if self.losses["floor"].method == "monte_carlo":

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from causal_theory.cli import options
-from causal_theory.cli.output import Json, Outputs, figure, matrix_csv, matrix_table, print_json
+from causal_theory.cli.output import Json, Outputs, figure, matrix_csv, matrix_table, print_json, print_table
 from causal_theory.cli.splice import spliced
 from causal_theory.estimate import Estimate
 from causal_theory.information import Measure, pairwise_information
@@ -36,6 +36,7 @@ def command(
     """Mutual information of every pair of tokens, given the transition matrix, averaged over the prior."""
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     values = pairwise_information(task, measure, draws=draws, rng=rng)
     outputs.write(
         csv=matrix_csv(values.value),
@@ -63,9 +64,10 @@ def _show(console: Console, values: Estimate, task: InContextTask, measure: str)
     shown = values.value[:length, :length].copy()
     np.fill_diagonal(shown, np.nan)
     marked = dict(enumerate(task.graph.parents))
-    table = matrix_table(console, shown, f"{measure} information, {unit}, edges in bold", marked)
+    options.say_order(console, task.graph)
+    table = matrix_table(console, shown, f"{measure} information, {unit}, edges in bold", marked, task.graph.labels)
     if table is not None and len(shown) > 1:
-        console.print(table)
+        print_table(console, table)
     edges = [float(values.value[child, parent]) for parent, child in task.graph.edges]
     span = f"edges from {min(edges):.4g} to {max(edges):.4g}" if edges else "no edges"
     more = "; use --csv, --npz or --plot for all pairs" if table is None else ""

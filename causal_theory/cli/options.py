@@ -5,8 +5,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from rich.console import Console
 
 from causal_theory.graphs import CausalGraph
+from causal_theory.priors import Prior
+from causal_theory.priors.matrix import MatrixPrior
 from causal_theory.tasks import InContextTask
 
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
@@ -19,15 +22,30 @@ def generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def say_divided(prior: Prior) -> None:
+    """Say on standard error when the rows of the matrix were divided by their sums, as --normalise asks for."""
+    sums = prior.row_sums if isinstance(prior, MatrixPrior) else None
+    if sums is not None:
+        said = f"rows of the transition matrix were divided by their sums, from {sums[0]:.9g} to {sums[1]:.9g}"
+        Console(stderr=True, soft_wrap=True, highlight=False).print(said)
+
+
 def describe(task: InContextTask) -> dict[str, Any]:
     """Return what JSON output says about a task: with it the numbers can be computed again.
 
-    The positions that the target follows are given where they are not the last one alone.
+    The positions that the target follows are given where they are not the last one alone, labels where there are any.
     """
     graph = task.graph
     parents = [list(entry) if len(entry) > 1 else entry[0] if entry else -1 for entry in graph.parents]
     targets = {} if graph.target_parents == (graph.length - 1,) else {"target_parents": list(graph.target_parents)}
-    return {"parents": parents, **targets, "prior": task.prior.to_dict(), "root_law": task.root_law}
+    labels = {} if graph.labels is None else {"labels": list(graph.labels)}
+    return {"parents": parents, **targets, **labels, "prior": task.prior.to_dict(), "root_law": task.root_law}
+
+
+def say_order(console: Console, graph: CausalGraph) -> None:
+    """Print the labels of a graph in the order of its positions."""
+    if graph.labels is not None:
+        console.print("order of positions:", ", ".join(graph.labels), highlight=False, markup=False, soft_wrap=True)
 
 
 def parent_table(graph: CausalGraph) -> NDArray[np.int64]:

@@ -8,25 +8,45 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-from causal_theory.errors import OutputError
+from causal_theory.errors import InvalidArgumentError, OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
+from causal_theory.provenance import versions
+from causal_theory.wording import needed
 
-FIGURE_FORMATS = (".png", ".svg", ".pdf")
 FIGURE_SIZE = (4.6, 3.8)
+SCREEN = 150
+"""Dots per inch of a figure for the screen."""
+
+FILES = ("csv", "npz", "plot", "parquet", "overview")
+FIGURES = ("plot", "overview")
 
 OUTPUT = "Output"
 Csv = Annotated[Path | None, typer.Option(help="Write the table as CSV.", rich_help_panel=OUTPUT)]
 Npz = Annotated[Path | None, typer.Option(help="Write all arrays as a NumPy archive.", rich_help_panel=OUTPUT)]
-Plot = Annotated[Path | None, typer.Option(help="Draw a figure: .png, .svg or .pdf.", rich_help_panel=OUTPUT)]
+Plot = Annotated[Path | None, typer.Option(help="Draw a figure: .png, .svg, .pdf or .eps.", rich_help_panel=OUTPUT)]
+PlotWidth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="column|page|INCHES",
+        help="Width of the figure: 3.3 inches, 6.9 inches, or any number (default column on paper, natural on screen).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+PlotStyle = Annotated[
+    Literal["paper", "screen"], typer.Option(help="Sizes of text and lines in the figure.", rich_help_panel=OUTPUT)
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON to standard output, and nothing else.", rich_help_panel=OUTPUT)
 ]
@@ -38,40 +58,61 @@ class Outputs:
 
     Parameters
     ----------
-    csv, npz, plot, parquet : Path, optional
+    csv, npz, plot, parquet, overview : Path, optional
         Files to create or to replace; Parquet is written by whoever has the table.
+    plot_width : str, optional
+        Width of figures, see :func:`causal_theory.plotting.figure_style`.
+    plot_style : {"paper", "screen"}
+        Their style.
 
     Raises
     ------
     OutputError
         If two of them are one file, a folder is missing or closed, a path is something else than a plain file, a
         figure has an unknown format, or matplotlib or pyarrow is missing.
+    InvalidArgumentError
+        If the width is none, or there is a width or a style and no figure.
     """
 
     csv: Csv = None
     npz: Npz = None
     plot: Plot = None
+    plot_width: PlotWidth = None
+    plot_style: PlotStyle = "screen"
     parquet: Path | None = None
+    overview: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written."""
-        wanted = {name: path for name, path in vars(self).items() if path is not None}
+        wanted = {name: path for name in FILES if (path := getattr(self, name)) is not None}
         targets = [check_target(name, path) for name, path in wanted.items()]
         if len(set(targets)) < len(targets):
             raise OutputError(f"output files must differ, got {', '.join(map(str, wanted.values()))}")
-        if self.plot is not None:
-            if self.plot.suffix.lower() not in FIGURE_FORMATS:
-                raise OutputError(f"plot must end in one of {', '.join(FIGURE_FORMATS)}, got {str(self.plot)!r}")
-            from causal_theory.plotting.canvas import require_matplotlib
-
-            try:
-                require_matplotlib()
-            except ImportError as error:
-                raise OutputError(f"plot must not be given without matplotlib: {error}") from error
+        figures = {name: path for name, path in wanted.items() if name in FIGURES}
+        if figures:
+            self._check_figures(figures)
+        elif self.plot_width is not None or self.plot_style != "screen":
+            given = "plot_style" if self.plot_width is None else "plot_width"
+            raise InvalidArgumentError(f"{given} must not be given without --plot, got {getattr(self, given)}")
         if self.parquet is not None and find_spec("pyarrow") is None:
-            raise OutputError("parquet must not be given without pyarrow: pip install 'causal-theory[sweep]'")
+            raise OutputError(f"parquet must not be given without pyarrow: {needed('it', 'pyarrow', 'sweep')}")
 
-    def write(self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer) -> None:
+    def _check_figures(self, figures: Mapping[str, Path]) -> None:
+        from causal_theory.plotting.saving import check_ending
+        from causal_theory.plotting.size import check_width, require_matplotlib
+
+        for name, path in figures.items():
+            check_ending(name, path)
+        if self.plot_width is not None:
+            check_width(self.plot_width, "plot_width")
+        try:
+            require_matplotlib()
+        except ImportError as error:
+            raise OutputError(f"{next(iter(figures))} must not be given without matplotlib: {error}") from error
+
+    def write(
+        self, *, csv: Writer, npz: Mapping[str, NDArray[Any]], plot: Writer, overview: Writer | None = None
+    ) -> None:
         """Write the files that were asked for; when one fails, none appears."""
         arrays: dict[str, Any] = dict(npz)
         contents: list[tuple[Path | None, Writer]] = [
@@ -79,20 +120,30 @@ class Outputs:
             (self.npz, lambda file: np.savez(file, **arrays)),
             (self.plot, plot),
         ]
+        if overview is not None:
+            contents.append((self.overview, overview))
         write_files("output", [(path, writer) for path, writer in contents if path is not None])
 
     def write_plot(self, plot: Writer) -> None:
         """Write the figure alone, if one was asked for."""
         write_files("output", [] if self.plot is None else [(self.plot, plot)])
 
-    @property
-    def figure_format(self) -> str:
-        """The format of the figure, as its file name says."""
-        return "png" if self.plot is None else self.plot.suffix[1:].lower()
+    def draw(self, draw: Callable[[], Any], path: Path | None) -> Writer:
+        """Return a writer of the figure or axes that ``draw`` returns, in the style that was chosen."""
+        ending = "png" if path is None else path.suffix[1:].lower()
+
+        def write(file: IO[bytes]) -> None:
+            from causal_theory.plotting.saving import write_figure
+            from causal_theory.plotting.style import figure_style
+
+            with figure_style(self.plot_style, width=self.plot_width):
+                write_figure(draw(), file, ending, dpi=SCREEN if self.plot_style == "screen" else None)
+
+        return write
 
     def say_written(self, console: Console) -> None:
         """Name the files that were written."""
-        for path in (self.csv, self.parquet, self.npz, self.plot):
+        for path in (getattr(self, name) for name in ("csv", "parquet", "npz", "plot", "overview")):
             if path is not None:
                 console.print(f"wrote {path}", highlight=False, soft_wrap=True, markup=False)
 
@@ -104,16 +155,16 @@ def matrix_csv(matrix: NDArray[Any]) -> Writer:
 
 
 def table_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Writer:
-    """Return a writer of a table with headings."""
-    text = io.StringIO()
-    writer = csv_format.writer(text, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows(rows)
-    return lambda file: _write_bytes(file, text.getvalue().encode("utf-8"))
+    """Return a writer of a table with headings; the rows are asked for when it writes."""
 
+    def write(file: IO[bytes]) -> None:
+        text = io.StringIO()
+        writer = csv_format.writer(text, lineterminator="\n")
+        writer.writerow(headings)
+        writer.writerows(rows)
+        file.write(text.getvalue().encode("utf-8"))
 
-def _write_bytes(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
+    return write
 
 
 def figure(
@@ -127,20 +178,20 @@ def figure(
     ``draw`` gets one axes for each cell of ``grid`` (rows, columns), row by row.
     """
 
-    def write(file: IO[bytes]) -> None:
-        from causal_theory.plotting.canvas import detached_axes
+    def make() -> Any:
+        from causal_theory.plotting.canvas import close_ranks, detached_axes
 
         axes = detached_axes(size(), grid)
         draw(*axes)
-        whole: Any = axes[0].get_figure(root=True)
-        whole.savefig(file, format=outputs.figure_format, dpi=150)
+        close_ranks(axes)
+        return next(ax for ax in axes if ax.axison)
 
-    return write
+    return outputs.draw(make, outputs.plot)
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print JSON to standard output; arrays become lists, NaN and infinity become null."""
-    print(json.dumps(_plain(content), allow_nan=False))
+    """Print JSON to standard output, with the versions of the code; arrays become lists, NaN and infinity null."""
+    print(json.dumps(_plain({**content, "versions": versions()}), allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
@@ -166,29 +217,45 @@ def list_table(title: str, lines: Mapping[str, str]) -> Table:
 
 
 def matrix_table(
-    console: Console, matrix: NDArray[np.float64], title: str, marked: Mapping[int, Iterable[int]]
+    console: Console,
+    matrix: NDArray[np.float64],
+    title: str,
+    marked: Mapping[int, Iterable[int]],
+    names: Sequence[str] | None = None,
 ) -> Table | None:
     """Return the lower triangle with two digits for its largest entry, or None when the terminal is too narrow.
 
-    NaN is left blank; the entries ``marked[i]`` of row i are bold.
+    NaN is left blank; the entries ``marked[i]`` of row i are bold. Names of positions stand at its margins
+    where they fit.
     """
     length = len(matrix)
+    if 2 * length > console.width:  # a digit and a blank each
+        return None
     seen = np.abs(matrix[np.tril_indices(length)])
     unit = _unit(float(np.nanmax(seen, initial=0.0)))
     cells = [[_cell(matrix[i, j] / unit) for j in range(i + 1)] for i in range(length)]
-    labels = [str(j) for j in range(length)]
+    labels = [str(j) for j in range(length)] if names is None else list(names[:length])
     widths = [max(len(labels[j]), *(len(row[j]) for row in cells[j:])) for j in range(length)]
-    if max(3, len(labels[-1])) + sum(widths) + length > console.width:
-        return None
+    if max(3, *map(len, labels)) + sum(widths) + length > console.width:
+        return None if names is None else matrix_table(console, matrix, title, marked)
     table = Table(title=f"{title}, in units of {unit:g}", box=None, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("i\\j", justify="right", style="dim")
     for j in range(length):
-        table.add_column(labels[j], justify="right", no_wrap=True, min_width=widths[j])
+        table.add_column(escape(labels[j]), justify="right", no_wrap=True, min_width=widths[j])
     for i, row in enumerate(cells):
         for j in marked.get(i, ()):
             row[j] = f"[bold green]{row[j]}[/bold green]"
-        table.add_row(labels[i], *row)
+        table.add_row(escape(labels[i]), *row)
     return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table; a title that is longer stands on lines of its own, where each would have but a word inside."""
+    title = str(table.title or "")
+    if Measurement.get(console, console.options, table).maximum < len(title):
+        console.print(Text(title, style="table.title"))
+        table.title = None
+    console.print(table)
 
 
 def _unit(largest: float) -> float:

@@ -39,6 +39,7 @@ def command(
     """
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     drawn = task.sample(size, rng)
     arrays = drawn._asdict()
     outputs.write(
@@ -50,6 +51,7 @@ def command(
         print_json({"task": options.describe(task), "seed": seed, **arrays})
         return
     console = Console()
+    options.say_order(console, task.graph)
     for row in drawn.tokens[:SHOWN]:
         console.print(" ".join(map(str, row)), highlight=False, soft_wrap=True)
     if size > SHOWN:

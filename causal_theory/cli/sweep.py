@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from causal_theory.cli.output import Json, Outputs, Plot, list_table, print_json
+from causal_theory.cli.output import Json, Outputs, Plot, PlotStyle, PlotWidth, list_table, print_json
 from causal_theory.cli.sweep_config import SweepConfig, read_sweep_config
 from causal_theory.cli.sweep_figure import REPEAT, complete_choice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
@@ -99,6 +99,8 @@ def command(
     limit: Limit = MOST_UNITS,
     json: Json = False,
     plot: Plot = None,
+    plot_width: PlotWidth = None,
+    plot_style: PlotStyle = "screen",
 ) -> None:
     """Run a study on a grid of settings, and keep every result.
 
@@ -114,7 +116,7 @@ def command(
         return
     if config is None:
         raise InvalidArgumentError("config must be given, a TOML file, or --list, got neither")
-    outputs = Outputs(plot=plot)
+    outputs = Outputs(plot=plot, plot_width=plot_width, plot_style=plot_style)
     plan = read_sweep_config(config)
     if repeats is not None:
         plan = replace(plan, repeats=check_integer("repeats", repeats, 1))

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from causal_theory.cli.output import OUTPUT, Csv, Json, Outputs, Plot, print_json
+from causal_theory.cli.output import OUTPUT, Csv, Json, Outputs, Plot, PlotStyle, PlotWidth, print_json
 from causal_theory.cli.splice import spliced
 from causal_theory.cli.sweep import show_failures
 from causal_theory.cli.sweep_figure import FigureChoice, draw_sweep
@@ -37,6 +37,8 @@ def command(
     csv: Csv = None,
     parquet: Parquet = None,
     plot: Plot = None,
+    plot_width: PlotWidth = None,
+    plot_style: PlotStyle = "screen",
     choice: FigureChoice,
 ) -> None:
     """Show what the store of a sweep holds, also while the sweep runs.
@@ -44,7 +46,7 @@ def command(
     CSV and Parquet have one row for each unit that has a result, CSV without arrays. Without --x the figure chooses the
     parameters with the most values.
     """
-    outputs = Outputs(csv=csv, plot=plot, parquet=parquet)
+    outputs = Outputs(csv=csv, plot=plot, plot_width=plot_width, plot_style=plot_style, parquet=parquet)
     if plot is None:
         for name, given in choice.given().items():
             raise InvalidArgumentError(f"{name} must not be given without --plot, got {given}")

@@ -16,6 +16,7 @@ from causal_theory.cli.output import list_table, table_csv
 from causal_theory.cli.train_config import Plan
 from causal_theory.cli.train_figure import TrainFigure
 from causal_theory.files import Writer
+from causal_theory.graphs import CausalGraph
 from causal_theory.training import TrainingRun
 from causal_theory.training.baselines import short_baseline_name
 from causal_theory.training.outcome import LOW, TrainingOutcome, compare_with_scores, pool, summarise
@@ -165,6 +166,7 @@ class TrainReport:
 
     def show(self, console: Console) -> None:
         """Print tables, and what went wrong."""
+        options.say_order(console, self.outcomes[0].task.graph)
         if len(self.outcomes) > 1:
             console.print(self._graphs())
             console.print(self._comparison())
@@ -204,7 +206,9 @@ class TrainReport:
     def _single(self) -> Table:
         (outcome,) = self.outcomes
         summary = self.summary
-        lowest = f"{outcome.weights.min():.4f} ({_place(outcome.attention)})" if summary["edges"] else ""
+        lowest = (
+            f"{outcome.weights.min():.4f} ({_place(outcome.attention, outcome.run.graph)})" if summary["edges"] else ""
+        )
         rows = {
             "status": _status(outcome.run),
             "mean attention on the parents": _number(summary["mean_attention"], "no child rows"),
@@ -284,10 +288,10 @@ def last_step(run: TrainingRun) -> int:
     return int(run.steps[-1]) if len(run.steps) else 0
 
 
-def _place(attention: Array) -> str:
+def _place(attention: Array, graph: CausalGraph) -> str:
     """Return in words where attention (k, T) on a parent is lowest."""
     slot, position = np.unravel_index(np.nanargmin(attention), attention.shape)
-    return f"position {position}" + (f", parent {slot + 1}" if len(attention) > 1 else "")
+    return f"position {graph.name(int(position))}" + (f", parent {slot + 1}" if len(attention) > 1 else "")
 
 
 def _by_parent(run: TrainingRun) -> dict[str, str]:

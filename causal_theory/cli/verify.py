@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
+from causal_theory.wording import needed
 
 BAD_USAGE = 2
 
@@ -66,7 +67,7 @@ def verify(
     try:
         from causal_theory.claims.job import INTERRUPTED, run_job
     except ImportError as error:
-        raise _refuse(f'claims are checked with pip install "causal-theory[verify]": {error}') from error
+        raise _refuse(f"{needed('verify', 'more packages', 'verify')}: {error}") from error
     jobs = jobs or usable_processors()
     try:
         status = run_job(chosen, profile, out, seed=seed, jobs=jobs, command=command, folder=folder)

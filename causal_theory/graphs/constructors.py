@@ -7,6 +7,7 @@ import numpy as np
 
 from causal_theory.errors import GraphError
 from causal_theory.graphs import families
+from causal_theory.graphs.labels import complete_labels
 from causal_theory.validation import SeedLike
 
 
@@ -22,11 +23,15 @@ class GraphConstructors:
 
     if TYPE_CHECKING:
 
-        def __init__(self, parents: Iterable[Iterable[int]], target_parents: Iterable[int] | None = None) -> None: ...
+        def __init__(self, parents: Any, target_parents: Any = None, labels: Any = None) -> None: ...
 
     @classmethod
     def from_parents(
-        cls, parents: Iterable[int | Sequence[int]], *, target_parents: Iterable[int] | None = None
+        cls,
+        parents: Iterable[int | Sequence[int]],
+        *,
+        target_parents: Iterable[int] | None = None,
+        labels: Iterable[str] | None = None,
     ) -> Self:
         """Build a graph from its T - 1 context entries; the query is appended as a root.
 
@@ -36,6 +41,8 @@ class GraphConstructors:
             For each context position -1 (a root), one parent, or a sequence of parents.
         target_parents : iterable of int, optional
             The positions that the target depends on; the query by default.
+        labels : iterable of str, optional
+            A name for each context position, and for the query, which is called ``"query"`` otherwise.
 
         Raises
         ------
@@ -47,10 +54,13 @@ class GraphConstructors:
         >>> from causal_theory import CausalGraph
         >>> CausalGraph.from_parents([-1, 0, (0, 1)]).parents
         ((), (0,), (0, 1), ())
+        >>> CausalGraph.from_parents([-1, 0], labels=["rain", "wet"]).labels
+        ('rain', 'wet', 'query')
         """
         if isinstance(parents, str) or not isinstance(parents, Iterable):
             raise GraphError(f"parents must be a sequence with one entry per context position, got {parents!r}")
-        return cls([*map(context_entry, parents), ()], target_parents)
+        entries = [*map(context_entry, parents), ()]
+        return cls(entries, target_parents, None if labels is None else complete_labels(labels, len(entries)))
 
     @classmethod
     def chain(cls, length: int) -> Self:

@@ -1,14 +1,14 @@
-"""Graph files: JSON, and a plain list of edges.
+"""Read graphs from files of any usual format, and write them.
 
-JSON::
+JSON of this package::
 
-    {"parents": [-1, 0, 1, [0, 2]], "target_parents": [4]}
+    {"parents": [-1, 0, 1, [0, 2]], "target_parents": [4], "labels": ["rain", "wet", "slippery", "fall"]}
 
 with one entry per context position: -1 for a root, one parent, or a list of parents. The query is appended as a
-root. ``target_parents`` is optional. For a graph whose last position is not a root, ``"length": T`` is given too and
-``parents`` holds all T entries.
+root. ``target_parents`` and ``labels`` are optional. For a graph whose last position is not a root, ``"length": T`` is
+given too and ``parents`` holds all T entries.
 
-List of edges::
+List of edges of this package::
 
     # comments and empty lines are skipped
     length 5
@@ -18,27 +18,39 @@ List of edges::
 First the length T, then one line ``parent child`` per edge. The target depends on the last position.
 """
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 from causal_theory.errors import FileFormatError, GraphError
 from causal_theory.files import write_text
-from causal_theory.graphs.constructors import context_entry
+from causal_theory.graphs.formats import bif, native, registry
+from causal_theory.graphs.formats.bif import ConditionalTable
 from causal_theory.graphs.graph import CausalGraph
+from causal_theory.graphs.matrices import Convention
+from causal_theory.graphs.named import LAST, NamedGraph
 
-LONGEST = 1_000_000
-"""Longest graph that is read from a file, so that a wrong number does not fill the memory."""
 
+def read_graph(
+    path: str | os.PathLike[str], *, query: str | None = None, convention: Convention | None = None
+) -> CausalGraph:
+    r"""Read a graph from a file of any usual format, which its ending and its content tell.
 
-def read_graph(path: str | os.PathLike[str]) -> CausalGraph:
-    r"""Read a graph from a JSON file or a list of edges, whichever the file holds.
+    JSON and lists of edges of this package, edges and adjacency matrices in CSV and TSV, matrices in NPY, lists of
+    edges of networkx (``.edgelist``), node-link JSON, GraphML, GML, DOT, DAGitty and BIF.
+
+    Nodes that are named 0..n-1 are positions. Other nodes are sorted so that parents come first, in the order of the
+    file where it can be kept, and their names become the labels. The node that carries ``role="query"`` is the query;
+    without one a query is appended.
 
     Parameters
     ----------
     path : path
-        A UTF-8 text file. It is taken for JSON when its first character, blanks aside, is ``{`` or ``[``.
+        A UTF-8 text file, or an array of NumPy.
+    query : str, optional
+        The label of the query, a node without children, in a file that does not mark it; ``"last"`` for the last of
+        unlabelled positions.
+    convention : {"to-from", "from-to", "causal-learn"}, optional
+        The orientation of an adjacency matrix: see :meth:`causal_theory.CausalGraph.from_adjacency`.
 
     Returns
     -------
@@ -48,8 +60,10 @@ def read_graph(path: str | os.PathLike[str]) -> CausalGraph:
     Raises
     ------
     FileFormatError
-        If the file cannot be read or is malformed. The message names the file, the line where there is one, and
-        the requirement.
+        If the file cannot be read or is malformed, or holds no directed acyclic graph. The message names the file, its
+        format, the line where there is one, and what to do.
+    ImportError
+        If networkx is missing, which reads GraphML and GML.
 
     Examples
     --------
@@ -59,21 +73,67 @@ def read_graph(path: str | os.PathLike[str]) -> CausalGraph:
     ...     _ = path.write_text("length 4  # the query is position 3\n0 1\n1 2\n")
     ...     read_graph(path) == CausalGraph.chain(4)
     True
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "graph.dot"
+    ...     _ = path.write_text("digraph { wet -> slippery; rain -> wet }")
+    ...     read_graph(path).labels
+    ('rain', 'wet', 'slippery', 'query')
+    """
+    found = registry.read(Path(path), convention)
+    if isinstance(found, NamedGraph):
+        try:
+            return CausalGraph(*found.sort(query))
+        except FileFormatError:
+            raise
+        except GraphError as error:
+            raise found.error(str(error)) from error
+    if query not in (None, LAST, found.name(found.length - 1)):
+        raise FileFormatError(
+            f"{path}: the query must be {found.name(found.length - 1)}, the last position of the file, got {query!r}"
+        )
+    return found
+
+
+def read_tables(path: str | os.PathLike[str]) -> dict[str, ConditionalTable]:
+    r"""Read the laws of the variables of a Bayesian network from a file in BIF.
+
+    Every number is that of the file, to the last digit.
+
+    Parameters
+    ----------
+    path : path
+        A UTF-8 text file.
+
+    Returns
+    -------
+    dict from str to ConditionalTable
+        For each variable, in the order of the file: ``parents``, ``states`` and ``values``, an array with one axis for
+        each parent and a last one for the variable, as transition tensors have it.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read or is malformed: the message names the line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> text = "network weather { } variable rain { type discrete [ 2 ] { no, yes }; }"
+    >>> text += "variable wet { type discrete [ 2 ] { no, yes }; } probability ( rain ) { table 0.8, 0.2; }"
+    >>> text += "probability ( wet | rain ) { (no) 0.9, 0.1; (yes) 0.25, 0.75; }"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "weather.bif"
+    ...     _ = path.write_text(text)
+    ...     tables = read_tables(path)
+    >>> tables["wet"].parents, tables["wet"].values.tolist()
+    (('rain',), [[0.9, 0.1], [0.25, 0.75]])
     """
     file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FileFormatError(f"{file}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # not UTF-8, or an impossible file name
-        raise FileFormatError(f"{str(file)!r}: must be a UTF-8 text file: {error}") from error
-    if text.lstrip()[:1] in ("{", "["):
-        return _parse_json(file, text)
-    return _parse_edges(file, text)
+    return bif.parse_tables(NamedGraph(str(file), "BIF"), registry.decode(file, registry.load(file)))
 
 
 def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
-    """Write a graph as JSON that :func:`read_graph` reads back as an equal graph.
+    """Write a graph as JSON that :func:`read_graph` reads back as an equal graph with the same labels.
 
     The file appears complete or not at all: the text goes to a temporary file in the same folder, which then takes
     the final name.
@@ -98,80 +158,4 @@ def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
     ...     print((Path(folder) / "graph.json").read_text(), end="")
     {"parents": [-1, 0, -1, 2]}
     """
-    entries = [entry[0] if len(entry) == 1 else list(entry) if entry else -1 for entry in graph.parents]
-    content: dict[str, Any] = {"parents": entries}
-    if graph.parents[-1]:
-        content["length"] = graph.length
-    else:
-        entries.pop()
-    if graph.target_parents != (graph.length - 1,):
-        content["target_parents"] = list(graph.target_parents)
-    write_text(path, json.dumps(content) + "\n")
-
-
-def unique_keys(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the content of a JSON object, and refuse a key that occurs twice."""
-    content = dict(items)
-    if len(content) != len(items):
-        raise ValueError(f"keys must be distinct, got {[key for key, _ in items]}")
-    return content
-
-
-def _parse_json(file: Path, text: str) -> CausalGraph:
-    try:
-        content = json.loads(text, object_pairs_hook=unique_keys)
-    except json.JSONDecodeError as error:
-        raise FileFormatError(f"{file}, line {error.lineno}: must be valid JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{file}: must be valid JSON: {error}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("parents"), list):
-        raise FileFormatError(f'{file}: must be an object with a list "parents"')
-    unknown = sorted(set(content) - {"parents", "target_parents", "length"})
-    if unknown:
-        raise FileFormatError(f'{file}: keys must be "parents", "target_parents" and "length", got {unknown}')
-    parents, targets = content["parents"], content.get("target_parents")
-    length = content.get("length", len(parents) + 1)
-    if isinstance(length, bool) or not isinstance(length, int) or length - len(parents) not in (0, 1):
-        raise FileFormatError(
-            f'{file}: "length" must be the number of entries of "parents", or one more for the appended query; '
-            f"got {length!r} and {len(parents)} entries"
-        )
-    try:
-        if length > len(parents):
-            return CausalGraph.from_parents(parents, target_parents=targets)
-        return CausalGraph([context_entry(entry) for entry in parents], targets)
-    except (GraphError, RecursionError) as error:  # what is nested deeply cannot be shown either
-        raise FileFormatError(f"{file}: {error}") from error
-
-
-def _integers(words: list[str]) -> list[int] | None:
-    """Convert words of at most nine digits; anything else is not a position."""
-    if all(word.isascii() and word.isdigit() and len(word) <= 9 for word in words):
-        return [int(word) for word in words]
-    return None
-
-
-def _parse_edges(file: Path, text: str) -> CausalGraph:
-    parents: list[list[int]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.partition("#")[0].split()
-        if not words:
-            continue
-        where = f"{file}, line {number}"
-        if not parents:
-            length = _integers(words[1:])
-            if len(words) != 2 or words[0] != "length" or length is None or not 2 <= length[0] <= LONGEST:
-                raise FileFormatError(f'{where}: must be "length T" with T from 2 to {LONGEST}, got {line.strip()!r}')
-            parents = [[] for _ in range(length[0])]
-            continue
-        edge = _integers(words)
-        if edge is None or len(edge) != 2 or not edge[0] < edge[1] < len(parents):
-            raise FileFormatError(
-                f'{where}: must be "parent child" with 0 <= parent < child < {len(parents)}, got {line.strip()!r}'
-            )
-        if edge[0] in parents[edge[1]]:
-            raise FileFormatError(f"{where}: edges must be distinct, got {line.strip()!r} again")
-        parents[edge[1]].append(edge[0])
-    if not parents:
-        raise FileFormatError(f'{file}: must start with a line "length T", got an empty file')
-    return CausalGraph(parents)
+    write_text(path, native.json_from_graph(graph))

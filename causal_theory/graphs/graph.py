@@ -1,18 +1,20 @@
 """The causal graph: an immutable list of parents, with conversions and properties."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from causal_theory.display import Shown, draw
 from causal_theory.errors import GraphError
-from causal_theory.graphs import convert, families
+from causal_theory.graphs import families
 from causal_theory.graphs.constructors import GraphConstructors
+from causal_theory.graphs.exchange import GraphExchange
 from causal_theory.graphs.forest import ForestProperties, read_only
+from causal_theory.graphs.labels import check_labels
 
 
 def _as_position(value: object, where: str) -> int:
@@ -34,12 +36,12 @@ def _as_positions(values: object, where: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class CausalGraph(GraphConstructors, ForestProperties, Shown):
+class CausalGraph(GraphConstructors, GraphExchange, ForestProperties, Shown):
     """An immutable causal graph over T token positions.
 
     Every position has a tuple of parents, all of them earlier. The last position is normally the *query*: a root
     whose token the target depends on. Graphs are equal, and have the same hash, when their parents (in the given
-    order) and target parents are equal.
+    order) and target parents are equal; labels do not count, as no law and no number depends on them.
 
     Parameters
     ----------
@@ -47,6 +49,8 @@ class CausalGraph(GraphConstructors, ForestProperties, Shown):
         The parents of each of the T >= 2 positions, the last one included; empty for a root.
     target_parents : sequence of int, optional
         The positions that the target depends on; ``(T - 1,)`` by default.
+    labels : iterable of str, optional
+        The name of each position; tables and figures use it.
 
     Attributes
     ----------
@@ -54,18 +58,20 @@ class CausalGraph(GraphConstructors, ForestProperties, Shown):
         Parents of each position.
     target_parents : tuple of int
         Parents of the target.
+    labels : tuple of str or None
+        The name of each of the T positions, that of the query included; None where they have none.
 
     Raises
     ------
     GraphError
-        If a parent is not an integer, occurs twice or is not earlier than its child, or if there are fewer than
-        two positions. The message names the position.
+        If a parent is not an integer, occurs twice or is not earlier than its child, if there are fewer than two
+        positions, or if labels are not one distinct text for each position. The message names the position.
 
     Examples
     --------
     >>> graph = CausalGraph.from_parents([-1, 0, 1, -1])
     >>> graph
-    CausalGraph(length=5, edges=2, roots=3)
+    CausalGraph(length=5, edges=2, roots=2, query=4)
     >>> graph.parents
     ((), (0,), (1,), (), ())
     >>> graph.edges
@@ -74,8 +80,14 @@ class CausalGraph(GraphConstructors, ForestProperties, Shown):
 
     parents: tuple[tuple[int, ...], ...]
     target_parents: tuple[int, ...]
+    labels: tuple[str, ...] | None = field(default=None, compare=False)
 
-    def __init__(self, parents: Iterable[Iterable[int]], target_parents: Iterable[int] | None = None) -> None:
+    def __init__(
+        self,
+        parents: Iterable[Iterable[int]],
+        target_parents: Iterable[int] | None = None,
+        labels: Iterable[str] | None = None,
+    ) -> None:
         if isinstance(parents, str) or not isinstance(parents, Iterable):
             raise GraphError(f"parents must hold one sequence of integers per position, got {parents!r}")
         checked = tuple(_as_positions(entry, f"parents of position {i}") for i, entry in enumerate(parents))
@@ -95,99 +107,44 @@ class CausalGraph(GraphConstructors, ForestProperties, Shown):
             raise GraphError(f"target_parents must be one or more positions from 0 to {length - 1}, got {targets}")
         object.__setattr__(self, "parents", checked)
         object.__setattr__(self, "target_parents", targets)
+        object.__setattr__(self, "labels", None if labels is None else check_labels(labels, length))
 
     def __repr__(self) -> str:
         """Return one line with the counts, never the whole list of parents."""
-        edges = sum(map(len, self.parents))
-        targets = "" if self.target_parents == (self.length - 1,) else f", target_parents={self.target_parents}"
-        return f"CausalGraph(length={self.length}, edges={edges}, roots={len(self.roots)}{targets})"
+        edges, roots = sum(map(len, self.parents)), len(self.roots) - self.has_query
+        last = f", query={self.length - 1}" if self.has_query else f", target_parents={self.target_parents}"
+        if self.target_parents == (self.length - 1,) and not self.has_query:
+            last = ""
+        labels = "" if self.labels is None else f", labels=({', '.join(map(repr, self.labels[:2]))}, ...)"
+        return f"CausalGraph(length={self.length}, edges={edges}, roots={roots}{last}{labels})"
 
     def _repr_svg_(self) -> str:
         return draw(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the definition only: what is derived from it is computed again."""
-        return type(self), (self.parents, self.target_parents)
+        labels = () if self.labels is None else (self.labels,)
+        return type(self), (self.parents, self.target_parents, *labels)
 
-    # Conversion.
-
-    @classmethod
-    def from_adjacency(cls, adjacency: ArrayLike, *, target_parents: Iterable[int] | None = None) -> Self:
-        """Build a graph from its adjacency matrix.
+    def name(self, position: int) -> str:
+        """Return the label of a position, its number where the graph has no labels.
 
         Parameters
         ----------
-        adjacency : array_like of shape (T, T)
-            Zeros and ones, ``[i, j] = 1`` when j is a parent of i.
-        target_parents : iterable of int, optional
-            The positions that the target depends on; the query by default.
-
-        Raises
-        ------
-        GraphError
-            If the matrix is not square, holds anything but zeros and ones, or has a one on or above the diagonal.
-
-        Examples
-        --------
-        >>> graph = CausalGraph.star(6)
-        >>> CausalGraph.from_adjacency(graph.adjacency) == graph
-        True
-        """
-        return cls(convert.parents_from_adjacency(adjacency), target_parents)
-
-    @classmethod
-    def from_networkx(cls, graph: Any, *, target_parents: Iterable[int] | None = None) -> Self:
-        """Build a graph from one of networkx, as :meth:`to_networkx` returns it or as it comes back from a file.
-
-        Parameters
-        ----------
-        graph : networkx.DiGraph
-            Nodes 0..T-1, or their numbers as text, and edges from parent to child. When edges carry ``parent_order``,
-            the parents of every position are in that order: 0, 1, ... Otherwise they are sorted.
-        target_parents : iterable of int, optional
-            The positions that the target depends on. By default the nodes that carry ``target_order``, in that order;
-            else the graph attribute ``target_parents``; else the query.
-
-        Raises
-        ------
-        InvalidArgumentError
-            If ``graph`` is not a directed graph without multiple edges.
-        GraphError
-            If the nodes are not 0..T-1, an edge does not lead to a later node, or an order has gaps or repeats itself;
-            the message names the node or the edge.
-        ImportError
-            If networkx is not installed.
-        """
-        parents = convert.parents_from_networkx(graph)
-        return cls(parents, convert.targets_from_networkx(graph) if target_parents is None else target_parents)
-
-    def to_networkx(self) -> Any:
-        """Return the graph as one of networkx.
+        position : int
+            From 0 to T - 1.
 
         Returns
         -------
-        networkx.DiGraph
-            Edges lead from parent to child and carry ``parent_order``: the place of the parent among those of its
-            child, from 0. Nodes carry ``role``: ``"root"``, ``"child"`` or ``"query"``; those that the target depends
-            on carry ``target_order``: their place among its parents. All values are ``int`` or ``str``, which GraphML,
-            GML and JSON keep.
-
-        Raises
-        ------
-        ImportError
-            If networkx is not installed.
+        str
+            What tables and figures call it.
 
         Examples
         --------
-        >>> graph = CausalGraph([(), (), (1, 0)], target_parents=(2, 0))
-        >>> sorted(graph.to_networkx().edges(data="parent_order"))
-        [(0, 2, 1), (1, 2, 0)]
-        >>> CausalGraph.from_networkx(graph.to_networkx()) == graph
-        True
+        >>> CausalGraph([(), (0,), ()], labels=["rain", "wet", "query"]).name(1), CausalGraph.chain(3).name(1)
+        ('wet', '1')
         """
-        return convert.networkx_from_graph(self)
-
-    # Properties.
+        return str(position) if self.labels is None else self.labels[position]
 
     @cached_property
     def adjacency(self) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ that no edge into them is missing.
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import lay_out
@@ -29,6 +30,9 @@ MARGIN = 16.0
 STEEPEST = 8.0
 HIGHEST = 200.0
 """How far the control points of an arc lie above its ends: at most so much per position that it spans, and overall."""
+
+INSIDE, CUT, LETTER = 3, 16, 6.0
+"""Characters of a label that fit into a shape, those after which it is cut, and the width of one in pixels."""
 
 FOOT = 30.0
 """Room below the row of positions for a word."""
@@ -91,13 +95,15 @@ class _Row:
             i: MARGIN + RADIUS + PITCH * (i if i < layout.first else layout.first + 4) for i in layout.positions
         }
         longest = max((child - parent for parent, child in self._false), default=1)
+        self._labels = ["" for _ in layout.kinds] if graph.labels is None else [_short(one) for one in graph.labels]
         self._slope = min(STEEPEST, HIGHEST / max(layout.longest, longest))
         end = max(self._places.values()) + RADIUS + MARGIN
         self.width = end + (24.0 if graph.has_query else 0.0)
 
     def markup(self) -> str:
         above = self._extent(self._layout.edges) + RADIUS + 4.0
-        below = max(self._extent(self._false) + RADIUS + 6.0, FOOT)
+        hanging = max((len(self._labels[i]) + 4 for i in self._hanging), default=-2)
+        below = max(self._extent(self._false) + RADIUS + 6.0, FOOT, RADIUS + 16.0 + LETTER * hanging)
         parts = [self._arcs(self._layout.edges, up=True), self._arcs(self._false, up=False)]
         parts += [self._node(i, x) for i, x in self._places.items()]
         if self._layout.left_out:
@@ -105,6 +111,12 @@ class _Row:
             parts.append(_word(0.5 * (before + after), 4.0, f"… {self._layout.left_out} more …"))
         moved = f'<g transform="translate(0 {decimal(above)})">{"".join(parts)}</g>'
         return svg(self.width, above + below, self._title(), moved)
+
+    @property
+    def _hanging(self) -> list[int]:
+        """The positions whose labels hang below them, as they are too long to stand inside."""
+        long = [i for i in self._layout.positions if len(self._labels[i]) > INSIDE and self._labels[i] != "query"]
+        return [i for i in self._layout.positions if self._labels[i] and self._labels[i] != "query"] if long else []
 
     def _extent(self, edges: Sequence[Edge]) -> float:
         """Return how high the arcs reach: three quarters of the way to their control points."""
@@ -131,10 +143,10 @@ class _Row:
 
     def _title(self) -> str:
         graph = self._graph
-        named = ", ".join(f"{parent} to {child}" for parent, child in graph.edges[:NAMED])
+        named = ", ".join(f"{graph.name(parent)} to {graph.name(child)}" for parent, child in graph.edges[:NAMED])
         more = len(graph.edges) - NAMED
         edges = f"edges {named}" + (f" and {more} more" if more > 0 else "") if graph.edges else "no edges"
-        last = f"; the query is position {graph.length - 1}" if graph.has_query else ""
+        last = f"; the query is {_place(graph, graph.length - 1)}" if graph.has_query else ""
         wrong = f"; {len(self._missed)} edges not found, {len(self._false)} false ones" if self._marked else ""
         return f"Causal graph on {graph.length} positions: {edges}{last}{wrong}"
 
@@ -201,11 +213,14 @@ class _Row:
                 f'height="{decimal(2 * side)}" fill="currentColor" fill-opacity=".2" stroke-width="{width}"/>'
             )
         word = ""
-        if kind == "query":
+        if i in self._hanging:
+            word = _hanging_word(x, RADIUS + 8.0, self._labels[i] + (" (y)" if target and kind != "query" else ""))
+        elif kind == "query":
             word = _word(x, RADIUS + 15.0, "query")
         elif target:
             word = _word(x, RADIUS + 15.0, "y")
-        return shape + _word(x, 3.5, str(i), 10.0 if i < 100 else 8.5) + word
+        inside = self._labels[i] if 0 < len(self._labels[i]) <= INSIDE and i not in self._hanging else str(i)
+        return shape + _word(x, 3.5, inside, 10.0 if len(inside) < 3 else 8.5) + word
 
 
 def _spread(k: int, count: int, shared: bool) -> float:
@@ -216,8 +231,24 @@ def _spread(k: int, count: int, shared: bool) -> float:
     return low + (high - low) * k / (count - 1)
 
 
+def _short(label: str) -> str:
+    return label if len(label) <= CUT else f"{label[: CUT - 1]}…"
+
+
+def _place(graph: CausalGraph, position: int) -> str:
+    return f"position {position}" if graph.labels is None else f"{graph.labels[position]}, position {position}"
+
+
+def _hanging_word(x: float, y: float, text: str) -> str:
+    """Return a word that is read downwards."""
+    return (
+        f'<text transform="translate({decimal(x - 3.5)} {decimal(y)}) rotate(90)" font-size="10" stroke="none" '
+        f'fill="currentColor">{escape(text)}</text>'
+    )
+
+
 def _word(x: float, y: float, text: str, size: float = 11.0) -> str:
     return (
         f'<text x="{decimal(x)}" y="{decimal(y)}" font-size="{decimal(size)}" text-anchor="middle" stroke="none" '
-        f'fill="currentColor">{text}</text>'
+        f'fill="currentColor">{escape(text)}</text>'
     )

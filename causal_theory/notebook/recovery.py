@@ -4,9 +4,10 @@ import numpy as np
 
 from causal_theory.information import SubsetInformations
 from causal_theory.notebook.graphs import draw_graph
-from causal_theory.notebook.html import facts, figure, paragraph, table
+from causal_theory.notebook.html import details, facts, figure, paragraph, table
 from causal_theory.notebook.shown import parts_of
 from causal_theory.recovery import ROOT, EdgeReport
+from causal_theory.verdict import EdgeVerdict
 from causal_theory.wording import count, number, with_error
 
 SHOWN_SETS = 8
@@ -29,7 +30,7 @@ def _(report: EdgeReport) -> list[str]:
     if found.edges:
         least = int(np.nanargmin(report.margin))
         text = with_error(report.margin[least], report.margin_error[least], 4)
-        summary["smallest margin"] = f"{text}, at position {least}"
+        summary["smallest margin"] = f"{text}, at position {report.graph.name(least)}"
         best = int((report.best_key[children] == report.true[children]).sum())
         summary["best key is the parent"] = f"in {best} of {count(found.edges, 'row')}"
     if undecided:
@@ -41,17 +42,44 @@ def _(report: EdgeReport) -> list[str]:
     return [whole, *([_drawing(report), _wrong_rows(report, wrong)] if wrong else [])]
 
 
+@parts_of.register
+def _(verdict: EdgeVerdict) -> list[str]:
+    rows = zip(verdict.parent.tolist(), verdict.rival.tolist(), verdict.margin, verdict.error, strict=True)
+    judged = zip(verdict.undecided.tolist(), verdict.recovered.tolist(), strict=True)
+    lines = [
+        [i, _key(parent), _key(rival), _margin(margin, error), _answer(open_, right)]
+        for i, ((parent, rival, margin, error), (open_, right)) in enumerate(zip(rows, judged, strict=True))
+    ]
+    header = ["position", "parent", "best rival", "margin", "verdict"]
+    return [paragraph(repr(verdict)), details("All positions", table("Verdicts", header, lines))]
+
+
+def _answer(undecided: bool, recovered: bool) -> str:
+    return ("undecided, " if undecided else "") + ("recovered" if recovered else "not recovered")
+
+
+def _key(position: int) -> str:
+    return "none" if position == ROOT else str(position)
+
+
+def _margin(margin: float, error: float) -> str:
+    return "" if np.isnan(margin) else with_error(margin, error, 4)
+
+
 def _wrong_rows(report: EdgeReport, wrong: list[int]) -> str:
-    names = {ROOT: "none"}
     rows = []
+
+    def name(position: int) -> str:
+        return "none" if position == ROOT else report.graph.name(position)
+
     for i in wrong:
         true, predicted = int(report.true[i]), int(report.predicted[i])
-        found = "itself" if predicted == i else names.get(predicted, str(predicted))
+        found = "itself" if predicted == i else name(predicted)
         rival, margin = "", ""
         if true >= 0:
-            rival = "itself" if report.best_rival[i] == i else str(report.best_rival[i])
+            rival = "itself" if report.best_rival[i] == i else name(int(report.best_rival[i]))
             margin = with_error(report.margin[i], report.margin_error[i], 4)
-        rows.append([i, names.get(true, str(true)), found, rival, margin])
+        rows.append([name(i), name(true), found, rival, margin])
     header = ["position", "parent", "predicted", "best rival", "margin over it"]
     note = "A positive margin beside the prediction none: the score of the edge is below the threshold."
     below = any(report.predicted[i] == ROOT and report.margin[i] > 0.0 for i in wrong)

@@ -17,8 +17,9 @@ SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 @parts_of.register
 def _(graph: CausalGraph) -> list[str]:
     drawn = draw_graph(graph)
-    edges, roots = count(len(graph.edges), "edge"), count(len(graph.roots), "root")
-    words = f"Causal graph: {graph.length} positions, {edges}, {roots}"
+    edges, roots = count(len(graph.edges), "edge"), count(len(graph.roots) - graph.has_query, "root")
+    query = f", the query is position {graph.length - 1}" if graph.has_query else ""
+    words = f"Causal graph: {graph.length} positions, {edges}, {roots}{query}"
     return [paragraph(words, strong=True), figure(drawn.markup, drawn.legend, width=drawn.width)]
 
 
@@ -27,7 +28,7 @@ def _(task: InContextTask) -> list[str]:
     graph = task.graph
     query = "independent and uniform" if graph.has_query else "none"
     if not task.is_single_parent:
-        query = f"the tokens at {', '.join(map(str, graph.target_parents))}, which the target follows"
+        query = f"the tokens at {', '.join(map(graph.name, graph.target_parents))}, which the target follows"
     rows: dict[str, object] = {
         "tokens T": task.length,
         "symbols S": task.vocab_size,

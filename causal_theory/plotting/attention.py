@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_positions, label_upwards, legend_beside
 from causal_theory.plotting.colours import COLOURS, MARKERS
 from causal_theory.plotting.curves import mark_size, note
 from causal_theory.plotting.heatmaps import check_square, plot_matrix
+from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.training import TrainingRun
 from causal_theory.training.run import best_attention
 
@@ -71,9 +73,8 @@ def plot_attention(attention: ArrayLike, *, graph: CausalGraph | None = None, ax
             f"entries from {float(weights.min()):.4g} to {float(weights.max()):.4g}"
         )
     title = "attention of the first layer"
-    ax = plot_matrix(np.maximum(weights, 0.0), graph=graph, ax=ax, title=title, label="weight (0 to 1)")
-    ax.get_images()[0].set_clim(0.0, 1.0)
-    return ax
+    shown = np.clip(weights, 0.0, 1.0)
+    return plot_matrix(shown, graph=graph, ax=ax, title=title, label="weight (0 to 1)", limits=(0.0, 1.0))
 
 
 @default_floats
@@ -122,15 +123,24 @@ def plot_attention_by_position(run: TrainingRun | Sequence[TrainingRun], *, ax: 
         _draw_stems(ax, positions, *_stems(runs[0]))
     else:
         _draw_spread(ax, positions, np.concatenate([best_attention(one) for one in runs]), len(runs))
-    ax.plot(positions, 1.0 / (positions + 1.0), color="black", linestyle="--", linewidth=1.0, label="uniform, 1/(i+1)")
+    ax.plot(
+        positions,
+        1.0 / (positions + 1.0),
+        color="black",
+        linestyle="--",
+        linewidth=scaled(1.0),
+        label="uniform, 1/(i+1)",
+    )
     ax.set_xlim(-0.6, positions[-1] + 0.6)
     ax.set_ylim(-0.02, 1.04)
     whole_numbers(ax, "x")
+    if len({one.graph.labels for one in runs}) == 1:
+        label_positions(ax, runs[0].graph.labels, "x")
     ax.set_title("attention on the parent")
     ax.set_xlabel("position")
-    ax.set_ylabel("weight (0 to 1)")
+    label_upwards(ax, "weight (0 to 1)")
     ax.grid(visible=True, alpha=0.3)
-    legend_beside(ax, markerscale=6.0 / mark_size(len(positions)))
+    legend_beside(ax, markerscale=scaled(6.0) / mark_size(len(positions)))
     return ax
 
 
@@ -153,7 +163,7 @@ def _draw_stems(ax: "Axes", positions: NDArray[np.int64], attention: Array, name
         children = ~np.isnan(weights)
         places = positions[children] + 0.5 * ((k + 0.5) / count - 0.5)
         colour = COLOURS[k % len(COLOURS)]
-        ax.vlines(places, 0.0, weights[children], color=colour, linewidth=0.2 * size, alpha=0.6)
+        ax.vlines(places, 0.0, weights[children], color=colour, linewidth=scaled(0.2) * size, alpha=0.6)
         style: dict[str, Any] = {"linestyle": "none", "marker": MARKERS[k % len(MARKERS)], "markersize": size}
         ax.plot(places, weights[children], color=colour, label=name, **style)
 
@@ -172,7 +182,7 @@ def _draw_spread(ax: "Axes", positions: NDArray[np.int64], attention: Array, run
     means = np.array([attention[seen[:, i], i].mean() for i in some])
     bars = [attention[seen[:, i], i].std(ddof=1) for i in several]
     style: dict[str, Any] = {"color": COLOURS[0], "linestyle": "none"}
-    ax.errorbar(several, means[np.isin(some, several)], bars, capsize=2.5, label="standard deviation", **style)
+    ax.errorbar(several, means[np.isin(some, several)], bars, capsize=scaled(2.5), label="standard deviation", **style)
     ax.plot(some, means, marker="o", markersize=mark_size(len(positions)), label="mean over runs", **style)
 
 

@@ -5,16 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.plotting.canvas import whole_numbers
+from causal_theory.plotting.size import CHARACTER, LINE
+from causal_theory.plotting.ticks import whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FEW = 4
 """So few values have a tick each, whatever the room."""
-
-CHARACTER, LINE = 0.62, 1.5
-"""Width of a digit and height of a line, in units of the size of the font."""
 
 Array = NDArray[np.float64]
 

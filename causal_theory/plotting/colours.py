@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.errors import InvalidArgumentError
+from causal_theory.validation import check_real
+
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
@@ -48,3 +51,25 @@ def colour_scale(values: NDArray[np.float64]) -> dict[str, Any]:
         span = max(-low, high)
         return {"cmap": diverging(), "vmin": -span, "vmax": span}
     return {"cmap": SEQUENTIAL, "vmin": low, "vmax": high if high > low else low + 1.0}
+
+
+def number_scale(values: NDArray[np.float64], limits: tuple[float, float] | None) -> dict[str, Any]:
+    """Return map and limits for finite data, or for those limits where they are given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the limits are not in order.
+    """
+    if limits is None:
+        return colour_scale(values)
+    ends = np.array(check_real("limits", limits), dtype=np.float64)
+    if ends.shape != (2,) or not np.isfinite(ends).all() or ends[0] >= ends[1]:
+        raise InvalidArgumentError(f"limits must be two finite numbers, the smaller one first, got {limits!r}")
+    return colour_scale(ends)
+
+
+def extended(values: NDArray[np.float64], scale: dict[str, Any]) -> str:
+    """Return at which ends of the colour bar values lie beyond it."""
+    below, above = (values < scale["vmin"]).any(), (values > scale["vmax"]).any()
+    return "both" if below and above else "min" if below else "max" if above else "neither"

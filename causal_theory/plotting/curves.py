@@ -7,6 +7,7 @@ import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.plotting.colours import COLOURS, DASHES
+from causal_theory.plotting.size import scaled
 from causal_theory.validation import check_real
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 MARKED_POINTS = 9
 LEVEL_COLOURS = (*COLOURS[1:], COLOURS[0])
-LEADER = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 0.0, "relpos": (0.0, 0.5)}
+LEADER = {"arrowstyle": "-", "color": "#555555", "shrinkA": 0.0, "shrinkB": 0.0, "relpos": (0.0, 0.5)}
 
 
 def check_levels(levels: Mapping[str, float]) -> dict[str, float]:
@@ -29,7 +30,7 @@ def check_levels(levels: Mapping[str, float]) -> dict[str, float]:
 def draw_levels(ax: "Axes", levels: Mapping[str, float]) -> None:
     """Draw horizontal lines, with names and values to the right of the axes, pushed apart where they are close."""
     for k, value in enumerate(levels.values()):
-        ax.axhline(value, color=LEVEL_COLOURS[k % 6], linestyle=DASHES[1:][k % 5], linewidth=1.4, zorder=1)
+        ax.axhline(value, color=LEVEL_COLOURS[k % 6], linestyle=DASHES[1:][k % 5], linewidth=scaled(1.4), zorder=1)
     low, high = ax.get_ylim()
     gap = 0.065 * (high - low)
     places: list[float] = []
@@ -47,8 +48,8 @@ def draw_levels(ax: "Axes", levels: Mapping[str, float]) -> None:
             xycoords=ax.get_yaxis_transform(),
             textcoords=ax.get_yaxis_transform(),
             va="center",
-            fontsize=8,
-            arrowprops=LEADER,
+            fontsize="small",
+            arrowprops=LEADER | {"linewidth": scaled(0.7)},
             annotation_clip=False,
         )
 
@@ -57,7 +58,7 @@ def mark_divergence(ax: "Axes", diverged_at: int) -> None:
     """Draw an upright line at the step that diverged, if one did."""
     if diverged_at >= 0:
         label = f"diverged at step {diverged_at}"
-        ax.axvline(diverged_at, color="black", linestyle="-.", linewidth=1.2, label=label, zorder=1)
+        ax.axvline(diverged_at, color="black", linestyle="-.", linewidth=scaled(1.2), label=label, zorder=1)
 
 
 def marks(points: int) -> int:
@@ -67,7 +68,7 @@ def marks(points: int) -> int:
 
 def mark_size(positions: int) -> float:
     """Return the size in points of marks over that many positions, smaller where they would run into each other."""
-    return 6.0 if positions <= 40 else 4.0 if positions <= 150 else 2.8
+    return scaled(6.0 if positions <= 40 else 4.0 if positions <= 150 else 2.8)
 
 
 def note(ax: "Axes", text: str) -> None:

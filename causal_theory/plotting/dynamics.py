@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from causal_theory.dynamics import Stage1Run, Stage2Run
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below, legend_beside
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import check_levels, draw_levels, mark_divergence, marks, note
+from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.validation import check_epsilon
 
 if TYPE_CHECKING:
@@ -69,10 +71,12 @@ def plot_attention_by_step(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes
     if not children.size:
         note(ax, "no child rows")
     goal = 1.0 - 1.0 / length
-    ax.axhline(goal, color="#555555", linestyle=":", linewidth=1.4, label=f"goal 1 - 1/T\n= {goal:.4g}", zorder=1)
+    ax.axhline(
+        goal, color="#555555", linestyle=":", linewidth=scaled(1.4), label=f"goal 1 - 1/T\n= {goal:.4g}", zorder=1
+    )
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("stage 1: child rows")
-    ax.set_ylabel("attention on the parent (weight, 0 to 1)")
+    label_upwards(ax, "attention on the parent (weight, 0 to 1)")
     _finish(ax, "step of stage 1", run.diverged_at, beside=True)
     return ax
 
@@ -121,18 +125,25 @@ def plot_root_rows(run: Stage1Run, *, ax: "Axes | None" = None) -> "Axes":
     roots = np.flatnonzero(~np.isnan(deviation[0]))
     roots = roots[(roots > 0) & (roots < query)]
     _draw_rows(ax, run.steps, deviation[:, roots], roots, extreme=np.argmax, word="farthest")
-    ax.plot(run.steps, deviation[:, query], color="black", linestyle="--", linewidth=1.2, label=f"query (row {query})")
+    ax.plot(
+        run.steps,
+        deviation[:, query],
+        color="black",
+        linestyle="--",
+        linewidth=scaled(1.2),
+        label=f"query (row {query})",
+    )
     if not roots.size:
         note(ax, "no root rows\nbesides position 0")
     if run.fastest_root >= 0:
         label = f"first root row has\nleft: step {run.fastest_root}"
         if run.fastest_root <= run.steps[-1]:
-            ax.axvline(run.fastest_root, color="#555555", linestyle=":", linewidth=1.4, label=label, zorder=1)
+            ax.axvline(run.fastest_root, color="#555555", linestyle=":", linewidth=scaled(1.4), label=label, zorder=1)
         else:
             note(ax, label)
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("stage 1: root rows")
-    ax.set_ylabel("distance from uniform (weight, 0 to 1)")
+    label_upwards(ax, "distance from uniform (weight, 0 to 1)")
     _finish(ax, "step of stage 1", run.diverged_at, beside=True)
     return ax
 
@@ -188,13 +199,13 @@ def plot_losses(
     shift = 0.0 if epsilon is None else np.log1p(run.A2.shape[0] * check_epsilon(epsilon))
     ax = axes_or_new(ax, SIZE)
     steps = np.arange(len(run.losses))
-    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": marks(len(steps))}
-    ax.plot(steps, run.losses, marker="o", linewidth=1.8, label="trained model", **style)
+    style: dict[str, Any] = {"color": COLOURS[0], "markersize": scaled(4.0), "markevery": marks(len(steps))}
+    ax.plot(steps, run.losses, marker="o", linewidth=scaled(1.8), label="trained model", **style)
     if epsilon is not None:
         ax.plot(steps, run.losses + shift, marker="o", markerfacecolor="white", label="the same, normalised", **style)
     draw_levels(ax, levels)
     ax.set_title("stage 2: loss")
-    ax.set_ylabel("loss (nats)")
+    label_upwards(ax, "loss (nats)")
     _finish(ax, "step of stage 2", run.diverged_at, beside=False)
     return ax
 
@@ -213,15 +224,29 @@ def _draw_rows(
         for k, row in enumerate(rows.tolist()):
             style: dict[str, Any] = {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k]}
             # Markers of different lines are moved along, so that lines on top of each other are both seen.
-            ax.plot(steps, values[:, k], label=f"row {row}", markersize=4.0, markevery=(k * every // 5, every), **style)
+            ax.plot(
+                steps,
+                values[:, k],
+                label=f"row {row}",
+                markersize=scaled(4.0),
+                markevery=(k * every // 5, every),
+                **style,
+            )
         return
     low, high = values.min(axis=1), values.max(axis=1)
     ax.fill_between(steps, low, high, color=COLOURS[0], alpha=0.25, linewidth=0.0, label=f"all {len(rows)} rows")
     median = np.median(values, axis=1)
-    ax.plot(steps, median, color=COLOURS[0], marker="o", markersize=4.0, markevery=every, label="median")
+    ax.plot(steps, median, color=COLOURS[0], marker="o", markersize=scaled(4.0), markevery=every, label="median")
     k = int(extreme(values[-1]))
     style = {"color": COLOURS[1], "linestyle": "--", "marker": "s"}
-    ax.plot(steps, values[:, k], markersize=4.0, markevery=every, label=f"{word} at the\nend: row {rows[k]}", **style)
+    ax.plot(
+        steps,
+        values[:, k],
+        markersize=scaled(4.0),
+        markevery=every,
+        label=f"{word} at the\nend: row {rows[k]}",
+        **style,
+    )
 
 
 def _finish(ax: "Axes", xlabel: str, diverged_at: int, *, beside: bool) -> None:

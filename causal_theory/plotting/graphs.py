@@ -7,8 +7,10 @@ import numpy as np
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.graphs.layout import GraphLayout, Kind, lay_out
-from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_positions, legend_below
 from causal_theory.plotting.heatmaps import plot_matrix
+from causal_theory.plotting.size import CHARACTER, scaled
+from causal_theory.plotting.ticks import whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +18,14 @@ if TYPE_CHECKING:
 MAX_DRAWN = 40
 """Positions up to which nodes and arcs are drawn; longer graphs are shown as adjacency matrices."""
 
-NODE, NUMBERED = 13.5, 9.0
-"""Largest diameter of a node, and smallest one that has room for a number, in points."""
+NODE = 13.5
+"""Largest diameter of a node in points, beside a font of 10."""
+
+RIM = 0.12
+"""Largest width of a line, in diameters of a node or distances between them."""
+
+SMALL = 8.0
+"""Points of the number of a node, beside a font of 10."""
 
 STYLES: dict[Kind, tuple[str, str, str]] = {
     "root": ("s", "#f0c05a", "-"),
@@ -39,7 +47,8 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     """Draw a causal graph: positions in a row, arcs from parents to children.
 
     Roots are amber squares, children blue discs, a query without parents is white with a dashed rim. Arcs lead to the
-    right, as their arrow heads show. Beyond 40 positions the adjacency matrix is drawn instead.
+    right, as their arrow heads show. Labels stand below where they are short
+    enough. Beyond 40 positions the adjacency matrix is drawn instead.
 
     Parameters
     ----------
@@ -75,26 +84,34 @@ def plot_graph(graph: CausalGraph, *, ax: "Axes | None" = None) -> "Axes":
     ax.set_ylim(-0.5, _height(layout.longest) + 0.5)
     ax.set_xlabel("position")
     whole_numbers(ax, "x")
+    deeper = label_positions(ax, graph.labels, "x")
     ax.set_yticks([])
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
-    legend_below(ax, columns=3)
+    legend_below(ax, columns=3, deeper=deeper)
     return ax
 
 
 def _draw_nodes(ax: "Axes", layout: GraphLayout) -> None:
     """Draw the nodes of each kind, and their numbers where they fit."""
     nodes = layout.positions
-    room = ax.get_window_extent().width * 72.0 / ax.figure.dpi / (len(nodes) + 0.6)
-    size = min(NODE, 0.9 * room)
+    size = min(scaled(NODE), 0.9 * _spacing(ax, layout))
     for kind, (marker, colour, rim) in STYLES.items():
         members = layout.of(kind)
         if members:
-            style: dict[str, Any] = {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
+            # A rim may not fill a small node.
+            rims = {"linewidths": min(scaled(1.0), RIM * size)}
+            style: dict[str, Any] = rims | {"color": colour, "edgecolors": "black", "linestyle": rim, "marker": marker}
             ax.scatter(members, np.zeros(len(members)), s=size**2, label=kind, zorder=3, **style)
-    if size >= NUMBERED:
+    digits = CHARACTER * scaled(SMALL) * len(str(nodes[-1]))
+    if digits <= 0.95 * size:
         for node in nodes:
-            ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=8, zorder=4)
+            ax.text(node, 0.0, str(node), ha="center", va="center", fontsize=scaled(SMALL), zorder=4)
+
+
+def _spacing(ax: "Axes", layout: GraphLayout) -> float:
+    """Points from one node to the next."""
+    return ax.get_window_extent().width * 72.0 / ax.figure.dpi / (len(layout.positions) + 0.6)
 
 
 def _height(distance: int) -> float:
@@ -104,11 +121,13 @@ def _height(distance: int) -> float:
 
 def _draw_arcs(ax: "Axes", layout: GraphLayout) -> None:
     """Draw half ellipses above the line of positions, which no other node can lie on, and arrow heads on their tops."""
+    width = min(scaled(1.2), RIM * _spacing(ax, layout))
     angle = np.linspace(np.pi, 0.0, 60)
     for parent, child in layout.edges:
         middle, radius = (parent + child) / 2.0, (child - parent) / 2.0
         height = _height(child - parent)
-        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=1.2, zorder=1)
+        ax.plot(middle + radius * np.cos(angle), height * np.sin(angle), color=LINES, linewidth=width, zorder=1)
     tops = [((parent + child) / 2.0, _height(child - parent)) for parent, child in layout.edges]
     if tops:
-        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=5.0, color=LINES, zorder=2)
+        size = min(scaled(5.0), 0.4 * _spacing(ax, layout))
+        ax.plot(*np.transpose(tops), linestyle="none", marker=">", markersize=size, color=LINES, zorder=2)

@@ -7,9 +7,10 @@ from numpy.typing import ArrayLike
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below
+from causal_theory.plotting.canvas import axes_or_new, label_along, label_upwards, legend_below
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import note
+from causal_theory.plotting.size import scaled
 from causal_theory.validation import check_real
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" 
     ax = axes_or_new(ax, (4.6, 3.8))
     seen = np.isfinite(x) & np.isfinite(y)
     # Open marks: many on top of each other stay apart.
-    style: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "markersize": 5.0}
+    style: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "markersize": scaled(5.0)}
     for wanted, marker, colour, label in (
         (x > 0.0, "o", COLOURS[0], "parent wins the scores"),
         (x <= 0.0, "x", COLOURS[1], "another key does"),
@@ -66,12 +67,12 @@ def plot_margins(margins: ArrayLike, attention: ArrayLike, *, ax: "Axes | None" 
             ax.plot(x[used], y[used], marker=marker, color=colour, label=f"{label} ({int(used.sum())})", **style)
     if not seen.any():
         note(ax, "no child rows")
-    ax.axvline(0.0, color="#555555", linestyle=":", linewidth=1.2, zorder=1)
+    ax.axvline(0.0, color="#555555", linestyle=":", linewidth=scaled(1.2), zorder=1)
     ax.locator_params(axis="x", nbins=5)
     ax.set_ylim(-0.02, 1.04)
     ax.set_title("margins of the scores")
-    ax.set_xlabel("margin of the edge scores (dimensionless)")
-    ax.set_ylabel("attention on the parent (weight, 0 to 1)")
+    label_along(ax, "margin of the edge scores (dimensionless)")
+    label_upwards(ax, "attention on the parent (weight, 0 to 1)")
     ax.grid(visible=True, alpha=0.3)
     legend_below(ax, columns=1)
     return ax

@@ -13,6 +13,7 @@ from causal_theory.models import MatrixView
 from causal_theory.models.views import layer_view, second_matrix_view
 from causal_theory.plotting.canvas import axes_or_new
 from causal_theory.plotting.heatmaps import check_square, draw_heatmap
+from causal_theory.plotting.size import scaled
 from causal_theory.validation import check_integer, check_matrix
 
 if TYPE_CHECKING:
@@ -57,13 +58,15 @@ def plot_view(view: MatrixView, *, ax: "Axes | None" = None) -> "Axes":
     values = check_matrix(f"the values of {view.title!r}", view.values, np.shape(view.values))
     ax = axes_or_new(ax, (4.6, 3.8))
     draw_heatmap(ax, np.ma.array(values), view.label)
-    _draw_borders(ax, view.rows.borders, view.columns.borders, 1.2, "-")
-    _draw_borders(ax, view.rows.minor_borders, view.columns.minor_borders, 0.7, ":")
+    _draw_borders(ax, view.rows.borders, view.columns.borders, scaled(1.2), "-")
+    _draw_borders(ax, view.rows.minor_borders, view.columns.minor_borders, scaled(0.7), ":")
     if view.columns.names:
-        ax.set_xticks([place for place, _ in view.columns.names], [word for _, word in view.columns.names], fontsize=8)
+        ax.set_xticks(
+            [place for place, _ in view.columns.names], [word for _, word in view.columns.names], fontsize="small"
+        )
         ax.tick_params("x", length=0.0)
     if view.rows.names:
-        ax.set_yticks([place for place, _ in view.rows.names], [word for _, word in view.rows.names], fontsize=8)
+        ax.set_yticks([place for place, _ in view.rows.names], [word for _, word in view.rows.names], fontsize="small")
         ax.tick_params("y", length=0.0)
     ax.set_title(view.title)
     ax.set_xlabel(view.columns.label)
@@ -76,7 +79,7 @@ def _draw_borders(ax: "Axes", rows: Sequence[float], columns: Sequence[float], w
     for pair in zip_longest(rows, columns):
         for line, place in zip((ax.axhline, ax.axvline), pair, strict=True):
             if place is not None:
-                line(place, color="white", linewidth=2.5 * width, alpha=0.6)
+                line(place, color="white", linewidth=scaled(2.5) * width, alpha=0.6)
                 line(place, color="black", linewidth=width, linestyle=style)
 
 

@@ -8,10 +8,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below
+from causal_theory.plotting.canvas import (
+    BESIDE,
+    axes_or_new,
+    bar_axes,
+    label_along,
+    label_upwards,
+    legend_below,
+    points_of,
+    wrapped,
+)
 from causal_theory.plotting.cells import set_cell_axis, threshold_segments
-from causal_theory.plotting.colours import SEQUENTIAL, colour_scale
+from causal_theory.plotting.colours import SEQUENTIAL, extended, number_scale
 from causal_theory.plotting.curves import note
+from causal_theory.plotting.size import scaled
 from causal_theory.validation import check_real
 
 if TYPE_CHECKING:
@@ -123,21 +133,21 @@ def plot_phase_diagram(
     exact = _check_certified(certified, seen)
     level = None if boundary is None else _check_boundary(boundary)
     if categories is None:
-        scale = _number_scale(table[seen], limits)
+        scale = number_scale(table[seen], limits)
     else:
         _refuse_beside_categories(errors=errors, boundary=boundary, limits=limits)
         scale = _category_scale(categories, table[seen])
     ax = axes_or_new(ax, (5.6, 4.6))
     borders = set_cell_axis(ax, "x", columns), set_cell_axis(ax, "y", rows)
     mesh = ax.pcolormesh(*borders, np.ma.array(table, mask=~seen), zorder=1, **scale)
-    bar = ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.05, 1.0)), extend=_extend(table[seen], scale))
-    bar.set_label(label)
+    bar = ax.figure.colorbar(mesh, cax=bar_axes(ax), extend=extended(table[seen], scale))
+    bar.set_label(wrapped(label, BESIDE * points_of(ax)[1], "axes.labelsize"))
     if categories is not None:
         bar.set_ticks(range(len(categories)), labels=list(categories))
     if level is not None:
         _draw_boundary(ax, threshold_segments(table, level, *borders), level)
-        bar.ax.axhline(level, color="white", linewidth=3.0)
-        bar.ax.axhline(level, color="black", linewidth=1.4)
+        bar.ax.axhline(level, color="white", linewidth=scaled(3.0))
+        bar.ax.axhline(level, color="black", linewidth=scaled(1.4))
     places = np.meshgrid(columns, rows)
     size = _mark_size(ax, shape)
     if exact is not None:
@@ -150,8 +160,8 @@ def plot_phase_diagram(
         note(ax, f"errors up to {bars[seen].max(initial=0.0):.2g}")
     if not seen.all():
         _hatch(ax, borders, int((~seen).sum()))
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    label_along(ax, xlabel)
+    label_upwards(ax, ylabel)
     if ax.get_legend_handles_labels()[1]:
         legend_below(ax)
     return ax
@@ -210,15 +220,6 @@ def _refuse_beside_categories(**others: object) -> None:
             raise InvalidArgumentError(f"{name} must be None when values are numbers of categories, got {value!r}")
 
 
-def _number_scale(values: Array, limits: tuple[float, float] | None) -> dict[str, Any]:
-    if limits is None:
-        return colour_scale(values)
-    ends = np.array(check_real("limits", limits), dtype=np.float64)
-    if ends.shape != (2,) or not np.isfinite(ends).all() or ends[0] >= ends[1]:
-        raise InvalidArgumentError(f"limits must be two finite numbers, the smaller one first, got {limits!r}")
-    return colour_scale(ends)
-
-
 def _category_scale(categories: Sequence[str], values: Array) -> dict[str, Any]:
     """Return a map with one colour for each category, evenly spaced in lightness."""
     from matplotlib import colormaps
@@ -234,28 +235,22 @@ def _category_scale(categories: Sequence[str], values: Array) -> dict[str, Any]:
     return {"cmap": colours, "vmin": -0.5, "vmax": count - 0.5}
 
 
-def _extend(values: Array, scale: dict[str, Any]) -> str:
-    """Return at which ends of the colour bar values lie beyond it."""
-    below, above = (values < scale["vmin"]).any(), (values > scale["vmax"]).any()
-    return "both" if below and above else "min" if below else "max" if above else "neither"
-
-
 def _draw_boundary(ax: "Axes", segments: Array, level: float) -> None:
     """Draw light below dark, so that the line shows on every colour."""
     from matplotlib.collections import LineCollection
 
-    for colour, width in (("white", 4.0), ("black", 2.0)):
+    for colour, width in (("white", scaled(4.0)), ("black", scaled(2.0))):
         lines = LineCollection(list(segments), colors=colour, linewidths=width, capstyle="projecting", zorder=3)
         ax.add_collection(lines, autolim=False)
     crossed = "" if len(segments) else ", not crossed"
-    ax.plot([], [], color="black", linewidth=2.0, label=f"boundary at {level:g}{crossed}")
+    ax.plot([], [], color="black", linewidth=scaled(2.0), label=f"boundary at {level:g}{crossed}")
 
 
 def _mark_size(ax: "Axes", shape: tuple[int, int]) -> float:
     """Return the size of a mark in points: small beside its cell, and never large."""
     box = ax.get_window_extent()
     cell = min(box.width / shape[1], box.height / shape[0]) * 72.0 / ax.figure.dpi
-    return float(np.clip(0.2 * cell, 0.6, 4.5))
+    return float(np.clip(0.2 * cell, 0.6, scaled(4.5)))
 
 
 def _mark(

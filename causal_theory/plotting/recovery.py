@@ -7,9 +7,18 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_beside, whole_numbers
+from causal_theory.plotting.canvas import (
+    axes_or_new,
+    label_positions,
+    label_upwards,
+    legend_beside,
+    place_width,
+    wrapped,
+)
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import mark_size, note
+from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.recovery import ERROR_BARS, ROOT, EdgeReport
 
 if TYPE_CHECKING:
@@ -43,8 +52,9 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
 
     Above stand the margins of the child rows with bars of two errors, so that a bar that misses the zero line belongs
     to a significant margin. Below zero a rival scores more than the parent: that edge is lost, whatever the threshold.
-    Root rows have no margin and are ticks on the zero line. Below stand the parents: an open square where the true one
-    is, the mark of the verdict where the predicted one is, joined by a line where the two differ.
+    Rows of roots and of the query have no margin and are ticks on the zero line. Below stand the parents: an open
+    square where the true one is, the mark of the verdict where the predicted one is, joined by a line where the two
+    differ.
 
     =================  =====================================================================================
     verdict            meaning
@@ -97,8 +107,10 @@ def plot_recovery(report: EdgeReport, *, ax: "Axes | None" = None) -> "Axes":
     _draw_margins(ax, report, verdicts, size)
     _draw_parents(ax, report, verdicts, size)
     exact = "exact match" if report.exact_match else "no exact match"
-    ax.set_title(f"precision {report.precision:.3g}, recall {report.recall:.3g}, {exact}")
-    legend_beside(ax, markerscale=6.0 / size)
+    title = f"precision {report.precision:.3g}, recall {report.recall:.3g}, {exact}"
+    # Beside the legend, which has a good part of the place.
+    ax.set_title(wrapped(title, 0.75 * place_width(ax), "axes.titlesize"))
+    legend_beside(ax, markerscale=scaled(6.0) / size)
     return ax
 
 
@@ -121,7 +133,7 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
     positions, margin, child = np.arange(len(report.true)), report.margin, report.true != ROOT
     bars = ERROR_BARS * report.margin_error
     low, high = _set_limits(ax, np.concatenate([margin - bars, margin + bars]))
-    ax.axhline(0.0, color=GREY, linewidth=1.0, zorder=1)
+    ax.axhline(0.0, color=GREY, linewidth=scaled(1.0), zorder=1)
     stem: dict[str, Any] = {"linewidth": 0.25 * size, "alpha": 0.7, "zorder": 2}
     for verdict in verdicts:
         # A row whose diagonal wins has a stem already if it is a child, and no margin if it is a root.
@@ -136,15 +148,16 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         label = f"± {ERROR_BARS:g} errors" + ("" if visible else f", at most {bars[child].max():.1g}")
         style: dict[str, Any] = {"fmt": "none", "ecolor": GREY, "elinewidth": 0.18 * size, "zorder": 3}
         # Caps of close neighbours would run into each other.
-        ax.errorbar(positions[child], margin[child], bars[child], capsize=0.5 * size - 1.2, label=label, **style)
+        style["capsize"] = max(0.5 * size - scaled(1.2), 0.0)
+        ax.errorbar(positions[child], margin[child], bars[child], label=label, **style)
     if child.any():
         ax.plot([], [], label=f"true parent ({int(child.sum())})", **_square(size))
     else:
         note(ax, "no child rows")
     if not child.all():
-        roots = positions[~child]
+        roots, kind = positions[~child], "root row or query" if report.graph.has_query else "root row"
         ticks: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 1.5 * size, "color": GREY}
-        label = f"root row, no margin ({len(roots)})"
+        label = f"{kind}, no margin ({len(roots)})"
         ax.plot(roots, np.zeros(len(roots)), markeredgewidth=0.35 * size, label=label, **ticks)
     lost = int((margin[child] < 0.0).sum())
     if lost:
@@ -152,8 +165,9 @@ def _draw_margins(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         ax.axhspan(low, 0.0, label=f"margin below 0: edge lost ({lost})", **band)
     ax.set_xlim(-0.7, positions[-1] + 0.7)
     whole_numbers(ax, "x")
+    label_positions(ax, report.graph.labels, "x")
     ax.set_xlabel("position i")
-    ax.set_ylabel("margin (dimensionless)", y=(1.0 + PARENTS_SHARE) / 2.0)
+    label_upwards(ax, "margin (dimensionless)", 1.0 - PARENTS_SHARE)
 
 
 def _set_limits(ax: "Axes", ends: Array) -> tuple[float, float]:
@@ -186,8 +200,8 @@ def _draw_parents(ax: "Axes", report: EdgeReport, verdicts: list[Verdict], size:
         below.plot(positions[verdict.rows], keys, zorder=4, **_style(verdict, 0.75 * size))
         if verdict.label == "wrong parent":
             rows = positions[verdict.rows]
-            below.vlines(rows, true[rows], keys, color=verdict.colour, linewidth=0.2 * size, zorder=3)
-    below.text(0.012, 0.95, "j > i", color=GREY, fontsize=8, va="top", transform=below.transAxes)
+            below.vlines(rows, true[rows], keys, color=verdict.colour, linewidth=scaled(0.2) * size, zorder=3)
+    below.text(0.012, 0.95, "j > i", color=GREY, fontsize="small", va="top", transform=below.transAxes)
     below.set_ylim(-0.09 * len(true), len(true) - 0.4)
     whole_numbers(below, "y", most=5)
     below.tick_params(axis="x", labelbottom=False, bottom=False)

@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below
+from causal_theory.plotting.canvas import axes_or_new, label_along, label_upwards, legend_below
 from causal_theory.plotting.cells import set_cell_axis
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 from causal_theory.plotting.curves import note
 from causal_theory.plotting.groups import Groups, average_groups
 from causal_theory.plotting.phase import plot_phase_diagram
+from causal_theory.plotting.size import scaled
 from causal_theory.validation import check_real
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ def plot_sweep(
     else:
         ax = axes_or_new(ax, (5.6, 4.2))
         _draw_curves(ax, groups, None if lines is None else words[lines], boundary, scale)
-        ax.set_xlabel(words[x])
-        ax.set_ylabel(words[value])
+        label_along(ax, words[x])
+        label_upwards(ax, words[value])
     if groups.left_out:
         note(ax, f"rows without a finite value left out ({groups.left_out})")
     if ax.get_legend_handles_labels()[1]:
@@ -204,10 +205,15 @@ def _draw_curves(
         raise InvalidArgumentError(f"lines must have at most {MOST_LINES} values, got {len(different)}")
     for k, kind in enumerate(different):
         own = (kinds == kind) & (groups.counts > 0)
-        style: dict[str, Any] = {"color": COLOURS[k], "linestyle": DASHES[k], "marker": MARKERS[k], "markersize": 4.5}
+        style: dict[str, Any] = {
+            "color": COLOURS[k],
+            "linestyle": DASHES[k],
+            "marker": MARKERS[k],
+            "markersize": scaled(4.5),
+        }
         if lines is not None:
             style["label"] = f"{lines}: {kind}"
-        ax.plot(x[own], groups.means[own], linewidth=1.6, **style)
+        ax.plot(x[own], groups.means[own], linewidth=scaled(1.6), **style)
         barred = own & np.isfinite(groups.errors)
         ax.errorbar(
             x[barred],
@@ -215,13 +221,15 @@ def _draw_curves(
             yerr=groups.errors[barred],
             fmt="none",
             ecolor=COLOURS[k],
-            elinewidth=1.0,
-            capsize=2.0,
+            elinewidth=scaled(1.0),
+            capsize=scaled(2.0),
         )
     if np.isfinite(groups.errors).any():
         note(ax, "bars: one standard error")
     if boundary is not None:
-        ax.axhline(boundary, color="black", linestyle=":", linewidth=1.4, label=f"boundary at {boundary:g}", zorder=1)
+        ax.axhline(
+            boundary, color="black", linestyle=":", linewidth=scaled(1.4), label=f"boundary at {boundary:g}", zorder=1
+        )
     set_cell_axis(ax, "x", np.unique(x))
     if limits is not None:
         margin = 0.03 * (limits[1] - limits[0])

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.plotting.canvas import axes_or_new, legend_below, whole_numbers
+from causal_theory.plotting.canvas import axes_or_new, label_upwards, legend_below
 from causal_theory.plotting.colours import COLOURS
 from causal_theory.plotting.curves import draw_levels, mark_divergence, marks, note
+from causal_theory.plotting.size import scaled
+from causal_theory.plotting.ticks import whole_numbers
 from causal_theory.training import TrainingRun
 from causal_theory.training.baselines import short_baseline_name
 
@@ -75,9 +77,13 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
         raise InvalidArgumentError(f"run must have a finite held-out loss, got one that {run.ending}")
     ax = axes_or_new(ax, (6.4, 3.8))
     middles = (np.concatenate([[0], run.steps[:-1]]) + run.steps - 1) / 2.0 if len(run.steps) else np.zeros(0)
-    ax.plot(middles, run.losses, color="#555555", linewidth=0.9, label="training batches")
-    style: dict[str, Any] = {"color": COLOURS[0], "markersize": 4.0, "markevery": marks(len(run.snapshot_steps))}
-    ax.plot(run.snapshot_steps, run.test_losses, marker="o", linewidth=1.8, label="held out", **style)
+    ax.plot(middles, run.losses, color="#555555", linewidth=scaled(0.9), label="training batches")
+    style: dict[str, Any] = {
+        "color": COLOURS[0],
+        "markersize": scaled(4.0),
+        "markevery": marks(len(run.snapshot_steps)),
+    }
+    ax.plot(run.snapshot_steps, run.test_losses, marker="o", linewidth=scaled(1.8), label="held out", **style)
     width = ERROR_BARS * run.test_errors
     low, high = run.test_losses - width, run.test_losses + width
     label = f"± {ERROR_BARS:g} standard errors"
@@ -92,7 +98,7 @@ def plot_training(run: TrainingRun, *, ax: "Axes | None" = None) -> "Axes":
     draw_levels(ax, {short_baseline_name(name): value for name, value in run.baselines.items()})
     _scale_steps(ax, run)
     ax.set_title("loss")
-    ax.set_ylabel("loss (nats)")
+    label_upwards(ax, "loss (nats)")
     ax.grid(visible=True, alpha=0.3)
     legend_below(ax)
     return ax

@@ -11,16 +11,18 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.graphs import CausalGraph, read_graph
 from causal_theory.graphs.by_name import make_graph
 from causal_theory.graphs.families import FAMILIES, MINIMUM_LENGTH
+from causal_theory.graphs.matrices import Convention
 from causal_theory.priors import Prior
 from causal_theory.priors.by_name import PRIORS
 from causal_theory.specs.base import Option, Spec, own_options
-from causal_theory.specs.matrices import matrix
-from causal_theory.specs.readers import integer, path, positive, probability
+from causal_theory.specs.readers import flag, integer, matrix, path, positive, probability, text
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import SeedLike, as_generator
 
 GRAPH, PRIOR = "Graph", "Prior"
 LENGTH = 20
+OF_A_FILE = ("query", "convention")
+"""Fields that say how the file of a graph is meant."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +34,12 @@ class GraphSpec(Spec):
     graph : str, optional
         A graph family by its name, or ``"module:function"``; by default ``"chain"``.
     graph_file : str, optional
-        A file with the graph instead.
+        A file with the graph instead: see :func:`causal_theory.graphs.read_graph`.
+    query : str, optional
+        The label of the query in that file, ``"last"`` for the last position; by default a marked node, or one that is
+        appended.
+    convention : {"to-from", "from-to", "causal-learn"}, optional
+        The orientation of an adjacency matrix in that file.
     length : int, optional
         T, the query included; by default 20.
     root_probability : float, optional
@@ -57,12 +64,23 @@ class GraphSpec(Spec):
     graph_file: Annotated[
         str | None,
         Option(
-            'Read the graph from a file instead: JSON {"parents": [-1, 0, ...]}, or "length T" and one '
-            '"parent child" a line.',
+            "Read the graph from a file instead: JSON, edges or a matrix in CSV, GraphML, GML, DOT, DAGitty, BIF, ...",
             GRAPH,
             path,
             metavar="FILE",
             is_file=True,
+        ),
+    ] = None
+    query: Annotated[
+        str | None,
+        Option('Label of the query in the graph file; "last" for the last position.', GRAPH, text, metavar="LABEL"),
+    ] = None
+    convention: Annotated[
+        Convention | None,
+        Option(
+            "Orientation of a matrix in the graph file: to-from (rows are children), from-to, causal-learn.",
+            GRAPH,
+            metavar="NAME",
         ),
     ] = None
     length: Annotated[
@@ -96,7 +114,12 @@ class GraphSpec(Spec):
         if self.graph_file is not None:
             for name, value in self._of_a_family().items():
                 raise InvalidArgumentError(f"{name} must not be given together with graph_file, got {value!r}")
-            return read_graph(self.graph_file)
+            try:
+                return read_graph(self.graph_file, query=self.query, convention=self.convention)
+            except ImportError as error:
+                raise InvalidArgumentError(f"graph_file must be of a format that can be read here: {error}") from error
+        for name, value in self.given(*OF_A_FILE).items():
+            raise InvalidArgumentError(f"{name} must be given together with graph_file only, got {value!r}")
         common = {"length": LENGTH if self.length is None else self.length, "rng": rng}
         name = self.name_of("graph")
         if self.length is not None and FAMILIES.find(name).takes("length") is None:
@@ -116,11 +139,11 @@ class GraphSpec(Spec):
     @override
     def over(self, lower: Self) -> Self:
         if self.graph_file is not None:
-            lower = type(self)(
-                **{key: value for key, value in lower.given().items() if key not in lower._of_a_family()}
-            )
+            dropped = (*lower._of_a_family(), *OF_A_FILE)
+            lower = type(self)(**{key: value for key, value in lower.given().items() if key not in dropped})
         elif self.graph is not None and lower.graph_file is not None:
-            lower = type(self)(**{key: value for key, value in lower.given().items() if key != "graph_file"})
+            of_a_file = ("graph_file", *OF_A_FILE)
+            lower = type(self)(**{key: value for key, value in lower.given().items() if key not in of_a_file})
         return super().over(lower)
 
 
@@ -134,6 +157,8 @@ class PriorSpec(Spec):
         One of ``"point"``, ``"orbit"``, ``"dirichlet"``, or ``"module:Class"``.
     transition : nested sequence of float, or str, optional
         The matrix of a point or orbit prior, or the name of a file with it.
+    normalise : bool, optional
+        Whether its rows are divided by their sums first.
     symbols : int, optional
         S of a Dirichlet prior.
     concentration, floor : float, optional
@@ -162,12 +187,16 @@ class PriorSpec(Spec):
     transition: Annotated[
         Any,
         Option(
-            'Matrix of a point or orbit prior: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv or .npy file.',
+            'Matrix of a point or orbit prior: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv, .tsv, .npy or .npz '
+            "file, names of rows and columns allowed.",
             PRIOR,
             matrix,
             metavar="MATRIX",
             is_file=True,
         ),
+    ] = None
+    normalise: Annotated[
+        bool | None, Option("Divide the rows of the matrix by their sums: counts, rounded rows.", PRIOR, flag)
     ] = None
     symbols: Annotated[int | None, Option("Symbols S of a Dirichlet prior.", PRIOR, integer(2))] = None
     concentration: Annotated[
@@ -177,6 +206,17 @@ class PriorSpec(Spec):
         float | None, Option("Weight of the uniform law blended into a Dirichlet prior.", PRIOR, probability)
     ] = None
     prior_options: Annotated[dict[str, Any] | None, own_options(PRIORS, PRIOR)] = None
+
+    @override
+    def over(self, lower: Self) -> Self:
+        if self.transition is not None or self.prior not in (None, lower.name_of("prior")):
+            lower = replace(lower, normalise=None)  # it belongs to the replaced matrix
+        return super().over(lower)
+
+    @override
+    def relevant(self) -> Self:
+        found = super().relevant()
+        return found if PRIORS.find(found.name_of("prior")).takes("normalise") else replace(found, normalise=None)
 
     def build_prior(self, rng: SeedLike = None) -> Prior:
         """Return the prior.
@@ -196,7 +236,11 @@ class PriorSpec(Spec):
         InvalidArgumentError
             If an option has no effect, is missing or out of range.
         """
-        made: Prior = PRIORS.make(self.name_of("prior"), self.options("prior"), {"rng": rng}, self.extra("prior"))
+        name = self.name_of("prior")
+        if self.normalise and PRIORS.find(name).takes("normalise") is None:
+            raise InvalidArgumentError(f"normalise must not be given together with prior {name}, which takes no matrix")
+        common = {"rng": rng, "normalise": bool(self.normalise)}
+        made: Prior = PRIORS.make(name, self.options("prior"), common, self.extra("prior"))
         return made
 
 
@@ -209,9 +253,9 @@ class TaskSpec(PriorSpec, GraphSpec):
 
     Parameters
     ----------
-    graph, graph_file, length, root_probability, order, parents, graph_options : optional
+    graph, graph_file, query, convention, length, root_probability, order, parents, graph_options : optional
         See `GraphSpec`.
-    prior, transition, symbols, concentration, floor, prior_options : optional
+    prior, transition, normalise, symbols, concentration, floor, prior_options : optional
         See `PriorSpec`.
     root_law : {"stationary", "uniform"}, optional
         See `InContextTask`.

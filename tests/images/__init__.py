@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import NullFormatter
+from matplotlib.transforms import Bbox
 
-from causal_theory import CausalGraph, ReducedTransformer
+from causal_theory import CausalGraph, Estimate, InContextTask, OrbitPrior, ReducedTransformer
 from causal_theory.models import Axis, MatrixView
 from causal_theory.plotting import (
     plot_attention,
@@ -27,6 +28,7 @@ from causal_theory.plotting import (
     plot_losses,
     plot_margins,
     plot_matrix,
+    plot_overview,
     plot_phase_diagram,
     plot_recovery,
     plot_root_rows,
@@ -46,6 +48,15 @@ SIZE, DOTS_PER_INCH = (4.0, 3.0), 60
 PLACE = (0.1, 1 / 6, 0.6, 2 / 3)
 """Axes in parts of the figure, 144 by 120 pixels; colour bars are to the right. A square matrix covers 120 by 120: its
 size divides 120, so that cells end where pixels do, and no version of matplotlib has to round."""
+
+PANELS = {
+    "graph": (15, 110, 90, 60),
+    "margins": (135, 110, 90, 60),
+    "scores": (15, 20, 48, 48),
+    "limit": (84, 20, 48, 48),
+    "information": (165, 20, 48, 48),
+}
+"""Axes of a figure that has several, in pixels from the lower left, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +195,24 @@ LEVELS = {"entropy floor": 0.6, "counts rule": 0.66, "unigram": 1.05}
 REDUCED = ReducedTransformer(np.zeros((5, 5)), np.eye(3), 0.1)
 BLOCKS = np.sin(np.arange(144.0)).reshape(12, 12)
 
+
+def overview(ax, number):
+    """A whole figure, at fixed places like the others; the score of an edge is given."""
+    task = InContextTask(TREE, OrbitPrior([[0.2, 0.8], [0.8, 0.2]]))
+    known = Estimate(scores(number), np.zeros((8, 8)), "exact")
+    if ax is None:
+        return plot_overview(task, scores=known).axes[0]
+    figure = ax.figure
+    ax.remove()
+    made = plot_overview(task, scores=known, figure=figure)
+    figure.set_layout_engine("none")
+    for panel in made.axes:
+        panel.set_position(Bbox.from_bounds(*PANELS[panel.get_label()]).transformed(figure.transFigure.inverted()))
+    return made.axes[0]
+
+
 PICTURES = {
+    "overview": Picture(plot_overview, overview, -0.3, -0.2),
     "graph": Picture(
         plot_graph, lambda ax, n: plot_graph(CausalGraph.from_parents([*FOREST[:-1], int(n)]), ax=ax), 8, 5
     ),

@@ -1,7 +1,7 @@
 """Draw the stored pictures anew, or every figure at its natural size to look at.
 
 python -m tests.images                   overwrite the pictures in tests/images; look at what changed before committing
-python -m tests.images --look FOLDER     write every figure as its users see it, and in grey
+python -m tests.images --look FOLDER     write every figure as its users see it, in grey, and for a column
 """
 
 import argparse
@@ -14,6 +14,7 @@ mpl.use("agg")
 from matplotlib import pyplot
 from PIL import Image
 
+from causal_theory.plotting import figure_style, save_figure
 from tests.images import FOLDER, PICTURES, save
 
 
@@ -26,11 +27,13 @@ def main() -> None:
             save(name, FOLDER / f"{name}.png")
             continue
         look.mkdir(parents=True, exist_ok=True)
-        figure = picture.call(None, picture.usual).figure
+        figure = picture.call(None, picture.usual).get_figure(root=True)
         figure.savefig(look / f"{name}.png", dpi=100)
         with Image.open(look / f"{name}.png") as image:
             image.convert("L").save(look / f"{name}_grey.png")
-        pyplot.close(figure)
+        with figure_style("paper", width="column"):
+            save_figure(picture.call(None, picture.usual), look / f"{name}_column.png")
+        pyplot.close("all")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,17 @@ class TestFunctions:
         report = ct.EdgeReport(ct.edge_scores(TASK, epsilon=EPSILON, draws=200, rng=0), GRAPH)
         assert report.children_recovered
 
+    def test_EdgeVerdict(self):
+        found = ct.edge_verdict(TASK, epsilon=EPSILON, draws=200, rng=0)
+        assert isinstance(found, ct.EdgeVerdict)
+        assert found.parent.tolist() == GRAPH.parent_array.tolist()
+
+    def test_edge_verdict(self):
+        found = ct.edge_verdict(TASK, epsilon=EPSILON, draws=200, rng=0)
+        report = ct.EdgeReport(ct.edge_scores(TASK, epsilon=EPSILON, draws=200, rng=0), GRAPH)
+        children = found.parent >= 0
+        assert found.margin[children].tolist() == report.margin[children].tolist()
+
     def test_TrainingRun(self):
         run = ct.train_sgd(TASK, Small(LENGTH, SYMBOLS), **SHORT)
         assert isinstance(run, ct.TrainingRun)
@@ -224,6 +235,7 @@ INNER = {
         ct.pairwise_information(TASK, **DRAWS), measure="chi2", graph=GRAPH
     ),
     "plot_matrix": lambda run: plotting.plot_matrix(np.eye(LENGTH), graph=GRAPH),
+    "plot_overview": lambda run: plotting.plot_overview(TASK, epsilon=EPSILON, **DRAWS),
     "plot_scores": lambda run: plotting.plot_scores(ct.edge_scores(TASK, epsilon=EPSILON, **DRAWS), graph=GRAPH),
     "plot_training": plotting.plot_training,
     "plot_view": lambda run: [plotting.plot_view(view) for view in run.model.views()],

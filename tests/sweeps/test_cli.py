@@ -244,7 +244,7 @@ class TestMistakes:
 
     def test_no_dask(self, config, monkeypatch):
         monkeypatch.setitem(sys.modules, "distributed", None)
-        with pytest.raises(InvalidArgumentError, match=r"scheduler .* pip install 'causal-theory\[sweep\]'"):
+        with pytest.raises(InvalidArgumentError, match=r'scheduler .* pip install "\.\[sweep\]"'):
             raise fail("sweep", "--config", config, "--scheduler", "tcp://localhost:8786")
 
     def test_exit_status_of_the_program(self, config):

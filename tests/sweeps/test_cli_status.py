@@ -105,7 +105,7 @@ class TestStatus:
 
     def test_no_pyarrow(self, monkeypatch):
         monkeypatch.setattr("causal_theory.cli.output.find_spec", lambda name: None)
-        with pytest.raises(OutputError, match=r"parquet must not be given .* pip install 'causal-theory\[sweep\]'"):
+        with pytest.raises(OutputError, match=r'parquet must not be given .* pip install "\.\[sweep\]"'):
             raise fail("sweep-status", "sweep.sqlite", "--parquet", "a.parquet")
 
 
