@@ -180,7 +180,7 @@ class TestInstalled:
         assert Path(where.strip()).is_relative_to(environment.parent)
         shutil.copy(ROOT / "README.md", tmp_path)
         test = "import doctest; print(doctest.testfile('README.md', module_relative=False))"
-        assert "failed=0, attempted=5" in call(str(environment / "python"), "-c", test, cwd=tmp_path)
+        assert "failed=0, attempted=7" in call(str(environment / "python"), "-c", test, cwd=tmp_path)
         assert "scores" in call(str(environment / "causal-theory"), "--help", cwd=tmp_path)
 
     def test_source_archive(self, environment, sdist_path, tmp_path):
