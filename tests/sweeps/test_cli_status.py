@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from causal_theory.cli.sweep_figure import VALUES, FigureChoice, complete_choice
 from causal_theory.errors import InvalidArgumentError, OutputError, StoreError
 from causal_theory.sweeps import read_store
+from causal_theory.sweeps.figure import VALUES, FigureChoice, complete_choice
 from causal_theory.sweeps.studies import PROVIDED
 
 from .test_cli import SMALL, fail, run
