@@ -116,7 +116,7 @@ class InContextTask(Shown):
         """Check the arguments."""
         if not isinstance(self.graph, CausalGraph):
             fix = "; CausalGraph.from_parents(parents) makes one" if isinstance(self.graph, list | tuple) else ""
-            fix = ORDER if isinstance(self.graph, Prior) else fix
+            fix = ORDER if hasattr(self.graph, "vocab_size") else fix
             raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}{fix}")
         if not isinstance(self.prior, Prior):
             fix = "; PointPrior(matrix) and OrbitPrior(matrix) make one" if isinstance(self.prior, MATRICES) else ""

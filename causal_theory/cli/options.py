@@ -9,7 +9,6 @@ from rich.console import Console
 
 from causal_theory.graphs import CausalGraph
 from causal_theory.priors import Prior
-from causal_theory.priors.matrix import MatrixPrior
 from causal_theory.tasks import InContextTask
 
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
@@ -24,7 +23,7 @@ def generator(seed: int) -> np.random.Generator:
 
 def say_divided(prior: Prior) -> None:
     """Say on standard error when the rows of the matrix were divided by their sums, as --normalise asks for."""
-    sums = prior.row_sums if isinstance(prior, MatrixPrior) else None
+    sums = getattr(prior, "row_sums", None)
     if sums is not None:
         said = f"rows of the transition matrix were divided by their sums, from {sums[0]:.9g} to {sums[1]:.9g}"
         Console(stderr=True, soft_wrap=True, highlight=False).print(said)

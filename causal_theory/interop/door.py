@@ -73,7 +73,7 @@ def open_door(model: Any) -> Predictor:
     InvalidArgumentError
         If it is none of the kinds that are known, or would not give the same answer twice.
     """
-    if isinstance(model, TrainableModel):
+    if hasattr(model, "batch_losses"):
         return Own(model)
     if frameworks.is_torch(model):
         from causal_theory.interop.torch_models import TorchModel
