@@ -301,6 +301,7 @@ def test_bytes_do_not_depend_on_the_order_of_sets():
 def test_text_on_paper_has_five_to_seven_points(length):
     with figure_style("paper", width="page"):
         figure = plot_overview(chain(length))
+        figure.canvas.draw()
     sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()}
     assert 5.0 <= min(sizes) <= max(sizes) <= 7.0
 
