@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from causal_theory.specs import ModelSpec, TaskSpec
     from causal_theory.tasks import InContextTask
     from causal_theory.training import GradientAgreement, TrainingRun, TrainingSettings, gradient_agreement, train_sgd
+    from causal_theory.verdict import EdgeVerdict, edge_verdict
     from causal_theory.warming import warm_up
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "DirichletPrior",
     "DisentangledTransformer",
     "EdgeReport",
+    "EdgeVerdict",
     "Estimate",
     "Gradient",
     "GradientAgreement",
@@ -78,6 +80,7 @@ __all__ = [
     "counts_rule_loss",
     "edge_scores",
     "edge_scores_on",
+    "edge_verdict",
     "estimate_transition",
     "excess_loss",
     "first_order_gradient",
@@ -129,6 +132,7 @@ _HOMES = {
     "specs": "ModelSpec TaskSpec",
     "tasks": "InContextTask",
     "training": "GradientAgreement TrainingRun TrainingSettings gradient_agreement train_sgd",
+    "verdict": "EdgeVerdict edge_verdict",
     "warming": "warm_up",
 }
 

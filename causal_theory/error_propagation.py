@@ -27,6 +27,13 @@ STANDARD_ERRORS = 4.0
 UNIT = float(np.finfo(np.float64).eps)
 """Relative roundoff of one operation, and a half more."""
 
+SMALLEST_STEP = float(np.finfo(np.float64).smallest_subnormal)
+"""Between the smallest doubles: what underflows is off by no more."""
+
+
+STEPS = 8
+"""Operations whose results, errors included, may underflow in a product or a quotient."""
+
 
 def joined_method(one: Method, other: Method) -> Method:
     """Return how a number was obtained that is made of two others.
@@ -53,7 +60,7 @@ def product_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Me
     first, second = np.abs(a) * b_error, np.abs(b) * a_error
     if method == "monte_carlo":
         return _known(np.hypot(first, second))
-    return _bound(first + second + a_error * b_error + UNIT * np.abs(a * b))
+    return _bound(first + second + a_error * b_error + UNIT * np.abs(a * b) + _underflow(a, a_error, b, b_error))
 
 
 def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: Method) -> Array:
@@ -64,7 +71,14 @@ def quotient_error(a: Array, a_error: Array, b: Array, b_error: Array, method: M
         return _known(np.hypot(a_error / size, quotient * b_error / size))
     away = size - b_error
     safe = np.where(away > 0.0, away, 1.0)
-    return _bound(np.where(away > 0.0, (a_error + quotient * b_error) / safe + UNIT * quotient, np.inf))
+    error = (a_error + quotient * b_error) / safe + UNIT * quotient + _underflow(a, a_error, 1.0, 0.0)
+    return _bound(np.where(away > 0.0, error, np.inf))
+
+
+def _underflow(a: Array, a_error: Array, b: Array | float, b_error: Array | float) -> Array:
+    """Return what a few operations on small numbers lose, none where a factor is known to be zero."""
+    lost = ((a != 0.0) | (a_error != 0.0)) & ((np.asarray(b) != 0.0) | (np.asarray(b_error) != 0.0))
+    return np.where(lost, STEPS * SMALLEST_STEP, 0.0)
 
 
 def _bound(error: Array) -> Array:

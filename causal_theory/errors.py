@@ -1,6 +1,7 @@
 """The exceptions of the package: one base class, few children, each also a built-in error."""
 
 __all__ = [
+    "CallError",
     "CausalTheoryError",
     "FileFormatError",
     "GraphError",
@@ -19,6 +20,10 @@ class CausalTheoryError(Exception):
 
 class InvalidArgumentError(CausalTheoryError, ValueError):
     """An argument has a value, a shape or a name that the function does not accept."""
+
+
+class CallError(InvalidArgumentError, TypeError):
+    """An option was passed by its place, and needs its name."""
 
 
 class GraphError(InvalidArgumentError):

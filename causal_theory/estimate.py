@@ -3,14 +3,16 @@
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.display import Shown
 from causal_theory.error_propagation import (
+    SMALLEST_STEP,
     STANDARD_ERRORS,
+    UNIT,
     Method,
     joined_method,
     product_error,
@@ -19,7 +21,7 @@ from causal_theory.error_propagation import (
 )
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
-from causal_theory.validation import check_number, check_real
+from causal_theory.validation import LARGEST_INTEGER, check_number, check_real
 from causal_theory.wording import count, with_error
 
 GRANTED: dict[Method, float] = {
@@ -60,6 +62,9 @@ class Estimate(Shown):
         ``"quadrature"``, one standard error for ``"monte_carlo"``, their sum for ``"mixed"``.
     method : {"exact", "quadrature", "monte_carlo", "mixed"}
         How ``value`` was obtained.
+    of_scores : bool, default False
+        Whether rows are query positions and columns key positions, (T, T). The row of the query and what lies above the
+        diagonal then decide nothing, and the error that is shown leaves them out.
 
     Notes
     -----
@@ -68,6 +73,8 @@ class Estimate(Shown):
     samples: not for two estimates from the same draws, whose errors are related. ``estimate[index]`` is the estimate of
     some entries, a view of them, ``f"{estimate:.3f}"`` a scalar value without its error, `text` with it. Functions of
     NumPy, comparisons with arrays and ``array += estimate`` take ``value``; two estimates are equal when they are one.
+    Numbers of other types, integers beyond 2**53 and fractions are rounded, and the error of an operation counts that.
+    Series and data frames of pandas are taken as arrays, entry by entry, on either side; their names are left behind.
 
     Examples
     --------
@@ -87,6 +94,10 @@ class Estimate(Shown):
     value: NDArray[np.float64]
     error: NDArray[np.float64]
     method: Method
+    of_scores: bool = False
+
+    __pandas_priority__: ClassVar[int] = 5000
+    """Above those of the containers of pandas, which then leave ``series + estimate`` to the estimate."""
 
     @default_floats
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -99,8 +110,7 @@ class Estimate(Shown):
         if operation is not None:
             one, other = inputs
             if not isinstance(one, Estimate):
-                numbers = _numbers(one)
-                one = Estimate(numbers, np.zeros_like(numbers), other.method)
+                one = Estimate(*_numbers(one), other.method)
             return operation(one, other)
         values = (one.value if isinstance(one, Estimate) else one for one in inputs)
         return getattr(ufunc, method)(*values, **options)
@@ -115,15 +125,26 @@ class Estimate(Shown):
             number = f"{float(self.value):.12g} +- {float(self.error):.1e}"
             return f"Estimate({number} ({ERRORS[self.method]}), {self.method})"
         shape = "x".join(map(str, self.value.shape))
-        known = np.isfinite(self.error)
+        errors = self._told_errors
+        known = np.isfinite(errors)
         unknown = "" if known.all() else f", unknown for {count(int((~known).sum()), 'number')}"
-        largest = float(self.error[known].max(initial=0.0))
+        largest = float(errors[known].max(initial=0.0))
         return f"Estimate({shape} array, {ERRORS[self.method]} <= {largest:.1e}{unknown}, {self.method})"
 
     @property
     def largest_error(self) -> float:
-        """The largest error of an entry; 0 of an empty array."""
-        return float(np.max(self.error)) if self.error.size else 0.0
+        """The largest error of an entry, of scores of one that decides something; 0 of an empty array."""
+        errors = self._told_errors
+        return float(np.max(errors)) if errors.size else 0.0
+
+    @property
+    def _told_errors(self) -> NDArray[np.float64]:
+        return np.tril(self.error[:-1]) if self.of_scores else self.error
+
+    def _result(self, value: Any, error: NDArray[np.float64], method: Method) -> "Estimate":
+        """Return what an operation makes of this estimate."""
+        result = np.asarray(value)
+        return Estimate(result, error, method, self.of_scores and result.shape == self.value.shape)
 
     def __format__(self, spec: str) -> str:
         """Return a scalar value in a format of numbers, without its error; without a format as ``str`` does."""
@@ -146,7 +167,7 @@ class Estimate(Shown):
 
     def __neg__(self) -> "Estimate":
         """Return the estimate of the opposite number."""
-        return Estimate(-self.value, self.error, self.method)
+        return self._result(-self.value, self.error, self.method)
 
     @default_floats
     def __add__(self, other: "Estimate | ArrayLike") -> "Estimate":
@@ -154,13 +175,13 @@ class Estimate(Shown):
         b, b_error, method = self._operand(other)
         with np.errstate(over="ignore", invalid="ignore"):
             value = np.asarray(self.value + b)
-            return Estimate(value, sum_error(value, self.error, b_error, method), method)
+            return self._result(value, sum_error(value, self.error, b_error, method), method)
 
     __radd__ = __add__
 
     def __sub__(self, other: "Estimate | ArrayLike") -> "Estimate":
         """Return the difference."""
-        return self + (-other if isinstance(other, Estimate) else -_numbers(other))
+        return self + -(other if isinstance(other, Estimate) else Estimate(*_numbers(other), self.method))
 
     def __rsub__(self, other: ArrayLike) -> "Estimate":
         """Return the difference."""
@@ -172,7 +193,7 @@ class Estimate(Shown):
         b, b_error, method = self._operand(other)
         with np.errstate(over="ignore", invalid="ignore"):
             value, error = self.value * b, product_error(self.value, self.error, b, b_error, method)
-        return Estimate(np.asarray(value), error, method)
+        return self._result(value, error, method)
 
     __rmul__ = __mul__
 
@@ -182,12 +203,11 @@ class Estimate(Shown):
         b, b_error, method = self._operand(other)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             value, error = self.value / b, quotient_error(self.value, self.error, b, b_error, method)
-        return Estimate(np.asarray(value), error, method)
+        return self._result(value, error, method)
 
     def __rtruediv__(self, other: ArrayLike) -> "Estimate":
         """Return the quotient."""
-        numbers = _numbers(other)
-        return Estimate(numbers, np.zeros_like(numbers), self.method) / self
+        return Estimate(*_numbers(other), self.method) / self
 
     def exceeds(self, other: "Estimate | ArrayLike", *, bars: float | None = None) -> Any:
         """Say where the value is larger than another one by more than the error of their difference.
@@ -226,8 +246,7 @@ class Estimate(Shown):
         """Return the value and error of the other operand, and the method of the result."""
         if isinstance(other, Estimate):
             return other.value, other.error, joined_method(self.method, other.method)
-        numbers = _numbers(other)
-        return numbers, np.zeros_like(numbers), self.method
+        return *_numbers(other), self.method
 
     def text(self, sign: str = "±") -> str:
         """Return a scalar to the digits that its error leaves, with the error.
@@ -269,14 +288,33 @@ class Gradient(Shown):
         return f"Gradient(loss {self.loss.text('+-')}, {', '.join(largest)}, {self.loss.method})"
 
 
-def _numbers(other: ArrayLike) -> NDArray[np.float64]:
-    """Return numbers without an error as an array."""
+def _numbers(other: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return numbers as an array, and how far the rounding to doubles has moved them."""
     if np.ma.is_masked(other):
         raise InvalidArgumentError("operand must be a number, an array or an Estimate, got a masked array")
     try:
-        return cast("NDArray[np.float64]", np.asarray(check_real("operand", other), dtype=np.float64))
+        numbers = np.asarray(check_real("operand", other), dtype=np.float64)
+        error = np.zeros_like(numbers)
+        if type(other) is not float:
+            given = np.asarray(other)
+            if given.dtype.kind == "O":
+                rounded = [_is_rounded(*pair) for pair in zip(given.flat, numbers.flat, strict=True)]
+                error = np.where(np.array(rounded, dtype=bool).reshape(numbers.shape), UNIT * np.abs(numbers), 0.0)
+            elif given.dtype.kind in "iu":
+                error = np.where(np.abs(numbers) > LARGEST_INTEGER, UNIT * np.abs(numbers), 0.0)
+            elif given.dtype.itemsize > numbers.dtype.itemsize:
+                error = np.where(given == numbers, 0.0, UNIT * np.abs(numbers) + SMALLEST_STEP)
+        return numbers, error
     except InvalidArgumentError as error:
         raise InvalidArgumentError(f"operand must be a number, an array or an Estimate, got {other!r}") from error
+
+
+def _is_rounded(given: Any, number: float) -> bool:
+    """Whether a number of another type is not the double; where that cannot be told it counts as rounded."""
+    try:
+        return not bool(given == float(number))
+    except (TypeError, ValueError):
+        return True
 
 
 def _largest(part: Estimate) -> float:

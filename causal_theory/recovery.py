@@ -12,6 +12,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.tables import Tabular
 from causal_theory.validation import check_matrix, check_threshold
 
 ROOT = -1
@@ -34,7 +35,12 @@ Array = NDArray[np.float64]
 
 def _split(scores: Estimate | ArrayLike) -> tuple[Array, Array]:
     """Return scores and error bars as (T, T) matrices; a plain array has error bars of zero."""
-    value = np.asarray(scores, dtype=np.float64)
+    try:
+        value = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as mistaken:
+        raise InvalidArgumentError(
+            f"scores must be a square matrix, got {type(scores).__name__}; edge_scores(task, epsilon=...) makes one"
+        ) from mistaken
     if value.ndim != 2 or value.shape[0] < 2:
         raise InvalidArgumentError(f"scores must be a square matrix of size at least 2, got shape {value.shape}")
     seen = np.tril(value)
@@ -106,7 +112,7 @@ class EdgeCounts(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeReport(Shown):
+class EdgeReport(Tabular, Shown):
     """Compare scores with the graph, row by row.
 
     Parameters
@@ -148,6 +154,9 @@ class EdgeReport(Shown):
     def __post_init__(self) -> None:
         """Check that sizes agree."""
         value, _ = _split(self.scores)
+        if not isinstance(self.graph, CausalGraph):
+            fix = "; its graph is task.graph" if hasattr(self.graph, "graph") else ""
+            raise InvalidArgumentError(f"graph must be a CausalGraph, got {type(self.graph).__name__}{fix}")
         if len(value) != self.graph.length:
             raise InvalidArgumentError(
                 f"scores must have the size of the graph, {self.graph.length}, got shape {value.shape}"
@@ -202,6 +211,14 @@ class EdgeReport(Shown):
     def margin_error(self) -> Array:
         """Error bar of the margin (T,), NaN for roots."""
         return self._margins[2]
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table that ``to_pandas`` and ``to_latex`` return, one row for each position."""
+        names = ("predicted", "best_key", "best_rival", "margin", "margin_error")
+        found = {name: getattr(self, name) for name in names}
+        labels = {} if self.graph.labels is None else {"label": np.array(self.graph.labels)}
+        return {"position": np.arange(len(self.true)), **labels, "parent": self.true, **found}
 
     @property
     @default_floats

@@ -24,6 +24,11 @@ SHOWN, SHOWN_TOKENS, SHOWN_SYMBOLS = 5, 30, 6
 """Sequences, tokens and symbols that a notebook shows of a sample."""
 
 
+MATRICES = (list, tuple, np.ndarray)
+"""What may be a matrix that was given in place of a prior."""
+
+ORDER = "; the graph comes first, InContextTask(graph, prior)"
+
 SEVERAL_PARENTS = (
     "For other graphs, and a prior with their transition tensors, there are pairwise_information, subset_information, "
     "parent_attention_loss, counts_rule_loss, sampling and train_sgd"
@@ -110,11 +115,14 @@ class InContextTask(Shown):
     def __post_init__(self) -> None:
         """Check the arguments."""
         if not isinstance(self.graph, CausalGraph):
-            raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}")
+            fix = "; CausalGraph.from_parents(parents) makes one" if isinstance(self.graph, list | tuple) else ""
+            fix = ORDER if hasattr(self.graph, "vocab_size") else fix
+            raise TaskError(f"graph must be a CausalGraph, got {type(self.graph).__name__}{fix}")
         if not isinstance(self.prior, Prior):
+            fix = "; PointPrior(matrix) and OrbitPrior(matrix) make one" if isinstance(self.prior, MATRICES) else ""
             raise TaskError(
                 "prior must be a PointPrior, OrbitPrior, DirichletPrior or of another subclass of Prior, got "
-                f"{type(self.prior).__name__}"
+                f"{type(self.prior).__name__}{fix}"
             )
         check_integer(f"vocab_size of {type(self.prior).__name__}", self.prior.vocab_size, 2)
         mapped = self.prior.given_as_mapping

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError, TooLargeError, TransitionError
+from causal_theory.labels import unlabelled
 
 ROW_SUM_TOLERANCE = 1e-10
 """How far the sum of a probability vector may be from one. What is accepted is normalised, see `normalised`."""
@@ -161,7 +162,7 @@ def check_real(name: str, value: ArrayLike) -> NDArray[Any]:
     """
     try:
         array = np.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # the last one of tensors that require a gradient
         raise InvalidArgumentError(f"{name} must be an array of real numbers: {error}") from error
     if array.dtype.kind == "O":
         entries = [_as_float(name, entry, "an array of real numbers") for entry in array.flat]
@@ -182,26 +183,29 @@ def check_matrix(name: str, value: ArrayLike, shape: tuple[int, int]) -> NDArray
     return matrix
 
 
-def check_transition_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Return ``value`` as a contiguous (S, S) float64 array of laws when it is a row-stochastic matrix with S >= 2."""
-    matrix = _own_array(name, value)
+def check_transition_matrix(name: str, value: ArrayLike, remedy: str = "") -> NDArray[np.float64]:
+    """Return ``value`` as a contiguous (S, S) float64 array of laws when it is a row-stochastic matrix with S >= 2.
+
+    Where rows do not sum to one the message ends with the remedy.
+    """
+    matrix = own_array(name, value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
         raise TransitionError(f"{name} must be a square matrix with at least 2 symbols, got shape {matrix.shape}")
-    _check_laws(name, matrix)
+    _check_laws(name, matrix, remedy)
     return normalised(matrix)
 
 
-def check_transition_tensor(name: str, value: ArrayLike, parents: int) -> NDArray[np.float64]:
+def check_transition_tensor(name: str, value: ArrayLike, parents: int, remedy: str = "") -> NDArray[np.float64]:
     """Return ``value`` as a contiguous array (S,) * (parents + 1) of laws along its last axis; S >= 2."""
     if parents == 1:
-        return check_transition_matrix(name, value)
-    tensor = _own_array(name, value)
+        return check_transition_matrix(name, value, remedy)
+    tensor = own_array(name, value)
     if tensor.ndim != parents + 1 or len(set(tensor.shape)) != 1 or tensor.shape[0] < 2:
         raise TransitionError(
             f"{name} must have {parents + 1} axes of one length S >= 2, one for each of {parents} parents and the last "
             f"for the child, got shape {tensor.shape}"
         )
-    _check_laws(name, tensor)
+    _check_laws(name, tensor, remedy)
     return normalised(tensor)
 
 
@@ -331,9 +335,10 @@ def _bytes(count: int) -> str:
     return f"{count} bytes"
 
 
-def _own_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+def own_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Return the numbers of an array or data frame as an array of its own."""
     try:
-        return np.array(check_real(name, value), dtype=np.float64, order="C")
+        return np.array(check_real(name, unlabelled(name, value)), dtype=np.float64, order="C")
     except InvalidArgumentError as error:
         raise TransitionError(str(error)) from error
 
@@ -346,14 +351,19 @@ def _clearly_laws(rows: NDArray[np.float64]) -> bool:
     )
 
 
-def _check_laws(name: str, rows: NDArray[np.float64]) -> None:
-    """Raise unless every row along the last axis is a law."""
-    if 0 < rows.size <= FEW and _clearly_laws(rows):
-        return
+def check_entries(name: str, rows: NDArray[np.float64]) -> None:
+    """Raise unless all entries are finite and at least zero."""
     bad = ~(np.isfinite(rows) & (rows >= 0.0))
     if bad.any():
         where = tuple(int(k) for k in np.argwhere(bad)[0])
         raise TransitionError(f"{name} must have finite entries of at least 0, got {float(rows[where])!r} at {where}")
+
+
+def _check_laws(name: str, rows: NDArray[np.float64], remedy: str = "") -> None:
+    """Raise unless every row along the last axis is a law."""
+    if 0 < rows.size <= FEW and _clearly_laws(rows):
+        return
+    check_entries(name, rows)
     with np.errstate(over="ignore"):  # the message says so
         sums = rows.sum(axis=-1)
     off = np.abs(sums - 1.0)
@@ -362,4 +372,5 @@ def _check_laws(name: str, rows: NDArray[np.float64]) -> None:
         shown = row[0] if len(row) == 1 else row
         raise TransitionError(
             f"{name} must have rows that sum to 1 within {ROW_SUM_TOLERANCE:g}, got {float(sums[row])!r} in row {shown}"
+            f"{remedy}"
         )

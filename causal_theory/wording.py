@@ -9,6 +9,21 @@ DIGITS = 6
 """Shown when the error leaves more."""
 
 
+INSTALL = 'pip install ".[{}]" in the folder of the sources of causal_theory'
+"""Brings what an extra needs. There is no release on an index: the name of the package would find nothing there."""
+
+
+def needed(what: str, package: str, extra: str) -> str:
+    """Return the message that a package is missing, and how to install the extra that brings it.
+
+    Examples
+    --------
+    >>> needed("a figure", "matplotlib", "plot")
+    'a figure needs matplotlib: pip install ".[plot]" in the folder of the sources of causal_theory'
+    """
+    return f"{what} needs {package}: {INSTALL.format(extra)}"
+
+
 def number(value: float, digits: int = 4) -> str:
     """Return a number to some significant digits, in words when it is none.
 

@@ -52,6 +52,7 @@ RECORDS = (
     "ConditionalTable",
     "Counterexample",
     "CriticalLength",
+    "EdgeVerdict",
     "ExactCheck",
     "ExactMargin",
     "FailedUnit",

@@ -4,9 +4,13 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from causal_theory import CausalGraph, EdgeReport, InContextTask, limit_edge_scores
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior, check_assumptions
+from causal_theory.testing import transition_matrices
 from tests.helpers import assert_close
 
 UNIFORM = np.full((3, 3), 1 / 3)
@@ -197,3 +201,64 @@ def test_bad_input():
         check_assumptions(UNIFORM)
     with pytest.raises(InvalidArgumentError, match="draws must be an integer of at least 1, got 0"):
         check_assumptions(DirichletPrior(3, 1.0), draws=0)
+
+
+class TestWhatDecides:
+    """Whether parents have the largest limit scores, against the limit scores themselves."""
+
+    GRAPHS = (CausalGraph.chain(7), CausalGraph.binary_tree(9), CausalGraph.star(6), CausalGraph.pairs(6))
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        pi=transition_matrices(min_size=2, max_size=4, zeros=False),
+        stay=st.sampled_from([0.0, 0.3, 0.7]),
+        graph=st.sampled_from(GRAPHS),
+    )
+    def test_is_the_limit_scores_row_by_row(self, pi, stay, graph):
+        matrix = (1.0 - stay) * pi + stay * np.eye(len(pi))
+        prior = PointPrior(matrix)
+        check = check_assumptions(prior).parents_win
+        report = EdgeReport(limit_edge_scores(InContextTask(graph, prior)), graph)
+        children = graph.parent_array >= 0
+        margin, error = report.margin[children], report.margin_error[children]
+        if (np.abs(margin) <= error).any() or abs(check.value) < 1e-9:
+            return  # as good as independent tokens
+        assert ((margin > 0.0) == check.holds).all()
+
+    @pytest.mark.parametrize("size", [2, 3, 6])
+    def test_the_sides_are_the_scores_of_parent_and_position(self, size):
+        matrix = np.random.default_rng(size).dirichlet(np.ones(size), size=size)
+        scores = limit_edge_scores(InContextTask(CausalGraph.chain(4), PointPrior(matrix))).value
+        check = check_assumptions(PointPrior(matrix)).parents_win
+        assert_close(check.value, size * (scores[2, 1] - scores[2, 2]), rtol=1e-12, atol=1e-14)
+
+    def test_estimated_matrices_fail_the_assumption_and_not_the_criterion(self):
+        report = check_assumptions(OrbitPrior([[0.21, 0.69, 0.1], [0.1, 0.5, 0.4], [0.6, 0.1, 0.3]]))
+        assert report.constant_mean.holds is False
+        assert report.parents_win.holds is True
+        assert "trace - 1 = 0.01 < ||B||_F^2 = " in str(report)
+        assert len(list(report)) == 4
+
+    def test_zeros_allow_ties(self):
+        """With period two every second position up the chain is as good as the parent."""
+        swap = PointPrior([[0.0, 1.0], [1.0, 0.0]])
+        assert "0 allow other keys" in check_assumptions(swap).parents_win.witness
+        graph = CausalGraph.chain(6)
+        assert EdgeReport(limit_edge_scores(InContextTask(graph, swap)), graph).margin[3] == 0.0
+
+    def test_a_matrix_that_stays_and_independent_tokens_fail(self):
+        for matrix in ([[0.9, 0.1], [0.1, 0.9]], [[0.3, 0.7], [0.3, 0.7]]):
+            check = check_assumptions(PointPrior(matrix)).parents_win
+            assert check.holds is False
+            assert "not below" in check.witness
+        several = check_assumptions(PointPrior(np.eye(3))).parents_win
+        assert several.holds is False
+        assert "not unique" in several.witness
+
+    def test_draws(self):
+        check = check_assumptions(DirichletPrior(3, 0.5), draws=2000).parents_win
+        scores = limit_edge_scores(InContextTask(CausalGraph.chain(4), DirichletPrior(3, 0.5)), draws=2000, rng=1)
+        difference = 3.0 * (scores[2, 1] - scores[2, 2])
+        assert check.holds is True
+        assert abs(check.value - float(difference)) < 6.0 * float(difference.error)
+        assert check_assumptions(DirichletPrior(3, 0.5), draws=1).parents_win.holds is None

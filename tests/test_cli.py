@@ -1,7 +1,9 @@
 """The command line: its numbers are those of the API, its files can be read, mistakes end in one line."""
 
+import importlib.metadata
 import io
 import json
+import platform
 from csv import DictReader as csv_reader
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import causal_theory
 from causal_theory import (
     CausalGraph,
     DirichletPrior,
@@ -79,10 +82,19 @@ class TestScores:
         )
         assert result.exit_code == 0, result.output
         expected = edge_scores(InContextTask(CausalGraph.chain(6), PointPrior(MATRIX)), epsilon=0.01).value
-        assert_close(np.loadtxt(csv, delimiter=","), expected, rtol=0.0)
+        with csv.open(encoding="utf-8", newline="") as file:
+            rows = list(csv_reader(file))
+        assert_close(np.array([[float(row[f"score_{j}"]) for j in range(6)] for row in rows]), expected, rtol=0.0)
+        assert [row["parent"] for row in rows] == ["-1", "0", "1", "2", "3", "-1"]
+        report = EdgeReport(
+            edge_scores(InContextTask(CausalGraph.chain(6), PointPrior(MATRIX)), epsilon=0.01), CausalGraph.chain(6)
+        )
+        assert [row["margin"] for row in rows] == ["", *map(repr, report.margin[1:5].tolist()), ""]
         with np.load(npz) as arrays:
             assert_close(arrays["scores"], expected, rtol=0.0)
             assert arrays["true"].tolist() == [-1, 0, 1, 2, 3, -1]
+            assert arrays["best_key"].tolist() == report.best_key.tolist()
+            assert_close(arrays["margin"][1:5], report.margin[1:5], rtol=0.0)
         assert figure.read_bytes().startswith(b"\x89PNG")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["s.csv", "s.npz", "s.png"]
 
@@ -93,10 +105,29 @@ class TestScores:
         with np.load(tmp_path / "data") as arrays:
             assert arrays["scores"].shape == (5, 5)
 
-    def test_long_graph_lists_only_what_is_wrong(self):
-        result = run("scores", "--length", 60, "--prior", "orbit", "--transition", TEXT)
+    @pytest.mark.parametrize("length", [6, 60, 300])
+    def test_every_position_has_its_margin_at_every_length(self, length, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        result = run("scores", "--length", length, "--prior", "orbit", "--transition", TEXT)
         assert "graph recovered" in result.output
-        assert "positions that are wrong" not in result.output
+        lines = result.output.splitlines()
+        assert max(map(len, lines)) <= 80
+        report = EdgeReport(
+            edge_scores(InContextTask(CausalGraph.chain(length), OrbitPrior(MATRIX)), epsilon=0.01),
+            CausalGraph.chain(length),
+        )
+        rows = [line.split() for line in lines if line.endswith(("  right", "  wrong"))]
+        assert [int(row[0]) for row in rows] == list(range(length))
+        shown = [[row[1], row[3], row[4]] for row in rows[1:-1]]
+        expected = zip(report.true[1:-1], report.best_key[1:-1], report.margin[1:-1], strict=True)
+        assert shown == [[str(parent), str(best), f"{margin:.4g}"] for parent, best, margin in expected]
+
+    def test_versions_are_in_the_json(self):
+        found = run_json("scores", "--length", 4, "--symbols", 2)["versions"]
+        assert found["numba"] == importlib.metadata.version("numba")
+        assert found["numpy"] == np.__version__
+        assert found["python"] == platform.python_version()
+        assert found["causal_theory"] == causal_theory.__version__
 
     def test_table_marks_the_verdict(self):
         result = run("scores", "--length", 6, "--prior", "orbit", "--transition", "[[0.2,0.8],[0.8,0.2]]")

@@ -63,9 +63,9 @@ def check_install(words):
     for word in arguments:
         if word in files or word in ("-c", "-r", "-e", "--editable"):
             continue
-        found = re.fullmatch(r"(?:\.|causal-theory)(?:\[([\w,]+)\])?", word)
+        found = re.fullmatch(r"\.(?:\[([\w,]+)\])?", word)
         if found is None:
-            yield f"{word!r} is not this package"
+            yield f"{word!r} is not this package in its folder: no index has a release"
         elif found[1]:
             yield from (f"there is no extra {name!r}" for name in found[1].split(",") if name not in known)
 
@@ -250,6 +250,7 @@ MISTAKES = {
     "unknown extra": (fenced("console", "$ pip install '.[gpu]'"), 2, "no extra 'gpu'"),
     "missing constraints": (fenced("console", "$ pip install -c missing.txt ."), 2, "no file 'missing.txt'"),
     "another package": (fenced("console", "$ pip install other"), 2, "'other' is not this package"),
+    "from an index": (fenced("console", "$ pip install 'causal-theory[plot]'"), 2, "no index has a release"),
     "unknown tool": (fenced("console", "$ .venv/bin/ruff check --quiet ."), 2, "no rule of the Makefile"),
     "file without name": (fenced("toml", "seed = 1"), 2, "must name its file"),
     "file elsewhere": (fenced("toml", "# ../run.toml", "seed = 1"), 2, "must name its file"),

@@ -2,6 +2,7 @@
 
 import operator
 from dataclasses import FrozenInstanceError
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -9,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causal_theory import Estimate, Gradient
+from causal_theory import (
+    CausalGraph,
+    DirichletPrior,
+    Estimate,
+    Gradient,
+    InContextTask,
+    edge_scores,
+    limit_edge_scores,
+)
 from causal_theory.errors import InvalidArgumentError
+from tests.helpers import assert_close
 
 
 @pytest.fixture
@@ -233,3 +243,99 @@ class TestGradient:
         assert gradient.loss is scalar
         with pytest.raises(FrozenInstanceError):
             gradient.A1 = scalar
+
+
+class TestScores:
+    """The error that is told of a matrix of scores: the row of the query decides nothing."""
+
+    @pytest.fixture
+    def scores(self):
+        error = np.tril(np.full((3, 3), 0.25))
+        error[2], error[0, 2] = 7.0, 9.0
+        return Estimate(np.ones((3, 3)), error, "monte_carlo", of_scores=True)
+
+    def test_the_query_and_later_keys_are_left_out(self, scores):
+        assert repr(scores) == "Estimate(3x3 array, standard error <= 2.5e-01, monte_carlo)"
+        assert scores.largest_error == 0.25
+        assert "error at most 0.25" in scores._repr_html_()
+
+    def test_arithmetic_keeps_it(self, scores):
+        for made in (scores - scores, 2.0 * scores, scores / 2.0, -scores, scores + np.ones((3, 3))):
+            assert made.of_scores
+        assert not scores[0].of_scores
+        assert not (scores * np.ones((2, 3, 3))).of_scores
+
+    def test_scores_of_a_task(self):
+        task = InContextTask(CausalGraph.chain(6), DirichletPrior(3, 1.0))
+        for found in (edge_scores(task, epsilon=0.01, draws=50, rng=0), limit_edge_scores(task, draws=50, rng=0)):
+            assert found.error[-1, -1] > 2.0 * found.error[:-1].max()
+            assert found.largest_error == found.error[:-1].max()
+            assert f"<= {found.largest_error:.1e}" in repr(found)
+
+
+class TestPandas:
+    """Containers of pandas leave the operation to the estimate, on either side."""
+
+    @pytest.mark.parametrize("operation", [operator.add, operator.sub, operator.mul, operator.truediv])
+    def test_either_side(self, operation):
+        pandas = pytest.importorskip("pandas", reason="needs the extra sweep")
+        values, row = np.array([2.0, 3.0]), Estimate(np.array([1.0, 2.0]), np.array([0.1, 0.2]), "exact")
+        for container in (pandas.Series(values, index=["a", "b"]), pandas.Index(values)):
+            for found, expected in (
+                (operation(container, row), operation(values, row)),
+                (operation(row, container), operation(row, values)),
+            ):
+                assert isinstance(found, Estimate)
+                assert_close(found.value, expected.value, rtol=0.0)
+                assert_close(found.error, expected.error, rtol=0.0)
+        frame = operation(pandas.DataFrame([values, values]), row)
+        assert_close(frame.error, operation(np.array([values, values]), row).error, rtol=0.0)
+        single = operation(pandas.Series(values), row[0])
+        assert single.value.shape == (2,)
+
+
+class TestRounding:
+    """Bounds at the ends of the range of doubles, and of numbers that are no doubles, against fractions."""
+
+    def exact(self, number):
+        return Estimate(np.array(number), np.array(0.0), "exact")
+
+    @pytest.mark.parametrize(
+        ("operation", "a", "b"),
+        [
+            (operator.mul, 1e-200, 1e-200),
+            (operator.mul, 3e-162, 5e-162),
+            (operator.truediv, 1e-200, 1e200),
+            (operator.truediv, 5e-324, 3.0),
+            (operator.mul, 5e-324, 0.3),
+            (operator.add, 1.0, 2**60 + 1),
+            (operator.sub, 2.0**60, 2**60 + 1),
+            (operator.sub, 2.0**60, np.int64(2**60 + 1)),
+            (operator.sub, 2.0**63, np.uint64(2**63 + 1)),
+            (operator.mul, 3.0, 2**53 + 1),
+            (operator.truediv, 1.0, 2**53 + 1),
+            (operator.sub, 1.0 / 3.0, Fraction(1, 3)),
+            (operator.sub, 0.1, Decimal("0.1")),
+        ],
+    )
+    def test_bounds_hold(self, operation, a, b):
+        found = operation(self.exact(a), b)
+        truth = operation(Fraction(a), Fraction(int(b) if isinstance(b, np.integer) else b))
+        assert abs(Fraction(float(found.value)) - truth) <= Fraction(float(found.error))
+
+    @pytest.mark.parametrize("b", [2**53 + 1, np.array([2**60 + 1, 3]), [Fraction(1, 3)]])
+    def test_on_the_left_as_on_the_right(self, b):
+        for left, right in ((b + self.exact(1.0), self.exact(1.0) + b), (b * self.exact(3.0), self.exact(3.0) * b)):
+            assert_close(left.error, right.error, rtol=0.0)
+            assert (left.error > 0.0).all()
+
+    @pytest.mark.parametrize("b", [3, 2.5, Fraction(1, 4), Decimal("0.5"), 2**60, True + 1])
+    def test_doubles_in_other_types_are_exact(self, b):
+        zero = self.exact(float(b)) - b
+        assert float(zero.value) == 0.0
+        if b != 2**60:  # beyond 2**53 integers count as rounded
+            assert float(zero.error) == 0.0
+
+    def test_zero_times_anything_is_known(self):
+        assert float((self.exact(0.0) * 1e-300).error) == 0.0
+        assert float((self.exact(0.0) / 3.0).error) == 0.0

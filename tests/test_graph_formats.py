@@ -311,7 +311,7 @@ def test_whole_objects_at_the_ends_of_links(tmp_path):
 def test_networkx_is_asked_for_by_name(tmp_path, monkeypatch):
     (tmp_path / "g.gml").write_text("graph [ directed 1 ]")
     monkeypatch.setitem(__import__("sys").modules, "networkx", None)
-    with pytest.raises(ImportError, match=r"causal-theory\[plot\]"):
+    with pytest.raises(ImportError, match=r"\.\[plot\]"):
         read_graph(tmp_path / "g.gml")
-    with pytest.raises(InvalidArgumentError, match=r"graph_file must be of a format that can be read here: networkx"):
+    with pytest.raises(InvalidArgumentError, match=r"graph_file must be of a format .* here: .* networkx"):
         TaskSpec(graph_file=str(tmp_path / "g.gml")).build_graph()

@@ -302,9 +302,9 @@ class TestConversions:
 
     def test_networkx_missing(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "networkx", None)
-        with pytest.raises(ImportError, match=r"causal-theory\[plot\]"):
+        with pytest.raises(ImportError, match=r"\.\[plot\]"):
             CausalGraph.chain(4).to_networkx()
-        with pytest.raises(ImportError, match=r"causal-theory\[plot\]"):
+        with pytest.raises(ImportError, match=r"\.\[plot\]"):
             CausalGraph.from_networkx(object())
 
     @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_bad_input(matrix, graph, message):
 
 def test_missing_matplotlib_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install \"causal-theory\[plot\]\""):
+    with pytest.raises(ImportError, match=r"pip install \"\.\[plot\]\""):
         plot_matrix(np.eye(3))
 
 

@@ -27,7 +27,7 @@ SHAPES = [
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason="needs the optional extra torch: pip install 'causal-theory[torch]'")
+    return pytest.importorskip("torch", reason="needs the optional extra torch")
 
 
 needs_torch = pytest.mark.usefixtures("torch")

@@ -31,7 +31,7 @@ SHORT = {"steps": 40, "batch_size": 32, "learning_rate": 0.01, "optimizer": "ada
 
 @pytest.fixture(scope="module")
 def torch():
-    return pytest.importorskip("torch", reason="needs the optional extra torch: pip install 'causal-theory[torch]'")
+    return pytest.importorskip("torch", reason="needs the optional extra torch")
 
 
 needs_torch = pytest.mark.usefixtures("torch")
@@ -229,8 +229,8 @@ class TestWithoutTorch:
         done = call("-c", "from causal_theory import StandardTransformer; StandardTransformer(4, 2)")
         assert done.returncode == 1
         last = done.stderr.strip().splitlines()[-1]
-        assert last.startswith("ImportError: PyTorch is needed")
-        assert "pip install 'causal-theory[torch]'" in last
+        assert last.startswith("ImportError: the standard transformer needs PyTorch")
+        assert 'pip install ".[torch]"' in last
 
     def test_bad_shapes_are_told_first(self, call):
         done = call("-c", "from causal_theory import StandardTransformer; StandardTransformer(1, 2)")
@@ -241,6 +241,6 @@ class TestWithoutTorch:
         path = tmp_path / "c.npz"
         done = call("-c", code, "train", "--preset", "paper-standard", "--checkpoint", str(path))
         assert done.returncode == 2
-        assert done.stderr.startswith("error: model must be another one than standard without what it needs: PyTorch")
-        assert "pip install 'causal-theory[torch]'" in done.stderr
+        assert done.stderr.startswith("error: model must be another one than standard without what it needs: the")
+        assert 'pip install ".[torch]"' in done.stderr
         assert not path.exists()

@@ -20,8 +20,7 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for the record, the report and the figures.")] = Path("results"),
     seed: Annotated[int, typer.Option(min=0, help="Each claim derives its own randomness from it.")] = 0,
     jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Worker processes; they share the processors.", show_default="one for each processor"),
+        int | None, typer.Option(min=1, help="Worker processes; one for each processor if not given.")
     ] = None,
 ) -> None:
     """Check every claim of the theory, each with a negative control that must fail.

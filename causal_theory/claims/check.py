@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -253,18 +253,19 @@ class Check:
         self._figures.append(Figure(title, x, y, description, tuple(lines)))
 
     def matrices(
-        self, title: str, panels: Mapping[str, ArrayLike], *, graph: CausalGraph | None = None, description: str
+        self, title: str, panels: Mapping[str, Any], *, graph: CausalGraph | None = None, description: str
     ) -> None:
-        """Add matrices side by side: label to matrix; the edges of ``graph`` are marked."""
+        """Add matrices side by side: label to matrix; the edges of ``graph``, which may be a panel, are marked."""
         edges = () if graph is None else tuple((int(child), int(parent)) for parent, child in graph.edges)
         found = []
         for label, values in panels.items():
-            matrix = np.asarray(values, dtype=np.float64)
+            drawn: Literal["graph", "matrix"] = "graph" if graph is not None and values is graph else "matrix"
+            matrix = np.asarray(values.adjacency if drawn == "graph" else values, dtype=np.float64)
             if matrix.ndim != 2 or matrix.shape != (len(matrix) if graph is None else graph.length,) * 2:
                 raise InvalidArgumentError(
                     f"panel {label!r} must be square, as long as the graph, got shape {matrix.shape}"
                 )
-            found.append(Panel(label, tuple(map(tuple, matrix.tolist())), marked=edges))
+            found.append(Panel(label, tuple(map(tuple, matrix.tolist())), marked=edges, drawn=drawn))
         self._figures.append(Figure(title, "key position j", "position i", description, panels=tuple(found)))
 
     def assumptions(self, label: str, priors: Sequence[Prior]) -> None:

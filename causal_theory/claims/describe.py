@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from causal_theory import __version__
+from causal_theory.claims.folder import claim_files
+from causal_theory.claims.head import read_head
 from causal_theory.claims.records import Record
 from causal_theory.errors import OutputError
 from causal_theory.sweeps.executors import usable_processors
@@ -37,6 +39,9 @@ def describe_run(
     requested: tuple[str, ...], profile: str, *, seed: int, jobs: int, command: str, folder: str
 ) -> Record:
     """Return the record of a run of which no claim has finished."""
+    again, _, option = command.rpartition(" ")
+    whole = len(requested) == len(claim_files(folder))
+    chosen = "" if whole else "".join(f" {option} {name}" for name in requested)
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return Record(
         profile=profile,
@@ -44,7 +49,9 @@ def describe_run(
         jobs=jobs,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
+        repeat=f"{again} --profile {profile} --seed {seed}{chosen}",
         folder=folder,
+        head=read_head(folder),
         versions={"causal_theory": __version__, "python": platform.python_version(), **versions},
         machine={"system": platform.platform(), "processor": _processor(), "processors": usable_processors()},
         commit=_commit(Path(folder)),

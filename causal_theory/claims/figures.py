@@ -11,7 +11,7 @@ import numpy as np
 from causal_theory.claims.records import ClaimRecord, Curve, Figure, Panel
 from causal_theory.files import write_bytes
 from causal_theory.graphs import CausalGraph
-from causal_theory.plotting import plot_matrix
+from causal_theory.plotting import plot_graph, plot_matrix
 from causal_theory.plotting.canvas import logarithmic
 from causal_theory.plotting.colours import COLOURS, DASHES, MARKERS
 
@@ -78,10 +78,15 @@ def _draw_lines(ax: "Axes", curves: Sequence[Curve]) -> bool:
 
 
 def _draw_matrices(canvas: "Canvas", figure: Figure) -> None:
-    canvas.set_size_inches(3.8 * len(figure.panels), 3.6)
+    alone = len(figure.panels) == 1
+    canvas.set_size_inches(3.8 * len(figure.panels) + alone, 3.6 + alone)
     axes = canvas.subplots(1, len(figure.panels), squeeze=False)[0]
     for ax, panel in zip(axes, figure.panels, strict=True):
-        plot_matrix(np.ma.masked_invalid(panel.values), ax=ax, title=panel.label, label=panel.unit, graph=_graph(panel))
+        graph, values = _graph(panel), np.ma.masked_invalid(panel.values)
+        if panel.drawn == "graph" and graph is not None:
+            plot_graph(graph, ax=ax).set_title(panel.label)
+        else:
+            plot_matrix(values, ax=ax, title=panel.label, label=panel.unit, graph=graph)
     canvas.suptitle(figure.title, fontsize=11)
 
 

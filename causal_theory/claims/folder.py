@@ -38,10 +38,9 @@ def find_claims(folder: str | Path) -> "tuple[Claim, ...]":
     InvalidArgumentError
         If it is no folder, holds no claim, a file defines no claim of its own name, or two share a number.
     """
-    path = Path(folder)
-    if not path.is_dir():
+    if not Path(folder).is_dir():
         raise InvalidArgumentError(f"claims must be a folder, got {str(folder)!r}")
-    found = sorted((load_claim(file) for file in sorted(path.glob("[!_]*.py"))), key=lambda one: one.number)
+    found = sorted(map(load_claim, claim_files(folder)), key=lambda one: one.number)
     if not found:
         raise InvalidArgumentError(f"claims must be a folder with a Python file for each claim, got {str(folder)!r}")
     for one, other in pairwise(found):
@@ -50,6 +49,11 @@ def find_claims(folder: str | Path) -> "tuple[Claim, ...]":
                 f"claims must have different numbers, {one.name} and {other.name} are {one.number}"
             )
     return tuple(found)
+
+
+def claim_files(folder: str | Path) -> list[Path]:
+    """Return the files of a folder that are to define claims."""
+    return sorted(Path(folder).glob("[!_]*.py"))
 
 
 def load_claim(file: str | Path) -> "Claim":

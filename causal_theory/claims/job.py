@@ -43,6 +43,7 @@ class _Ledger:
         self.save(claims=tuple(sorted((*self.record.claims, claim), key=lambda one: one.number)))
 
     def save(self, **changes: Any) -> Path:
+        check_output_folder(self._folder)  # also between claims: somebody may have removed it
         changes |= {"seconds": round(time.perf_counter() - self._started, 3), "unfinished": None, "passed": None}
         self.record = replace(self.record, **changes)
         return write_record(self._folder, self.record)
@@ -64,12 +65,12 @@ def run_job(
     OutputError
         If the folder cannot be written; nothing has run then.
     """
-    check_output_folder(out)
+    names = tuple(claim.name for claim in claims)
+    run = describe_run(names, profile, seed=seed, jobs=jobs, command=command, folder=str(folder))
     # During the run the environment keeps the package from drawing bars; this console makes up its mind before.
     terminal = Console().is_terminal
     console = Console(width=None if terminal else WIDTH, force_terminal=terminal)
-    names = tuple(claim.name for claim in claims)
-    ledger = _Ledger(out, describe_run(names, profile, seed=seed, jobs=jobs, command=command, folder=str(folder)))
+    ledger = _Ledger(out, run)
     if len(claims) > FEW:
         _compile_ahead(console)
     with Board(console, len(claims)).shown() as board:
@@ -82,8 +83,9 @@ def run_job(
 
         draw = partial(draw_figures, out)
         complete = run_claims(claims, profile, seed=seed, jobs=jobs, draw=draw, on_step=board.step, on_outcome=keep)
-    record = read_record(ledger.save(complete=complete))
-    path = write_report(out, record, drawn)
+        board.step("report", "drawing figures", 0, 1)
+        record = read_record(ledger.save(complete=complete))
+        path = write_report(out, record, drawn)
     console.print(summary_table(record))
     for claim in record.claims:
         for shortcoming in claim.shortcomings or ():

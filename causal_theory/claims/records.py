@@ -138,12 +138,13 @@ class Curve(_Strict):
 
 @dataclass(frozen=True)
 class Panel(_Strict):
-    """A matrix in a figure; the entries of ``marked`` get a square."""
+    """A matrix in a figure; the entries of ``marked`` get a square. It may be drawn as the graph with these edges."""
 
     label: str
     values: tuple[tuple[float, ...], ...]
     unit: str = ""
     marked: tuple[tuple[int, int], ...] = ()
+    drawn: Literal["matrix", "graph"] = "matrix"
 
 
 @dataclass(frozen=True)
@@ -269,10 +270,37 @@ class ClaimRecord(Declaration):
 
 
 @dataclass(frozen=True)
+class Quote(_Strict):
+    """A sentence about one part of a claim, and a number to set beside it; ``{count}`` stands for what was counted."""
+
+    claim: str
+    part: str
+    says: str
+    shows: str = ""
+
+
+@dataclass(frozen=True)
+class Head(_Strict):
+    """Words above the report: a title, the theory and its source, what was checked, and the best of it.
+
+    ``figures`` are titles of figures, ``numbers`` what speaks most for the theory, ``stops`` where it ends, both in the
+    order of their importance.
+    """
+
+    title: str
+    theory: str
+    checked: str
+    figures: tuple[str, ...] = ()
+    numbers: tuple[Quote, ...] = ()
+    stops: tuple[Quote, ...] = ()
+
+
+@dataclass(frozen=True)
 class Record(_Strict):
     """A run, finished or not: what was asked for, on what it ran, and the claims that have finished, by number.
 
-    ``command`` starts such a run, up to the name of a claim; ``folder`` is where the claims are.
+    ``command`` starts such a run, up to the name of a claim, ``repeat`` the same run; ``folder`` is where the claims
+    are, which may say what stands above the report.
     """
 
     profile: str
@@ -288,6 +316,8 @@ class Record(_Strict):
     claims: tuple[ClaimRecord, ...] = ()
     complete: bool = False
     seconds: float = 0.0
+    repeat: str = ""
+    head: Head | None = None
     format: Literal[2] = FORMAT
 
     unfinished: tuple[str, ...] | None = None

@@ -9,7 +9,8 @@ from latex2mathml.converter import convert
 from markupsafe import Markup, escape
 
 from causal_theory.claims.figures import draw_figures
-from causal_theory.claims.records import OUTSIDE, Assumption, ClaimRecord, Part, Record, Table, Tally
+from causal_theory.claims.head import limits, told
+from causal_theory.claims.records import Record
 from causal_theory.claims.text import cell_text, closest_text, interval_text, requirement, show
 from causal_theory.files import write_text
 
@@ -20,13 +21,6 @@ MOST_ROWS = 1000
 
 PIECES = re.compile(r"(\$[^$]+\$|\*\*[^*]+\*\*|`[^`]+`)")
 
-ASSUMPTIONS = {
-    "lower_bound": "1 lower bound",
-    "non_degeneracy": "2 non-degeneracy",
-    "symmetry": "3 symmetry",
-    "constant_mean": "4 constant mean",
-}
-
 
 def write_report(folder: str | Path, record: Record, drawn: Mapping[str, Sequence[str]] | None = None) -> Path:
     """Write the page and the folder ``figures``, and return the path of the page.
@@ -36,7 +30,15 @@ def write_report(folder: str | Path, record: Record, drawn: Mapping[str, Sequenc
     """
     folder = Path(folder)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    images = {claim.name: (drawn or {}).get(claim.name) or draw_figures(folder, claim) for claim in record.claims}
+    # Somebody may have removed what workers had drawn.
+    left = {path.name for path in (folder / "figures").iterdir()}
+    images = dict(drawn or {})
+    for claim in record.claims:
+        files = {
+            f"{claim.name}_{k + 1}.{end}" for k in range(len(images.get(claim.name, ()))) for end in ("png", "svg")
+        }
+        if not files or not files <= left:
+            images[claim.name] = draw_figures(folder, claim)
     page = _environment().get_template("report.html.j2").render(record=record, images=images, most=MOST_ROWS)
     write_text(folder / FILE_NAME, page + "\n")
     return folder / FILE_NAME
@@ -72,64 +74,6 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {
-        "rich": rich_text,
-        "assumption": ASSUMPTIONS.__getitem__,
-        "assumption_rows": _assumption_rows,
-        "assumptions_met": _assumptions_met,
-        "closest": closest_text,
-        "cells": _cells,
-        "group_rows": _group_rows,
-        "limits": _limits,
-        "part_rows": _part_rows,
-    }
+    texts = {"cell": cell_text, "closest": closest_text, "interval": interval_text, "requirement": requirement}
+    environment.filters |= {"rich": rich_text, "show": show, **texts, "limits": limits, "told": told}
     return environment
-
-
-def _part_rows(parts: Sequence[Part]) -> list[list[str]]:
-    return [
-        [part.name, part.verdict, requirement(part), closest_text(part), *_tally(part.total), part.kind, part.unit]
-        for part in parts
-    ]
-
-
-def _group_rows(part: Part) -> list[list[str]]:
-    return [[name, *_tally(tally)] for name, tally in part.groups.items()]
-
-
-def _tally(tally: Tally) -> list[str]:
-    return [
-        str(tally.count),
-        str(tally.failures),
-        str(tally.borderline),
-        interval_text(tally.smallest, tally.largest),
-        "" if tally.largest_error is None else show(tally.largest_error),
-    ]
-
-
-def _cells(table: Table) -> list[list[str]]:
-    """Return the head and the rows of a table, cut where a page would become unwieldy."""
-    head = [f"{name} ({table.units[name]})" if name in table.units else name for name in table.columns]
-    return [head, *([cell_text(cell) for cell in row] for row in table.rows[:MOST_ROWS])]
-
-
-def _assumption_rows(assumptions: Sequence[Assumption]) -> list[list[str]]:
-    return [
-        [one.priors, ASSUMPTIONS[one.name], f"{one.satisfied} of {one.checked}", show(one.value), one.witness]
-        for one in assumptions
-    ]
-
-
-def _assumptions_met(claim: ClaimRecord) -> str:
-    """Return whether the assumptions that a claim needs hold on the priors it used."""
-    used = claim.run.assumptions if claim.run else ()
-    needed = [one for one in used if one.name in claim.assumptions]
-    if not needed:
-        return "needs none"
-    satisfied, checked = sum(one.satisfied for one in needed), sum(one.checked for one in needed)
-    return "yes" if satisfied == checked else f"{satisfied} of {checked}"
-
-
-def _limits(claims: Sequence[ClaimRecord]) -> list[tuple[ClaimRecord, Part]]:
-    """Return what was measured outside the assumptions, claim by claim."""
-    return [(claim, part) for claim in claims if claim.run for part in claim.run.parts if part.verdict == OUTSIDE]

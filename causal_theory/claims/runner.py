@@ -156,6 +156,7 @@ def _work(claim: Claim, profile: str, seed: int) -> tuple[ClaimRecord, Images]:
 
     listener("starting", 0, 1)
     record = run_claim(claim, profile, seed, listener)
+    listener("drawing its figures", 0, 1)
     with suppress(Exception):  # the report draws what is missing, and says why it cannot
         return record, _draw(record)
     return record, ()

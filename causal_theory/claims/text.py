@@ -70,12 +70,12 @@ def requirement(part: Part) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def closest_text(part: Part) -> str:
+def closest_text(part: Part, *, labels: bool = True) -> str:
     """Return the number closest to failing, with what tells it from the others."""
     one = part.total.closest
     value = cell_text(one.value)
     if part.verb == "equal" and one.excess is not None:
         value = f"off by {show(one.excess)}" if one.excess else value
-    labels = {name.replace("_", " "): cell_text(label) for name, label in one.at.items()}
-    at = ", ".join(f"{name} {label}" for name, label in labels.items() if label)
-    return f"{value} ({at})" if at else value
+    texts = {name.replace("_", " "): cell_text(label) for name, label in one.at.items()}
+    at = ", ".join(f"{name} {text}" for name, text in texts.items() if text)
+    return f"{value} ({at})" if at and labels else value

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from typing_extensions import override
 
 from causal_theory._version import __version__
+from causal_theory.cli.citation import PAPER, SOFTWARE
 from causal_theory.cli.streams import guarded_output
 from causal_theory.errors import CausalTheoryError
 
@@ -55,10 +56,19 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _show_citation(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PAPER}\n\n{SOFTWARE}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Print the version and stop."
+    ),
+    cite: bool = typer.Option(
+        False, "--cite", callback=_show_citation, is_eager=True, help="Print how to cite, in BibTeX, and stop."
     ),
 ) -> None:
     pass

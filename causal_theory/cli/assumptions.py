@@ -38,6 +38,7 @@ def command(
     """Check the four assumptions on the prior, each with a witness. The figure shows the mean matrix."""
     rng = options.generator(seed)
     law = spec.build_prior(rng)
+    options.say_divided(law)
     report = check_assumptions(law, draws=draws, rng=rng)
     rows = [[getattr(check, field) for field in FIELDS] for check in report]
     outputs.write(
@@ -47,10 +48,20 @@ def command(
     )
     if json:
         checks = [dict(zip(FIELDS, row, strict=True)) for row in rows]
-        print_json({"prior": law.to_dict(), "all_hold": report.all_hold, "assumptions": checks})
+        decides = None if report.parents_win is None else {name: getattr(report.parents_win, name) for name in FIELDS}
+        content = {"all_hold": report.all_hold, "assumptions": checks, "parents_win": decides}
+        print_json({"prior": law.to_dict(), **content})
         return
     console = Console()
     console.print(_table(law, report))
+    if report.parents_win is not None:
+        check = report.parents_win
+        said = {True: "the parents win", False: "the parents do not win", None: "it is open who wins"}[check.holds]
+        console.print(
+            f"In the limit, at epsilon = 0 with stationary roots, {said}: {check.statement} decides ({check.witness}).",
+            highlight=False,
+            markup=False,
+        )
     outputs.say_written(console)
 
 

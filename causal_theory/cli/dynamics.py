@@ -62,6 +62,7 @@ def command(
     """
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     task.require_query("dynamics")
     constant = 1.0 / task.length if epsilon is None else check_epsilon(epsilon)
     check_positive("smoothing", smoothing)

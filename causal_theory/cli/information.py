@@ -36,6 +36,7 @@ def command(
     """Mutual information of every pair of tokens, given the transition matrix, averaged over the prior."""
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     values = pairwise_information(task, measure, draws=draws, rng=rng)
     outputs.write(
         csv=matrix_csv(values.value),

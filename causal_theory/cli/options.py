@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from causal_theory.graphs import CausalGraph
+from causal_theory.priors import Prior
 from causal_theory.tasks import InContextTask
 
 Epsilon = Annotated[float, typer.Option(help="The constant inside the logarithm of the loss.")]
@@ -18,6 +19,14 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of a random graph, then of 
 def generator(seed: int) -> np.random.Generator:
     """Return the one source of randomness of a command; the graph is drawn first, so all commands share it."""
     return np.random.default_rng(seed)
+
+
+def say_divided(prior: Prior) -> None:
+    """Say on standard error when the rows of the matrix were divided by their sums, as --normalise asks for."""
+    sums = getattr(prior, "row_sums", None)
+    if sums is not None:
+        said = f"rows of the transition matrix were divided by their sums, from {sums[0]:.9g} to {sums[1]:.9g}"
+        Console(stderr=True, soft_wrap=True, highlight=False).print(said)
 
 
 def describe(task: InContextTask) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from rich.text import Text
 from causal_theory.errors import InvalidArgumentError, OutputError
 from causal_theory.estimate import Estimate
 from causal_theory.files import Writer, check_target, write_files
+from causal_theory.provenance import versions
+from causal_theory.wording import needed
 
 FIGURE_SIZE = (4.6, 3.8)
 SCREEN = 150
@@ -93,7 +95,7 @@ class Outputs:
             given = "plot_style" if self.plot_width is None else "plot_width"
             raise InvalidArgumentError(f"{given} must not be given without --plot, got {getattr(self, given)}")
         if self.parquet is not None and find_spec("pyarrow") is None:
-            raise OutputError("parquet must not be given without pyarrow: pip install 'causal-theory[sweep]'")
+            raise OutputError(f"parquet must not be given without pyarrow: {needed('it', 'pyarrow', 'sweep')}")
 
     def _check_figures(self, figures: Mapping[str, Path]) -> None:
         from causal_theory.plotting.saving import check_ending
@@ -153,16 +155,16 @@ def matrix_csv(matrix: NDArray[Any]) -> Writer:
 
 
 def table_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> Writer:
-    """Return a writer of a table with headings."""
-    text = io.StringIO()
-    writer = csv_format.writer(text, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows(rows)
-    return lambda file: _write_bytes(file, text.getvalue().encode("utf-8"))
+    """Return a writer of a table with headings; the rows are asked for when it writes."""
 
+    def write(file: IO[bytes]) -> None:
+        text = io.StringIO()
+        writer = csv_format.writer(text, lineterminator="\n")
+        writer.writerow(headings)
+        writer.writerows(rows)
+        file.write(text.getvalue().encode("utf-8"))
 
-def _write_bytes(file: IO[bytes], content: bytes) -> None:
-    file.write(content)
+    return write
 
 
 def figure(
@@ -188,8 +190,8 @@ def figure(
 
 
 def print_json(content: Mapping[str, Any]) -> None:
-    """Print JSON to standard output; arrays become lists, NaN and infinity become null."""
-    print(json.dumps(_plain(content), allow_nan=False))
+    """Print JSON to standard output, with the versions of the code; arrays become lists, NaN and infinity null."""
+    print(json.dumps(_plain({**content, "versions": versions()}), allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
@@ -227,6 +229,8 @@ def matrix_table(
     where they fit.
     """
     length = len(matrix)
+    if 2 * length > console.width:  # a digit and a blank each
+        return None
     seen = np.abs(matrix[np.tril_indices(length)])
     unit = _unit(float(np.nanmax(seen, initial=0.0)))
     cells = [[_cell(matrix[i, j] / unit) for j in range(i + 1)] for i in range(length)]

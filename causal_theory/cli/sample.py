@@ -39,6 +39,7 @@ def command(
     """
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     drawn = task.sample(size, rng)
     arrays = drawn._asdict()
     outputs.write(

@@ -1,6 +1,5 @@
 """``causal-theory scores``: the edge scores of a task, and the graph they show."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from causal_theory.cli import options
-from causal_theory.cli.output import OUTPUT, Json, Outputs, figure, matrix_csv, matrix_table, print_json, print_table
+from causal_theory.cli.output import OUTPUT, Json, Outputs, figure, matrix_table, print_json, print_table, table_csv
 from causal_theory.cli.splice import spliced
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
-from causal_theory.graphs import CausalGraph
+from causal_theory.files import Writer
 from causal_theory.population.enumeration import MAX_SEQUENCES
 from causal_theory.population.limit import limit_edge_scores
 from causal_theory.population.scores import ScoreMethod, edge_scores
@@ -35,8 +33,9 @@ EXAMPLES = (
     "causal-theory scores --graph-file graph.json --limit --epsilon 0 --csv limit.csv",
 )
 
-LISTED = 20
-"""Positions that are listed; of longer graphs only the wrong ones are."""
+
+LONGEST = 12
+"""Characters of the name of a position in the table."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,15 @@ def command(
         raise InvalidArgumentError("method must be 'transform' together with --limit, got 'enumerate'")
     rng = options.generator(seed)
     task = spec.build(rng)
+    options.say_divided(task.prior)
     if limit:
         scores = limit_edge_scores(task, epsilon=epsilon, draws=draws, rng=rng)
     else:
         scores = edge_scores(task, epsilon=epsilon, method=method, draws=draws, rng=rng, max_sequences=max_sequences)
     report = EdgeReport(scores, task.graph, threshold)
     outputs.write(
-        csv=matrix_csv(scores.value),
-        npz={"scores": scores.value, "error": scores.error, "predicted": report.predicted, "true": report.true},
+        csv=_csv(scores, report),
+        npz={"scores": scores.value, "error": scores.error, "true": report.true, **report.columns},
         plot=figure(lambda ax: _draw(scores, task, ax), outputs),
         overview=outputs.draw(
             partial(_overview, task, epsilon, None if limit else scores, draws, rng), outputs.overview
@@ -94,6 +94,14 @@ def command(
     console = Console()
     _show(console, scores, report)
     outputs.say_written(console)
+
+
+def _csv(scores: Estimate, report: EdgeReport) -> Writer:
+    """Return a writer of the table, what is undefined left empty, followed by the scores of all keys."""
+    columns = [["" if value != value else value for value in column.tolist()] for column in report.columns.values()]  # noqa: PLR0124
+    headings = [*report.columns, *(f"score_{j}" for j in range(len(scores.value)))]
+    rows = ([*row, *keys.tolist()] for *row, keys in zip(*columns, scores.value, strict=True))
+    return table_csv(headings, rows)
 
 
 def _draw(scores: Estimate, task: InContextTask, ax: "Axes") -> None:
@@ -118,10 +126,8 @@ def _overview(
 def _content(scores: Estimate, report: EdgeReport) -> dict[str, object]:
     return {
         "scores": scores,
-        "predicted": report.predicted,
         "true": report.true,
-        "margin": report.margin,
-        "margin_error": report.margin_error,
+        **report.columns,
         "precision": report.precision,
         "recall": report.recall,
         "exact_match": report.exact_match,
@@ -139,35 +145,30 @@ def _show(console: Console, scores: Estimate, report: EdgeReport) -> None:
         print_table(console, table)
     else:
         console.print("the matrix is too wide for this terminal: use --csv, --npz or --plot")
-    positions = list(range(len(report.true)))
-    if len(report.true) > LISTED:
-        positions = [i for i in positions if report.true[i] != report.predicted[i]][:LISTED]
-    if positions:
-        console.print(_rows(report, positions))
+    console.print(_rows(report), highlight=False, soft_wrap=True)
     console.print(
         f"precision {report.precision:.3f}, recall {report.recall:.3f}, smallest margin {report.smallest_margin:.4g}, "
         f"graph {'recovered' if report.exact_match else 'not recovered'} ({scores.method}, "
-        f"error up to {scores.error.max():.1e})",
+        f"error up to {scores.largest_error:.1e})",
         highlight=False,
     )
 
 
-def _rows(report: EdgeReport, positions: Sequence[int]) -> Table:
-    whole = len(positions) == len(report.true)
-    rows = Table(title="graph" if whole else "positions that are wrong")
-    for heading in ("position", "parent", "predicted", "margin", "error"):
-        rows.add_column(heading, justify="right")
-    for i in positions:
-        true, predicted = int(report.true[i]), int(report.predicted[i])
-        colour = "green" if true == predicted else "red"
-        margin = "" if true < 0 else f"{report.margin[i]:.4g}"
-        error = "" if true < 0 else f"{report.margin_error[i]:.1e}"
-        found = f"[{colour}]{_name(report.graph, i, predicted)}[/{colour}]"
-        rows.add_row(escape(report.graph.name(i)), _name(report.graph, i, true), found, margin, error)
-    return rows
+def _rows(report: EdgeReport) -> str:
+    """Return one line for each position; a table of rich takes seconds for thousands."""
+    graph, style = report.graph, "{:>12}{:>13}{:>13}{:>13}{:>11}{:>9}  "
+    lines = ["", style.format("position", "parent", "predicted", "best key", "margin", "error").rstrip()]
+    columns = (report.true.tolist(), report.predicted.tolist(), report.best_key.tolist())
+    margins = zip(report.margin.tolist(), report.margin_error.tolist(), strict=True)
+    names = [_short(graph.name(i)) for i in range(graph.length)]
+    for i, (true, predicted, best, (margin, error)) in enumerate(zip(*columns, margins, strict=True)):
+        without = "query" if graph.has_query and i == graph.length - 1 else "root"
+        parents = [without if parent < 0 else names[parent] for parent in (true, predicted)]
+        told = ("", "") if true < 0 else (f"{margin:.4g}", f"{error:.1e}")
+        verdict = "[green]right[/green]" if true == predicted else "[red]wrong[/red]"
+        lines.append(escape(style.format(names[i], *parents, names[best], *told)) + verdict)
+    return "\n".join([*lines, ""])
 
 
-def _name(graph: CausalGraph, position: int, parent: int) -> str:
-    if parent < 0:
-        return "query" if graph.has_query and position == graph.length - 1 else "root"
-    return escape(graph.name(parent))
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"

@@ -110,7 +110,7 @@ def _annotation(kind: type[Spec], field: str, option: Option, default: Any) -> A
         hint = Literal[tuple(name.replace("_", "-") for name in get_args(hint))]
     elif get_origin(hint) is dict:
         hint = list[str]
-    elif hint not in (int, float, str):
+    elif hint not in (int, float, str, bool):
         hint = str
     flag = f"--{(option.name or field).replace('_', '-')}"
     told = typer.Option(flag, help=_help(kind, field, option, default), rich_help_panel=option.panel, metavar=metavar)

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from causal_theory.cli.output import Json, Outputs, Plot, PlotStyle, PlotWidth, list_table, print_json
+from causal_theory.cli.output import Json, Outputs, Plot, PlotStyle, PlotWidth, figure, list_table, print_json
 from causal_theory.cli.sweep_config import SweepConfig, read_sweep_config
-from causal_theory.cli.sweep_figure import REPEAT, complete_choice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.foreign import WORKER_TIMEOUT
 from causal_theory.sweeps import MOST_UNITS, FailedUnit, Study, SweepInterrupted, SweepResult, find_study, sweep
 from causal_theory.sweeps.cluster import cluster_executor
 from causal_theory.sweeps.driver import WINDOW
+from causal_theory.sweeps.figure import REPEAT, complete_choice, lay_out
 from causal_theory.sweeps.studies import PROVIDED
 from causal_theory.training.interrupts import Terminated
 from causal_theory.validation import check_integer
@@ -164,8 +164,8 @@ def _report(result: SweepResult, plan: SweepConfig, outputs: Outputs, *, json: b
     table = result.table()
     note = ""
     if outputs.plot is not None:
-        writer, note = draw_sweep(table, plan.figure, outputs)
-        outputs.write_plot(writer)
+        draw, size, grid, note = lay_out(table, plan.figure)
+        outputs.write_plot(figure(draw, outputs, lambda: size, grid))
     if json:
         print_json(
             {

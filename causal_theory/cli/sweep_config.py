@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from causal_theory.choices import look_in
-from causal_theory.cli.sweep_figure import FigureChoice
 from causal_theory.errors import FileFormatError, InvalidArgumentError
 from causal_theory.specs.readers import integer, text
 from causal_theory.specs.toml import check_keys, read_keys, read_section, read_table, read_toml
 from causal_theory.sweeps import Study, find_study
+from causal_theory.sweeps.figure import FigureChoice
 from causal_theory.sweeps.ranges import expand_values
 from causal_theory.validation import LARGEST_SEED
 

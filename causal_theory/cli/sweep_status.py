@@ -7,12 +7,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from causal_theory.cli.output import OUTPUT, Csv, Json, Outputs, Plot, PlotStyle, PlotWidth, print_json
+from causal_theory.cli.output import OUTPUT, Csv, Json, Outputs, Plot, PlotStyle, PlotWidth, figure, print_json
 from causal_theory.cli.splice import spliced
 from causal_theory.cli.sweep import show_failures
-from causal_theory.cli.sweep_figure import FigureChoice, draw_sweep
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.sweeps import Store, SweepTable, read_store
+from causal_theory.sweeps.figure import FigureChoice, lay_out
 
 EXAMPLES = (
     "causal-theory sweep-status sweep.sqlite",
@@ -81,8 +81,8 @@ def _write(table: SweepTable, outputs: Outputs, choice: FigureChoice) -> str:
     """Write the files that were asked for, the figure first: it is what can still be refused."""
     note = ""
     if outputs.plot is not None:
-        writer, note = draw_sweep(table, choice, outputs)
-        outputs.write_plot(writer)
+        draw, size, grid, note = lay_out(table, choice)
+        outputs.write_plot(figure(draw, outputs, lambda: size, grid))
     if outputs.csv is not None:
         table.export_csv(outputs.csv)
     if outputs.parquet is not None:

@@ -79,6 +79,7 @@ def make_plan(upper: Choices, lower: Choices | None = None) -> Plan:
     task, training = upper.task.over(lower.task), {**lower.training, **upper.training}
     if preset is None:
         tasks: tuple[InContextTask, ...] = (task.build(rng),)
+        options.say_divided(tasks[0].prior)
         missing = [_option(name) for name in REQUIRED if name not in training]
         if missing:
             raise InvalidArgumentError(

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from causal_theory.errors import InvalidArgumentError, OutputError
+from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError
+from causal_theory.wording import needed
 
 BAD_USAGE = 2
 
@@ -25,8 +26,7 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for the record, the report and the figures.")] = Path("results"),
     seed: Annotated[int, typer.Option(min=0, help="Each claim derives its own randomness from it.")] = 0,
     jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Worker processes; they share the processors.", show_default="one for each processor"),
+        int | None, typer.Option(min=1, help="Worker processes; one for each processor if not given.")
     ] = None,
 ) -> None:
     """Check every claim of a folder, each with a negative control that must fail.
@@ -67,11 +67,11 @@ def verify(
     try:
         from causal_theory.claims.job import INTERRUPTED, run_job
     except ImportError as error:
-        raise _refuse(f'claims are checked with pip install "causal-theory[verify]": {error}') from error
+        raise _refuse(f"{needed('verify', 'more packages', 'verify')}: {error}") from error
     jobs = jobs or usable_processors()
     try:
         status = run_job(chosen, profile, out, seed=seed, jobs=jobs, command=command, folder=folder)
-    except OutputError as error:
+    except (FileFormatError, OutputError) as error:
         raise _refuse(str(error)) from error
     except KeyboardInterrupt:  # before the first claim, or after the last
         typer.echo("interrupted", err=True)

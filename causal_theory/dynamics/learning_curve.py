@@ -17,6 +17,7 @@ from causal_theory.population.baselines import loss_floor
 from causal_theory.population.engines import AnyGraph, choose_engine
 from causal_theory.priors.rules import DEFAULT_DRAWS
 from causal_theory.progress import track
+from causal_theory.tables import Tabular
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_epsilon, check_integer
 
@@ -26,7 +27,7 @@ LARGEST = 40.0
 
 
 @dataclass(frozen=True, eq=False)
-class LearningCurve(Shown):
+class LearningCurve(Tabular, Shown):
     """Best losses against length.
 
     Attributes
@@ -75,6 +76,12 @@ class LearningCurve(Shown):
     def at_end(self) -> NDArray[np.bool_]:
         """Lengths at which the best multiple is an end of the range, 0 or 40, so that the best loss may lie beyond."""
         return np.array([_at_end(multiple) for multiple in self.multiples.tolist()])
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table, one row for each length."""
+        given = {"length": self.lengths, "epsilon": self.epsilons, "loss": self.losses, "floor": self.floors}
+        return given | {"normalised_excess": self.normalised_excess, "multiple": self.multiples}
 
     @property
     def excess(self) -> Array:

@@ -17,6 +17,7 @@ from causal_theory.progress import track
 from causal_theory.specs.base import Option, Spec
 from causal_theory.specs.readers import integer
 from causal_theory.specs.readers import number as positive
+from causal_theory.tables import Tabular
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_epsilon
 from causal_theory.wording import count
@@ -106,7 +107,7 @@ class Stage2(Spec):
 
 
 @dataclass(frozen=True, eq=False)
-class Stage2Run(Shown):
+class Stage2Run(Tabular, Shown):
     """The course of stage 2.
 
     Attributes
@@ -157,6 +158,11 @@ class Stage2Run(Shown):
             "loss": f"{self.losses[0]:.4f} to {self.losses[-1]:.4f} nats",
             "copying": f"{self.copying[0]:.3g} to {self.copying[-1]:.3g}",
         }
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table, one row for each step: the loss before it, and the strength of copying."""
+        return {"step": np.arange(len(self.losses)), "loss": self.losses, "copying": self.copying}
 
     @property
     @default_floats

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.display import Shown
 from causal_theory.floats import default_floats
 from causal_theory.recovery import ERROR_BARS
+from causal_theory.tables import Tabular
 
 Array = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ def without_unit(label: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class RecoveryMap(Shown):
+class RecoveryMap(Tabular, Shown):
     """A number for each pair of two parameters of a task, with its error, and whether it is proved.
 
     Attributes
@@ -63,6 +64,13 @@ class RecoveryMap(Shown):
         names = ("x", "y", "values", "errors", "xlabel", "ylabel", "label", "boundary", "limits")
         found = {name: getattr(self, name) for name in names}
         return found | {"certified": self.certified if self.certified.any() else None}
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table, one row for each cell."""
+        x, y = np.meshgrid(self.x, self.y)
+        cells = {"value": self.values, "error": self.errors, "certified": self.certified, "recovered": self.recovered}
+        return {name: column.ravel() for name, column in {"x": x, "y": y, **cells}.items()}
 
     @property
     @default_floats

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.graphs.labels import QUERY
 from causal_theory.graphs.named import PARENT_ORDER, ROLE, TARGET_ORDER, NamedGraph
+from causal_theory.wording import needed
 
 if TYPE_CHECKING:
     from causal_theory.graphs.graph import CausalGraph
@@ -16,7 +17,7 @@ def import_networkx() -> Any:
     try:
         import networkx  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise ImportError('networkx is needed for this: pip install "causal-theory[plot]"') from error
+        raise ImportError(needed("this", "networkx", "plot")) from error
     return networkx
 
 

@@ -19,6 +19,7 @@ from causal_theory.information.pairs import CODES, Measure
 from causal_theory.kernels.codes import CHI2, MODIFIED_CHI2
 from causal_theory.population.lost_symbols import lost_symbols
 from causal_theory.priors.rules import DEFAULT_DRAWS, Plan
+from causal_theory.tables import Tabular
 from causal_theory.tasks import InContextTask
 from causal_theory.token_laws.subsets import laws_with_subsets
 from causal_theory.validation import SeedLike, check_choice, check_integer
@@ -36,7 +37,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class SubsetInformations(Shown):
+class SubsetInformations(Tabular, Shown):
     """The information between a position and every set of a given size of earlier positions.
 
     Attributes
@@ -61,6 +62,14 @@ class SubsetInformations(Shown):
     def order(self) -> NDArray[np.intp]:
         """Rows of ``subsets`` by falling information; equal ones in lexicographic order."""
         return np.argsort(-self.informations.value, kind="stable")
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """The columns of the table, one row for each set, by falling information."""
+        rows = self.order
+        sets = [", ".join(map(str, row)) for row in self.subsets[rows].tolist()]
+        found = self.informations[rows]
+        return {"subset": sets, "information": found.value, "error": found.error}
 
     @property
     def best(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.interop.frameworks import load_torch
 from causal_theory.interop.sequences import require_task
 from causal_theory.tasks import InContextTask, NumberedBatches
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer
@@ -65,6 +66,7 @@ class TaskDataset:
         rng: SeedLike = None,
     ) -> None:
         require_task(task)
+        load_torch("TaskDataset")
         self._count = check_integer("batches", batches, 1)
         self._labels = check_choice("labels", labels, LABELS)
         self._dtype = _check_dtype(dtype)
@@ -78,8 +80,7 @@ class TaskDataset:
 
     def __getitem__(self, number: int) -> tuple[Any, Any]:
         """Return tokens and targets of a batch as tensors."""
-        import torch
-
+        torch = load_torch("TaskDataset")
         place = check_integer("number", number, 0)
         if place >= self._count:  # by which loops over the dataset end
             raise IndexError(f"number must be below {self._count}, the number of batches, got {place}")
@@ -95,10 +96,7 @@ class TaskDataset:
 
 def _check_dtype(dtype: Any) -> Any:
     """Return a type for probabilities: as integers they would all be zero."""
-    if dtype is None:
-        return None
-    import torch
-
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+    torch = load_torch("TaskDataset")
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise InvalidArgumentError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
     return dtype

@@ -116,12 +116,12 @@ def open_door(model: Any) -> Predictor:
     InvalidArgumentError
         If it is none of the kinds that are known, or would not give the same answer twice.
     """
-    if isinstance(model, TrainableModel):
-        return Own(model)
     if frameworks.is_torch(model):
         from causal_theory.interop.torch_models import TorchModel
 
         return TorchModel(model)
+    if hasattr(model, "batch_losses"):
+        return Own(model)
     if isinstance(model, tuple) and len(model) == 2 and callable(model[0]):
         from causal_theory.interop.jax_models import JaxModel
 

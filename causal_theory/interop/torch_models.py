@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -14,18 +13,20 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.interop.differentiable import Batch, Differentiable, split
 from causal_theory.interop.door import Numbers, not_floating
+from causal_theory.interop.frameworks import load_torch
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-RANDOM = tuple(
-    getattr(torch.nn, name)
-    for name in (
-        *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "RReLU"),
-        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"),
-    )
+RANDOM = (
+    *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout", "RReLU"),
+    *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"),
 )
 """Parts that give other numbers in training than in evaluation."""
+
+
+def _torch() -> Any:
+    return load_torch("a module")
 
 
 class TorchModel(Differentiable):
@@ -48,11 +49,12 @@ class TorchModel(Differentiable):
         several = {str(one.device) for one in self._parameters.values()}
         if len(several) > 1:
             raise InvalidArgumentError(f"model must be on one device, {self.name} is on {sorted(several)}")
-        self._device = next(iter(self._parameters.values())).device if self._parameters else torch.device("cpu")
+        self._device = next(iter(self._parameters.values())).device if self._parameters else _torch().device("cpu")
 
     def _refuse_randomness(self) -> None:
+        kinds = tuple(getattr(_torch().nn, name) for name in RANDOM)
         for name, part in self._module.named_modules():
-            random = isinstance(part, RANDOM) and getattr(part, "p", 1.0) > 0.0
+            random = isinstance(part, kinds) and getattr(part, "p", 1.0) > 0.0
             # Attention and transformers of PyTorch keep the probability as a number.
             random |= isinstance(getattr(part, "dropout", None), float) and part.dropout > 0.0
             if random and part.training:
@@ -67,18 +69,18 @@ class TorchModel(Differentiable):
         with _one_path():
             given = self._given(tokens).detach()
         kinds = {given.dtype, *(one.dtype for one in self._parameters.values() if one.is_floating_point())}
-        return Numbers(given.double().cpu().numpy(), max(float(torch.finfo(kind).eps) for kind in kinds))
+        return Numbers(given.cpu().double().numpy(), max(float(_torch().finfo(kind).eps) for kind in kinds))
 
     def _given(self, tokens: Integers) -> Any:
-        given = self._module(torch.from_numpy(np.array(tokens)).to(self._device))
-        if not isinstance(given, torch.Tensor) or not given.is_floating_point():
+        given = self._module(_torch().from_numpy(np.array(tokens)).to(self._device))
+        if not isinstance(given, _torch().Tensor) or not given.is_floating_point():
             raise not_floating(self.name, given, "tensor")
         return given
 
     @override
     def in_double(self) -> "TorchModel | None":
         floating = [*self._module.parameters(), *self._module.buffers()]
-        if all(one.dtype == torch.float64 for one in floating if one.is_floating_point()):
+        if all(one.dtype == _torch().float64 for one in floating if one.is_floating_point()):
             return None
         return TorchModel(copy.deepcopy(self._module).double())
 
@@ -100,13 +102,13 @@ class TorchModel(Differentiable):
                     "or compute under torch.no_grad()?"
                 )
             # A probability of zero has the logarithm -inf, which counts nothing where it has no weight.
-            used = torch.from_numpy(weights != 0.0).to(self._device)
-            factors = torch.from_numpy(weights).to(device=self._device, dtype=given.dtype)
-            loss = -torch.where(used, factors * given, torch.zeros_like(given)).sum()
-            found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
+            used = _torch().from_numpy(weights != 0.0).to(self._device)
+            factors = _torch().from_numpy(weights).to(device=self._device, dtype=given.dtype)
+            loss = -_torch().where(used, factors * given, _torch().zeros_like(given)).sum()
+            found = _torch().autograd.grad(loss, list(trained.values()), allow_unused=True)
         parts = zip(found, trained.values(), strict=True)
-        flat = [torch.zeros_like(own).ravel() if one is None else one.ravel() for one, own in parts]
-        return np.asarray(torch.cat([one.double() for one in flat]).cpu().numpy())
+        flat = [_torch().zeros_like(own).ravel() if one is None else one.ravel() for one, own in parts]
+        return np.asarray(_torch().cat([one.cpu().double() for one in flat]).numpy())
 
     @property
     @override
@@ -122,10 +124,10 @@ class TorchModel(Differentiable):
 @contextmanager
 def _one_path() -> Iterator[None]:
     """Let layers take the same path with and without gradients."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+    before = _torch().backends.mha.get_fastpath_enabled()
+    _torch().backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.enable_grad():
+        with _torch().enable_grad():
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+        _torch().backends.mha.set_fastpath_enabled(before)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from causal_theory.wording import needed
+
 Array = NDArray[np.float64]
 BLOCK = 1024
 """Sequences that are held in memory together; fixed, so that sums do not depend on the memory of a machine."""
@@ -25,9 +27,7 @@ def require_torch() -> Any:
     try:
         import torch
     except ImportError as error:
-        raise ImportError(
-            "PyTorch is needed for the standard transformer: pip install 'causal-theory[torch]'"
-        ) from error
+        raise ImportError(needed("the standard transformer", "PyTorch", "torch")) from error
     return torch
 
 

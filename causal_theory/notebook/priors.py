@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from causal_theory.notebook.arrays import array_block
-from causal_theory.notebook.html import Cell, facts, table
+from causal_theory.notebook.html import Cell, facts, paragraph, table
 from causal_theory.notebook.shown import parts_of
 from causal_theory.priors import AssumptionCheck, AssumptionReport, Prior
 from causal_theory.priors.matrix import MatrixPrior
@@ -18,6 +18,8 @@ def _(prior: Prior) -> list[str]:
 @parts_of.register
 def _(prior: MatrixPrior) -> list[str]:
     moved = f", rows normalised (entries moved by up to {prior.moved:.2g})" if prior.moved else ""
+    if prior.row_sums is not None:
+        moved = f", rows divided by their sums, {prior.row_sums[0]:.6g} to {prior.row_sums[1]:.6g}"
     caption = f"{type(prior).__name__}: {prior.description}{moved}"
     if not prior.given_as_mapping:
         return [array_block(caption, prior.transition)]
@@ -37,7 +39,11 @@ def _(check: AssumptionCheck) -> list[str]:
 def _(report: AssumptionReport) -> list[str]:
     failed, unknown = (sum(check.holds is verdict for check in report) for verdict in (False, None))
     verdict = ", ".join(f"{n} of 4 {word}" for n, word in ((failed, "fail"), (unknown, "open")) if n) or "all hold"
-    return [_table(f"Assumptions on the prior: {verdict}", report)]
+    check = report.parents_win
+    decides = (
+        [] if check is None else [paragraph(f"{check.name}: {check.verdict}; {check.statement} ({check.witness})")]
+    )
+    return [_table(f"Assumptions on the prior: {verdict}", report), *decides]
 
 
 def _table(caption: str, checks: Iterable[AssumptionCheck]) -> str:

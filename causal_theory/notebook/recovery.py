@@ -4,9 +4,10 @@ import numpy as np
 
 from causal_theory.information import SubsetInformations
 from causal_theory.notebook.graphs import draw_graph
-from causal_theory.notebook.html import facts, figure, paragraph, table
+from causal_theory.notebook.html import details, facts, figure, paragraph, table
 from causal_theory.notebook.shown import parts_of
 from causal_theory.recovery import ROOT, EdgeReport
+from causal_theory.verdict import EdgeVerdict
 from causal_theory.wording import count, number, with_error
 
 SHOWN_SETS = 8
@@ -39,6 +40,30 @@ def _(report: EdgeReport) -> list[str]:
         verdict = f"the graph is recovered ({edges})" if found.edges else "no edge, and none is predicted"
     whole = facts(f"Edge report: {verdict}", summary)
     return [whole, *([_drawing(report), _wrong_rows(report, wrong)] if wrong else [])]
+
+
+@parts_of.register
+def _(verdict: EdgeVerdict) -> list[str]:
+    rows = zip(verdict.parent.tolist(), verdict.rival.tolist(), verdict.margin, verdict.error, strict=True)
+    judged = zip(verdict.undecided.tolist(), verdict.recovered.tolist(), strict=True)
+    lines = [
+        [i, _key(parent), _key(rival), _margin(margin, error), _answer(open_, right)]
+        for i, ((parent, rival, margin, error), (open_, right)) in enumerate(zip(rows, judged, strict=True))
+    ]
+    header = ["position", "parent", "best rival", "margin", "verdict"]
+    return [paragraph(repr(verdict)), details("All positions", table("Verdicts", header, lines))]
+
+
+def _answer(undecided: bool, recovered: bool) -> str:
+    return ("undecided, " if undecided else "") + ("recovered" if recovered else "not recovered")
+
+
+def _key(position: int) -> str:
+    return "none" if position == ROOT else str(position)
+
+
+def _margin(margin: float, error: float) -> str:
+    return "" if np.isnan(margin) else with_error(margin, error, 4)
 
 
 def _wrong_rows(report: EdgeReport, wrong: list[int]) -> str:

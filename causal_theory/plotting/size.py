@@ -5,6 +5,7 @@ from typing import Any
 
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.validation import check_real
+from causal_theory.wording import needed
 
 WIDTHS = {"column": 3.3, "page": 6.9}
 """Inches of one column and of two, in most journals and proceedings."""
@@ -30,7 +31,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise ImportError('figures need matplotlib: pip install "causal-theory[plot]"') from error
+        raise ImportError(needed("a figure", "matplotlib", "plot")) from error
     del mpl
 
 

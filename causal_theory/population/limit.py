@@ -1,5 +1,7 @@
 """The limit of the edge scores for long sequences, which on the edges is the chi-square information."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from causal_theory.errors import TaskError
@@ -43,7 +45,9 @@ def limit_edge_scores(
     -------
     Estimate
         Matrix (T, T), zero above the diagonal. The row of the query repeats the diagonal value: the query meets a key
-        by chance only. Exact for point and orbit priors.
+        by chance only. Its own entry, which it always meets, is
+        :math:`E[\sum_q \sum_b \pi_{qb} ([q = b] - \mu_b) / (\mu_b + \varepsilon)] / S`. Exact for point and orbit
+        priors.
 
     Raises
     ------
@@ -75,4 +79,4 @@ def limit_edge_scores(
     estimate = task.prior.average(plan, draws=draws, rng=rng)
     if epsilon == 0.0 and not task.prior.mean_ratio_exists:
         estimate.error[-1, -1] = np.inf
-    return estimate
+    return replace(estimate, of_scores=True)

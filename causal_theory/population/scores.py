@@ -1,6 +1,7 @@
 """Edge scores: the fixed matrix that drives the first stage of training, exactly at any length."""
 
 from concurrent.futures import Executor
+from dataclasses import replace
 from os import PathLike
 from typing import Literal, get_args
 
@@ -123,7 +124,7 @@ def edge_scores(
     rule = task.prior.rule_for(plan, draws=draws, rng=rng)
     cheap = method == "transform" and rule.is_single(plan)
     check_memory(f"edge_scores at length {task.length}", (ONE if cheap else SEVERAL) * task.length**2)
-    return rule.average(plan)
+    return replace(rule.average(plan), of_scores=True)
 
 
 @default_floats
@@ -212,14 +213,14 @@ def edge_scores_on(
     if paths is None or not single:
         check_memory(f"edge_scores_on at length {task.length}", (ONE if single else SEVERAL) * task.length**2)
     if paths is None:
-        return rule.average(plan)
+        return replace(rule.average(plan), of_scores=True)
     with new_arrays(paths, (task.length, task.length)) as (value, error):
         # The only evaluation may fill the files themselves; the arrays of several have to be averaged first.
         estimate = rule.average(engine.scores(epsilon, workers, into=(value, error)) if single else plan)
         if not single:
             value[:], error[:] = estimate.value, estimate.error
     value, error = (np.load(path, mmap_mode="r") for path in paths)
-    return Estimate(value, error, estimate.method)
+    return Estimate(value, error, estimate.method, of_scores=True)
 
 
 @default_floats

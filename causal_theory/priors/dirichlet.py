@@ -23,6 +23,7 @@ from causal_theory.priors.verdicts import (
     SYMMETRY,
     AssumptionCheck,
     AssumptionReport,
+    drawn_parents_win,
     norms_of_draws,
 )
 from causal_theory.validation import (
@@ -178,6 +179,7 @@ class DirichletPrior(Prior, draws_laws=True, kind="dirichlet"):
             AssumptionCheck("non_degeneracy", NON_DEGENERACY, False, 0.0, near),
             AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "rows and entries are exchangeable"),
             AssumptionCheck("constant_mean", CONSTANT_MEAN, True, 1.0, "trace of E[pi] = 1, all entries are equal"),
+            drawn_parents_win(self.mean, norms),
         )
 
     @override

@@ -7,6 +7,7 @@ from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.labels import unlabelled
 from causal_theory.validation import check_integer, check_memory, check_positive, check_real
 
 LARGEST = 2.0**53
@@ -86,7 +87,7 @@ def estimate_transition(
 
 
 def _given_counts(data: ArrayLike, vocab_size: int | None) -> NDArray[np.float64]:
-    counts = check_real("data", data).astype(np.float64)
+    counts = check_real("data", unlabelled("data", data)).astype(np.float64)
     if counts.ndim < 2 or len(set(counts.shape)) != 1 or counts.shape[0] < 2:
         raise InvalidArgumentError(
             f"data must be counts with axes of one length S >= 2, one for each parent and the last for the child, got "

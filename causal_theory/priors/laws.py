@@ -1,5 +1,6 @@
 """Draw, compare and rename transition tensors, and turn what a prior was given into JSON."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import TransitionError
-from causal_theory.validation import SeedLike, check_transition_tensors
+from causal_theory.validation import SeedLike, check_entries, check_transition_tensors, own_array
 
 if TYPE_CHECKING:
     from causal_theory.priors.base import Prior
@@ -16,6 +17,36 @@ if TYPE_CHECKING:
 def distance(given: ArrayLike, used: NDArray[np.float64]) -> float:
     """Return the largest distance between what was given and what is used."""
     return float(np.abs(used - np.asarray(given, dtype=np.float64)).max())
+
+
+def divided_rows(name: str, value: ArrayLike) -> tuple[NDArray[np.float64], tuple[float, float]]:
+    """Return counts or rounded rows divided by their sums, and the smallest and the largest sum.
+
+    Examples
+    --------
+    >>> divided_rows("counts", [[3, 1], [0, 2]])
+    (array([[0.75, 0.25], [0. , 1. ]]), (2.0, 4.0))
+    """
+    rows = own_array(name, value)
+    if rows.ndim == 0 or rows.size == 0:
+        raise TransitionError(f"{name} must hold rows of numbers, got shape {rows.shape}")
+    check_entries(name, rows)
+    sums = np.array([_sum(row) for row in rows.reshape(-1, rows.shape[-1]).tolist()]).reshape((*rows.shape[:-1], 1))
+    if not sums.all() or not np.isfinite(sums).all():
+        wrong = np.argwhere((sums[..., 0] == 0.0) | ~np.isfinite(sums[..., 0]))[0]
+        where = int(wrong[0]) if len(wrong) == 1 else tuple(wrong.tolist())
+        raise TransitionError(
+            f"{name} must have rows with a finite sum above 0, got {float(sums[tuple(wrong)][0])!r} in row {where}; "
+            "leave out a symbol that nothing follows, or give the counts to estimate_transition with smoothing"
+        )
+    return rows / sums, (float(sums.min()), float(sums.max()))
+
+
+def _sum(row: list[float]) -> float:
+    try:
+        return math.fsum(row)
+    except OverflowError:
+        return math.inf
 
 
 def draw_laws(

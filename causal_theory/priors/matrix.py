@@ -1,6 +1,7 @@
 """Priors given by one matrix, or one transition tensor for each number of parents."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -11,9 +12,10 @@ from typing_extensions import override
 from causal_theory.errors import TransitionError
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
+from causal_theory.matrices import given_matrix
 from causal_theory.priors.base import Prior
 from causal_theory.priors.batches import Batches, MatrixBatches, RowBatches, is_single_parent, root_laws
-from causal_theory.priors.laws import distance
+from causal_theory.priors.laws import distance, divided_rows
 from causal_theory.priors.rules import Transitions
 from causal_theory.priors.verdicts import (
     AssumptionCheck,
@@ -21,10 +23,14 @@ from causal_theory.priors.verdicts import (
     matrix_lower_bound,
     matrix_mean,
     matrix_non_degeneracy,
+    matrix_parents_win,
     matrix_symmetry,
 )
 from causal_theory.provenance import fingerprint
 from causal_theory.validation import SeedLike, check_integer, check_transition_tensor
+
+REMEDY = "; pass normalise=True (--normalise) for counts or rounded rows"
+"""What a message adds where rows do not sum to one."""
 
 SHOWN = 4
 """Matrices with at most this many symbols are printed in full."""
@@ -34,19 +40,30 @@ class MatrixPrior(Prior, draws_laws=True):
     """A prior given by one matrix, or one tensor for each number of parents, which are its representative too."""
 
     @default_floats
-    def __init__(self, transition: ArrayLike | Mapping[int, ArrayLike]) -> None:
+    def __init__(
+        self, transition: ArrayLike | str | Path | Mapping[int, ArrayLike | str | Path], *, normalise: bool = False
+    ) -> None:
         self._given_as_mapping = isinstance(transition, Mapping)
+        if isinstance(transition, CausalGraph | Prior) or hasattr(transition, "prior"):
+            fix = f"; the graph stands beside the prior, InContextTask(graph, {type(self).__name__}(matrix))"
+            fix = "" if isinstance(transition, Prior) else fix
+            raise TransitionError(f"transition must be a matrix (S, S), got {type(transition).__name__}{fix}")
         given = transition if isinstance(transition, Mapping) else {1: transition}
         if not given:
             raise TransitionError("transition must hold at least one transition tensor, got an empty mapping")
         transitions: dict[int, NDArray[np.float64]] = {}
         self._moved = 0.0
+        divided_by: list[float] = []
         for parents in sorted(check_integer("numbers of parents in transition", key, 1) for key in given):
             name = f"transition[{parents}]" if self._given_as_mapping else "transition"
-            tensor = check_transition_tensor(name, given[parents], parents)
+            one = given_matrix(name, given[parents])
+            rows, sums = divided_rows(name, one) if normalise else (one, (1.0, 1.0))
+            tensor = check_transition_tensor(name, rows, parents, REMEDY)
             tensor.setflags(write=False)
-            self._moved = max(self._moved, distance(given[parents], tensor))
+            divided_by += sums
+            self._moved = max(self._moved, distance(one, tensor))
             transitions[parents] = tensor
+        self._row_sums = (min(divided_by), max(divided_by))
         sizes = {parents: len(tensor) for parents, tensor in transitions.items()}
         if len(set(sizes.values())) > 1:
             raise TransitionError(
@@ -58,13 +75,15 @@ class MatrixPrior(Prior, draws_laws=True):
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the definition only."""
         definition = (dict(self._transitions) if self._given_as_mapping else self._transitions[1],)
-        return type(self), definition, {"_moved": self._moved}
+        return type(self), definition, {"_moved": self._moved, "_row_sums": self._row_sums}
 
     @default_floats
     def __repr__(self) -> str:
         """Show a small matrix to four digits, the size of a larger one and of transition tensors."""
         size = self.vocab_size
         moved = f", moved={self._moved:.1e}" if self._moved else ""
+        if self.row_sums is not None:
+            moved = f", row_sums=({self._row_sums[0]:.6g}, {self._row_sums[1]:.6g})"
         if self._given_as_mapping:
             parts = (
                 f"{parents}: {'x'.join([str(size)] * (parents + 1))} transition tensor" for parents in self._transitions
@@ -75,6 +94,14 @@ class MatrixPrior(Prior, draws_laws=True):
             rows = ("[" + ", ".join(f"{p:.4g}" for p in row) + "]" for row in self.transition)
             shown = "[" + ", ".join(rows) + "]"
         return f"{type(self).__name__}({shown}{moved})"
+
+    @property
+    def row_sums(self) -> tuple[float, float] | None:
+        """The smallest and the largest sum by which ``normalise=True`` divided a row; None where it had nothing to do.
+
+        What is used is the quotient: `transition` holds probabilities, also where counts were given.
+        """
+        return None if self._row_sums == (1.0, 1.0) else self._row_sums
 
     @property
     def description(self) -> str:
@@ -89,14 +116,14 @@ class MatrixPrior(Prior, draws_laws=True):
     def to_dict(self) -> dict[str, Any]:
         whole: Any = {str(parents): tensor.tolist() for parents, tensor in self._transitions.items()}
         given = whole if self._given_as_mapping else whole["1"]
-        return {"kind": self._kind, "transition": given} | self._moved_rows
+        sums = {} if self.row_sums is None else {"row_sums": list(self.row_sums)}
+        return {"kind": self._kind, "transition": given} | self._moved_rows | sums
 
     @override
     def assumptions(self, *, draws: int = 1000, rng: SeedLike = 0) -> AssumptionReport:
         matrix = self.transition
-        return AssumptionReport(
-            matrix_lower_bound(matrix), matrix_non_degeneracy(matrix), self._symmetry(), matrix_mean(self.mean)
-        )
+        bounds = matrix_lower_bound(matrix), matrix_non_degeneracy(matrix)
+        return AssumptionReport(*bounds, self._symmetry(), matrix_mean(self.mean), matrix_parents_win(matrix))
 
     def _symmetry(self) -> AssumptionCheck:
         return matrix_symmetry(self.transition)

@@ -28,14 +28,20 @@ class OrbitPrior(MatrixPrior, draws_laws=True, kind="orbit"):
 
     Parameters
     ----------
-    transition : array_like of shape (S, S), or mapping of int to array_like
+    transition : array_like of shape (S, S), path of a file, or mapping of int to them
         One matrix of the orbit, or for each number of parents k a transition tensor of shape ``(S,) * k + (S,)``.
         Copied. Rows that sum to one up to 1e-10 are normalised, and ``moved`` says by how much; laws stay as they are.
+        A data frame of pandas or polars is taken when the names of its rows and columns agree; a file is CSV, TSV,
+        JSON, ``.npy`` or ``.npz``.
+    normalise : bool, default False
+        Divide every row by its sum first: for counts, and for rows that are rounded or in single precision.
+        ``row_sums`` says by what.
 
     Raises
     ------
     TransitionError
-        If a matrix or transition tensor has the wrong shape, or rows along its last axis that are no laws.
+        If a matrix or transition tensor has the wrong shape, or rows along its last axis that are no laws; if names of
+        rows and columns differ or a file cannot be read.
 
     Examples
     --------

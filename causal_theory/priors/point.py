@@ -20,16 +20,22 @@ class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
 
     Parameters
     ----------
-    transition : array_like of shape (S, S), or mapping of int to array_like
+    transition : array_like of shape (S, S), path of a file, or mapping of int to them
         The matrix, ``[a, b] = P(child = b | parent = a)``; or for each number of parents k a transition tensor of shape
         ``(S,) * k + (S,)``, ``[a_1, ..., a_k, b] = P(child = b | parents = a_1, ..., a_k)``, in the order in which the
         graph lists the parents. A matrix is the transition tensor of one parent. Copied. Rows that sum to one up to
         1e-10 are normalised, and ``moved`` says by how much; laws stay as they are.
+        A data frame of pandas or polars is taken when the names of its rows and columns agree; a file is CSV, TSV,
+        JSON, ``.npy`` or ``.npz``.
+    normalise : bool, default False
+        Divide every row by its sum first: for counts, and for rows that are rounded or in single precision.
+        ``row_sums`` says by what.
 
     Raises
     ------
     TransitionError
-        If a matrix or transition tensor has the wrong shape, or rows along its last axis that are no laws.
+        If a matrix or transition tensor has the wrong shape, or rows along its last axis that are no laws; if names of
+        rows and columns differ or a file cannot be read.
 
     Examples
     --------
@@ -38,6 +44,8 @@ class PointPrior(MatrixPrior, draws_laws=True, kind="point"):
     PointPrior([[0.9, 0.1], [0.2, 0.8]])
     >>> prior.sample(5).shape
     (5, 2, 2)
+    >>> PointPrior([[9, 1], [2, 2]], normalise=True)
+    PointPrior([[0.9, 0.1], [0.5, 0.5]], row_sums=(4, 10))
     >>> import numpy as np
     >>> PointPrior({2: np.full((3, 3, 3), 1 / 3)})
     PointPrior({2: 3x3x3 transition tensor})

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
 from causal_theory.display import Shown
 from causal_theory.errors import TransitionError
+from causal_theory.tables import Tabular
+from causal_theory.wording import with_error
 
 Array = NDArray[np.float64]
 
@@ -20,6 +22,11 @@ LOWER_BOUND = "min pi >= gamma/S almost surely, for some gamma > 0"
 NON_DEGENERACY = "||B||_F >= gamma almost surely, for some gamma > 0"
 SYMMETRY = "the law of pi is invariant under relabeling of the symbols"
 CONSTANT_MEAN = "E[pi] = 11^T/S"
+PARENTS_WIN = "trace of E[pi] - 1 < E[||B||_F^2]"
+"""Decides at epsilon = 0 with stationary roots: S times the limit scores of a position itself, and of its parent."""
+
+BARS = 4.0
+"""Standard errors that decide a comparison of means over draws."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class AssumptionCheck(Shown):
     Attributes
     ----------
     name : str
-        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"`` or ``"constant_mean"``.
+        ``"lower_bound"``, ``"non_degeneracy"``, ``"symmetry"``, ``"constant_mean"``, or ``"parents_win"``.
     statement : str
         The assumption.
     holds : bool or None
@@ -37,7 +44,7 @@ class AssumptionCheck(Shown):
     value : float
         For the first two the largest gamma for which it holds (0 if there is none; where it is open, for which it holds
         in the draws); for symmetry the largest change of an entry by a relabeling that swaps two symbols; for the mean
-        the trace of ``E[pi]``.
+        the trace of ``E[pi]``; for what decides the right side minus the left one.
     witness : str
         What decides: the smallest or the offending entry, the permutation, the trace.
     """
@@ -59,23 +66,36 @@ class AssumptionCheck(Shown):
 
 
 @dataclass(frozen=True)
-class AssumptionReport(Shown):
-    """The four checks, in the order of the theory. Iterating yields them.
+class AssumptionReport(Tabular, Shown):
+    """The four checks, in the order of the theory, and what decides where they fail. Iterating yields the four.
 
     Attributes
     ----------
     lower_bound, non_degeneracy, symmetry, constant_mean : AssumptionCheck
         One check each.
+    parents_win : AssumptionCheck or None
+        Constant mean is sufficient, and no estimated matrix has it. What decides, at ``epsilon = 0`` with stationary
+        roots, is whether ``trace of E[pi] - 1 < E[||B||_F^2]``: the two sides are S times the limit scores of a
+        position itself and of its parent, the same for every child of every forest. Where it holds and all entries are
+        positive the parent of every child has the largest limit score; with zeros other keys may have the same. None
+        when a prior of your own does not say.
     """
 
     lower_bound: AssumptionCheck
     non_degeneracy: AssumptionCheck
     symmetry: AssumptionCheck
     constant_mean: AssumptionCheck
+    parents_win: AssumptionCheck | None = None
 
     def __iter__(self) -> Iterator[AssumptionCheck]:
         """Yield the four checks."""
         return iter((self.lower_bound, self.non_degeneracy, self.symmetry, self.constant_mean))
+
+    @property
+    def columns(self) -> dict[str, list[object]]:
+        """The columns of the table, one row for each assumption."""
+        names = ("name", "holds", "value", "statement", "witness")
+        return {name: [getattr(check, name) for check in self] for name in names}
 
     @property
     def all_hold(self) -> bool:
@@ -83,8 +103,11 @@ class AssumptionReport(Shown):
         return all(check.holds is True for check in self)
 
     def __str__(self) -> str:
-        """Return one line per assumption."""
-        return "\n".join(f"{check.name}: {check.verdict} ({check.witness})" for check in self)
+        """Return one line per assumption; what decides stands beside constant mean."""
+        lines = [f"{check.name}: {check.verdict} ({check.witness})" for check in self]
+        if self.parents_win is not None:
+            lines[-1] += f"; parents_win: {self.parents_win.verdict} ({self.parents_win.witness})"
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         """Return one line with the verdicts."""
@@ -189,6 +212,38 @@ def matrix_mean(mean: Array) -> AssumptionCheck:
     return AssumptionCheck("constant_mean", CONSTANT_MEAN, holds, trace, witness)
 
 
+def matrix_parents_win(matrix: Array) -> AssumptionCheck:
+    """Compare the limit scores of parents and of positions themselves for one matrix."""
+    if len(closed_classes(matrix)) > 1:
+        witness = "B is undefined: the stationary law is not unique"
+        return AssumptionCheck("parents_win", PARENTS_WIN, False, float("nan"), witness)
+    itself, parent = _excess_trace(matrix), float(np.linalg.norm(chi2_matrix(matrix)) ** 2)
+    holds = parent - itself > TOLERANCE
+    witness = f"trace - 1 = {itself:.6g} {'<' if holds else 'not below'} ||B||_F^2 = {parent:.6g}"
+    if holds and not matrix.all():
+        witness += ", but entries of 0 allow other keys the same score"
+    return AssumptionCheck("parents_win", PARENTS_WIN, holds, parent - itself, witness)
+
+
+def _excess_trace(matrix: Array) -> float:
+    """Return the trace minus one, zero where that is roundoff."""
+    excess = float(np.trace(matrix)) - 1.0
+    return 0.0 if abs(excess) <= TOLERANCE else excess
+
+
+def drawn_parents_win(mean: Array, norms: Array | None) -> AssumptionCheck:
+    """Compare them for a law with a known mean from the norms ``||B||_F`` of draws."""
+    itself = _excess_trace(mean)
+    if norms is None or len(norms) < 2:
+        witness = "too few draws, or some with several closed classes: B is undefined"
+        return AssumptionCheck("parents_win", PARENTS_WIN, None, float("nan"), witness)
+    parent, bar = float(np.mean(norms**2)), float(np.std(norms**2, ddof=1)) / len(norms) ** 0.5
+    gap = parent - itself
+    holds = None if abs(gap) <= BARS * bar + TOLERANCE else gap > 0.0
+    witness = f"trace - 1 = {itself:.6g}, mean of ||B||_F^2 in {len(norms)} draws: {with_error(parent, bar)}"
+    return AssumptionCheck("parents_win", PARENTS_WIN, holds, gap, witness)
+
+
 def drawn_report(mean: Array, matrices: Array, *, stated_symmetric: bool) -> AssumptionReport:
     """Judge a prior of which only its mean and some draws are known, and whether it says to be symmetric."""
     symmetry = matrix_symmetry(mean, "E[pi]")
@@ -196,4 +251,6 @@ def drawn_report(mean: Array, matrices: Array, *, stated_symmetric: bool) -> Ass
         symmetry = AssumptionCheck("symmetry", SYMMETRY, True, 0.0, "stated by the prior")
     elif symmetry.holds:
         symmetry = AssumptionCheck("symmetry", SYMMETRY, None, symmetry.value, f"not refuted: {symmetry.witness}")
-    return AssumptionReport(drawn_lower_bound(matrices), drawn_non_degeneracy(matrices), symmetry, matrix_mean(mean))
+    wins = drawn_parents_win(mean, norms_of_draws(matrices))
+    bounds = drawn_lower_bound(matrices), drawn_non_degeneracy(matrices)
+    return AssumptionReport(*bounds, symmetry, matrix_mean(mean), wins)

@@ -4,7 +4,7 @@ Checkpoints of training and stores of sweeps ask here, and nowhere else.
 """
 
 from causal_theory.provenance.identity import check_same_run, fingerprint, is_same_code
-from causal_theory.provenance.version import CodeVersion, check_unedited, code_version, note_loaded_modules
+from causal_theory.provenance.version import CodeVersion, check_unedited, code_version, note_loaded_modules, versions
 
 __all__ = [
     "CodeVersion",
@@ -14,4 +14,5 @@ __all__ = [
     "fingerprint",
     "is_same_code",
     "note_loaded_modules",
+    "versions",
 ]

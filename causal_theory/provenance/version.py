@@ -89,6 +89,18 @@ def code_version(*used: Any) -> CodeVersion:
     return CodeVersion(__version__, digest, np.__version__, _numba_version(), platform.python_version())
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of what computes, by name: of this package, NumPy, numba and Python.
+
+    Examples
+    --------
+    >>> list(versions())
+    ['causal_theory', 'numpy', 'numba', 'python']
+    """
+    numbers = (__version__, np.__version__, _numba_version(), platform.python_version())
+    return dict(zip((ROOT, "numpy", "numba", "python"), numbers, strict=True))
+
+
 @cache
 def _numba_version() -> str:
     return metadata.version("numba")

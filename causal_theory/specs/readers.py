@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from causal_theory.choices import same_name
-from causal_theory.errors import InvalidArgumentError
+from causal_theory.errors import InvalidArgumentError, TransitionError
+from causal_theory.labels import unlabelled
+from causal_theory.matrices import read_matrix
 from causal_theory.validation import (
     LARGEST_INTEGER,
     check_choice,
@@ -20,6 +22,7 @@ from causal_theory.validation import (
     check_number,
     check_positive,
     check_probability,
+    check_real,
     shown,
 )
 
@@ -76,6 +79,30 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{name} must be a text, got {shown(value)}")
     return value
+
+
+def matrix(name: str, value: object) -> tuple[Any, ...]:
+    """Read a matrix, an array or a text or file that holds one, as nested tuples; the prior checks the numbers."""
+    found: Any = read_matrix(str(value)) if isinstance(value, str | os.PathLike) else unlabelled(name, value)
+    try:
+        array = check_real(name, found)
+    except InvalidArgumentError as error:
+        raise TransitionError(str(error)) from error
+    if array.ndim == 0:
+        raise TransitionError(f"{name} must be rows of numbers, or the name of a file, got {shown(value)}")
+    rows: tuple[Any, ...] = _tuples(array.astype(np.float64).tolist())
+    return rows
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def flag(name: str, value: object) -> bool | None:
+    """Read a truth value; one that is not set counts as not said."""
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"{name} must be true or false, got {shown(value)}")
+    return value or None
 
 
 def path(name: str, value: object) -> str:

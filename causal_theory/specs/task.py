@@ -15,8 +15,7 @@ from causal_theory.graphs.matrices import Convention
 from causal_theory.priors import Prior
 from causal_theory.priors.by_name import PRIORS
 from causal_theory.specs.base import Option, Spec, own_options
-from causal_theory.specs.matrices import matrix
-from causal_theory.specs.readers import integer, path, positive, probability, text
+from causal_theory.specs.readers import flag, integer, matrix, path, positive, probability, text
 from causal_theory.tasks import InContextTask, RootLaw
 from causal_theory.validation import SeedLike, as_generator
 
@@ -158,6 +157,8 @@ class PriorSpec(Spec):
         One of ``"point"``, ``"orbit"``, ``"dirichlet"``, or ``"module:Class"``.
     transition : nested sequence of float, or str, optional
         The matrix of a point or orbit prior, or the name of a file with it.
+    normalise : bool, optional
+        Whether its rows are divided by their sums first.
     symbols : int, optional
         S of a Dirichlet prior.
     concentration, floor : float, optional
@@ -186,12 +187,16 @@ class PriorSpec(Spec):
     transition: Annotated[
         Any,
         Option(
-            'Matrix of a point or orbit prior: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv or .npy file.',
+            'Matrix of a point or orbit prior: JSON like "[[0.9,0.1],[0.2,0.8]]", or a .json, .csv, .tsv, .npy or .npz '
+            "file, names of rows and columns allowed.",
             PRIOR,
             matrix,
             metavar="MATRIX",
             is_file=True,
         ),
+    ] = None
+    normalise: Annotated[
+        bool | None, Option("Divide the rows of the matrix by their sums: counts, rounded rows.", PRIOR, flag)
     ] = None
     symbols: Annotated[int | None, Option("Symbols S of a Dirichlet prior.", PRIOR, integer(2))] = None
     concentration: Annotated[
@@ -201,6 +206,17 @@ class PriorSpec(Spec):
         float | None, Option("Weight of the uniform law blended into a Dirichlet prior.", PRIOR, probability)
     ] = None
     prior_options: Annotated[dict[str, Any] | None, own_options(PRIORS, PRIOR)] = None
+
+    @override
+    def over(self, lower: Self) -> Self:
+        if self.transition is not None or self.prior not in (None, lower.name_of("prior")):
+            lower = replace(lower, normalise=None)  # it belongs to the replaced matrix
+        return super().over(lower)
+
+    @override
+    def relevant(self) -> Self:
+        found = super().relevant()
+        return found if PRIORS.find(found.name_of("prior")).takes("normalise") else replace(found, normalise=None)
 
     def build_prior(self, rng: SeedLike = None) -> Prior:
         """Return the prior.
@@ -220,7 +236,11 @@ class PriorSpec(Spec):
         InvalidArgumentError
             If an option has no effect, is missing or out of range.
         """
-        made: Prior = PRIORS.make(self.name_of("prior"), self.options("prior"), {"rng": rng}, self.extra("prior"))
+        name = self.name_of("prior")
+        if self.normalise and PRIORS.find(name).takes("normalise") is None:
+            raise InvalidArgumentError(f"normalise must not be given together with prior {name}, which takes no matrix")
+        common = {"rng": rng, "normalise": bool(self.normalise)}
+        made: Prior = PRIORS.make(name, self.options("prior"), common, self.extra("prior"))
         return made
 
 
@@ -235,7 +255,7 @@ class TaskSpec(PriorSpec, GraphSpec):
     ----------
     graph, graph_file, query, convention, length, root_probability, order, parents, graph_options : optional
         See `GraphSpec`.
-    prior, transition, symbols, concentration, floor, prior_options : optional
+    prior, transition, normalise, symbols, concentration, floor, prior_options : optional
         See `PriorSpec`.
     root_law : {"stationary", "uniform"}, optional
         See `InContextTask`.

@@ -7,8 +7,8 @@ from typing import Any
 
 from causal_theory.choices import look_in
 from causal_theory.errors import FileFormatError, InvalidArgumentError
+from causal_theory.matrices import is_json
 from causal_theory.specs.base import Spec, option_type, options_of
-from causal_theory.specs.matrices import is_json
 from causal_theory.specs.readers import Reader
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.wording import needed
 
 PATIENCE = "5s"
 """A scheduler that is there answers at once."""
@@ -36,7 +37,7 @@ def cluster_executor(address: str) -> Iterator[tuple[Any, int]]:
         from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         raise InvalidArgumentError(
-            f"scheduler must not be given without Dask: pip install 'causal-theory[sweep]', got {address!r}"
+            f"scheduler must not be given without Dask, got {address!r}: {needed('it', 'Dask', 'sweep')}"
         ) from error
     connect: Any = Client  # its package has no types
     try:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from causal_theory.errors import OutputError
 from causal_theory.files import write_bytes
+from causal_theory.wording import needed
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -47,7 +48,9 @@ def write_parquet(columns: Columns, path: Path) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise OutputError(f"output must not be Parquet without pyarrow, the extra sweep, got {str(path)!r}") from error
+        raise OutputError(
+            f"output must not be Parquet without pyarrow, got {str(path)!r}: {needed('it', 'pyarrow', 'sweep')}"
+        ) from error
     content = {name: _arrow(name, column) for name, column in columns.items()}
     buffer = io.BytesIO()
     parquet.write_table(pyarrow.table(content), buffer)

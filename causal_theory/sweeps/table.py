@@ -13,6 +13,7 @@ from causal_theory.errors import InvalidArgumentError, StoreError
 from causal_theory.sweeps.export import write_csv, write_parquet
 from causal_theory.sweeps.store import Store, StoredUnit
 from causal_theory.sweeps.study import Scalar
+from causal_theory.tables import Tabular, data_frame, load_pandas
 
 if TYPE_CHECKING:
     import pandas
@@ -40,7 +41,7 @@ class FailedUnit:
 
 
 @dataclass(frozen=True, eq=False)
-class SweepTable(Shown):
+class SweepTable(Tabular, Shown):
     """The results of one study.
 
     Attributes
@@ -101,17 +102,22 @@ class SweepTable(Shown):
         -------
         pandas.DataFrame
             One row for each unit, one column for each name.
-        """
-        from pandas import DataFrame, Series
 
-        def series(column: NDArray[Any]) -> Series:
+        Raises
+        ------
+        ImportError
+            If pandas is not installed; the message says how to.
+        """
+        pandas = load_pandas()
+
+        def series(column: NDArray[Any]) -> Any:
             values = column if column.ndim == 1 else list(column)
             try:
-                return Series(values)
+                return pandas.Series(values)
             except UnicodeEncodeError:  # half of a surrogate pair, which the texts of pandas cannot hold
-                return Series(values, dtype=object)
+                return pandas.Series(values, dtype=object)
 
-        return DataFrame({name: series(column) for name, column in self.columns.items()})
+        return data_frame({name: series(column) for name, column in self.columns.items()})
 
     def export_csv(self, path: str | Path) -> None:
         """Write a CSV file with all columns but those that hold arrays, floats so that they read back exactly.

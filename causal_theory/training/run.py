@@ -11,6 +11,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import TrainableModel
+from causal_theory.tables import Tabular
 from causal_theory.training.settings import TrainingSettings
 from causal_theory.wording import count
 
@@ -115,7 +116,7 @@ def match_heads(on_slots: Array) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingRun(Shown):
+class TrainingRun(Tabular, Shown):
     """A finished or diverged run of stochastic training.
 
     Attributes
@@ -161,6 +162,11 @@ class TrainingRun(Shown):
     diverged_at: int
     graph: CausalGraph
     versions: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table, one row for each measurement on the held-out sequences."""
+        return {"step": self.snapshot_steps, "test_loss": self.test_losses, "test_error": self.test_errors}
 
     @property
     @default_floats

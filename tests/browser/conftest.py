@@ -5,15 +5,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from causal_theory.claims import read_record
 from causal_theory.claims.job import run_job
+from causal_theory.claims.report import write_report
 from tests.browser.checks import Visit
-from tests.browser.claims import CLAIMS, FOLDER
+from tests.browser.claims import CLAIMS, COMMIT, FOLDER
 from tests.helpers import PATIENCE
 
 if TYPE_CHECKING:
@@ -90,7 +93,8 @@ def report(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Path
     """The page of a run of real claims and of made-up ones with everything that is awkward to show."""
     out = tmp_path_factory.mktemp("report")
     run_job(CLAIMS, "tiny", out, seed=0, jobs=1, command="causal-theory verify --claims claims --only", folder=FOLDER)
-    return out / "report.html"
+    # The claims made up for it lie in no checkout.
+    return write_report(out, replace(read_record(out / "verification.json"), commit=COMMIT))
 
 
 @pytest.fixture(scope="package")

@@ -4,13 +4,17 @@ import re
 
 import pytest
 
+from causal_theory.claims import read_record
+from causal_theory.claims.text import show
 from tests.browser import checks
-from tests.browser.claims import CLAIMS
+from tests.browser.claims import CLAIMS, COMMIT
 
 pytestmark = pytest.mark.compiled  # the report is that of real claims
 
 NAMES = [claim.name for claim in CLAIMS]
 BROKEN = "claim_104"
+IDENTITY = "S times the limit score of an edge is its information"
+ORDER = "the relative error of the first-order formula is of order 1 in beta0"
 HELD_TIMERS = "window.later = []; window.setTimeout = (callback) => { window.later.push(callback); };"
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined});"
 NO_PERMISSION = "navigator.clipboard.writeText = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
@@ -33,6 +37,68 @@ def test_says_nothing_and_asks_for_nothing(visit, report, scheme):
     assert found.complaints == []
     assert found.requests == [found.address]
     assert found.page.locator("img").count() > 5
+
+
+class TestHead:
+    """What a reader sees in the first minute."""
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [390, 800, 1280])
+    def test_can_be_read_everywhere(self, visit, report, width, scheme):
+        found = visit(report, width=width, scheme=scheme)
+        assert checks.too_wide(found.page, boxes=".scroll, main pre, .unseen") == []
+        assert checks.barriers(found.page) == []
+        assert checks.pale_text(found.page) == []
+        assert checks.broken_images(found.page) == []
+        assert found.complaints == []
+
+    def test_holds_the_theory_and_how_to_repeat_the_run(self, visit, report):
+        head = visit(report).page.locator("header")
+        assert head.locator("h1").inner_text().startswith("A theory & its claims <about>")
+        words = head.inner_text()
+        for text in ("Somebody (“A paper”, 2024) says", "All of it was checked.", f"4 of {len(CLAIMS)} claims", COMMIT):
+            assert text in words
+        command = "causal-theory verify --claims claims --profile tiny --seed 0"
+        assert head.locator("pre").inner_text().startswith(command)
+
+    def test_holds_three_numbers_of_the_record(self, visit, report):
+        record = read_record(report.parent / "verification.json")
+        tallies = {part.name: part.total for claim in record.claims if claim.run for part in claim.run.parts}
+        edges, order = tallies[IDENTITY], tallies[ORDER]
+        shown = [
+            show(edges.largest_excess),
+            f"{order.smallest:.1f} to {order.largest:.1f}",
+            "1 of 1",
+        ]
+        numbers = visit(report).page.locator("header .numbers li")
+        assert numbers.locator("strong").all_inner_texts() == shown
+        assert f"on {edges.count:,} edges" in numbers.first.inner_text()
+
+    def test_shows_its_figures_side_by_side_and_below_one_another(self, visit, report):
+        def places(width):
+            images = visit(report, width=width).page.locator("header .hero img")
+            assert images.evaluate_all("(all) => all.map((one) => one.alt.split('.')[0])") == [
+                "A graph",
+                "Another",
+                "Error of the first-order gradient of A1",
+            ]
+            return [image.bounding_box() for image in images.all()]
+
+        wide, narrow = places(1280), places(390)
+        assert len({box["y"] for box in wide}) == 1
+        assert len({box["x"] for box in narrow}) == 1
+        assert min(box["height"] for box in (*wide, *narrow)) > 100
+
+    def test_lists_what_fails_and_where_it_stops(self, visit, report):
+        """Claims that do not pass first; every entry leads to its claim."""
+        page = visit(report).page
+        entries = page.locator("header .limits li")
+        numbers = entries.locator("strong").all_inner_texts()
+        assert numbers == ["does not pass"] * 3 + ["7 nats"]
+        assert "part 'one is less than two' fails" in entries.first.inner_text()
+        assert "ZeroDivisionError: made to break" in entries.nth(1).inner_text()
+        entries.first.get_by_role("link").click()
+        page.wait_for_function("claim_103.open")
 
 
 def test_claims_open_by_click(visit, report):
@@ -76,7 +142,7 @@ def test_links_open_their_claim(visit, report):
     """Also for a second time, and from an address with the claim's name."""
     page = visit(report).page
     name = NAMES[-1]
-    link = page.locator(f'a[href="#{name}"]')
+    link = page.locator(f'.summary a[href="#{name}"]')
     for press in (link.click, lambda: link.press("Enter")):
         press()
         page.wait_for_function(f"{name}.open")

@@ -1,5 +1,7 @@
 """Losses of callables on NumPy arrays and of models of the package, and what is refused."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ from causal_theory import (
     loss_floor,
     population_loss,
 )
-from causal_theory.interop import model_gradient, model_loss
+from causal_theory.interop import TaskDataset, model_gradient, model_loss
 from tests.helpers import assert_close
 
 MATRIX = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.25, 0.25, 0.5]])
@@ -153,3 +155,16 @@ def test_batches_do_not_matter():
     assert set(sizes) == {100}
     assert float(model_loss(TASK, watched, batch_size=1000)) == whole
     assert sizes[-1] == 243
+
+
+@pytest.mark.parametrize(
+    ("name", "ask", "extra"),
+    [
+        ("torch", lambda: TaskDataset(TASK, 1), "TaskDataset needs PyTorch: .*torch"),
+        ("jax", lambda: model_loss(TASK, (lambda parameters, tokens: tokens, {})), r"a pair .* needs JAX: .*autodiff"),
+    ],
+)
+def test_a_framework_that_is_missing(monkeypatch, name, ask, extra):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=extra):
+        ask()

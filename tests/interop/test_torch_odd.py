@@ -93,6 +93,14 @@ def test_a_loss_that_is_infinite_in_single_precision():
     assert float(found) == float(found.error) == np.inf
 
 
+def test_a_module_with_a_method_that_models_of_the_package_have():
+    class Trained(Scaled):
+        def batch_losses(self, tokens, targets):
+            raise NotImplementedError
+
+    assert float(model_loss(TASK, Trained())) == float(model_loss(TASK, Scaled()))
+
+
 @pytest.mark.parametrize(
     ("after", "message"),
     [

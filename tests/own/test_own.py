@@ -134,6 +134,17 @@ class TestFunctions:
         report = ct.EdgeReport(ct.edge_scores(TASK, epsilon=EPSILON, draws=200, rng=0), GRAPH)
         assert report.children_recovered
 
+    def test_EdgeVerdict(self):
+        found = ct.edge_verdict(TASK, epsilon=EPSILON, draws=200, rng=0)
+        assert isinstance(found, ct.EdgeVerdict)
+        assert found.parent.tolist() == GRAPH.parent_array.tolist()
+
+    def test_edge_verdict(self):
+        found = ct.edge_verdict(TASK, epsilon=EPSILON, draws=200, rng=0)
+        report = ct.EdgeReport(ct.edge_scores(TASK, epsilon=EPSILON, draws=200, rng=0), GRAPH)
+        children = found.parent >= 0
+        assert found.margin[children].tolist() == report.margin[children].tolist()
+
     def test_TrainingRun(self):
         run = ct.train_sgd(TASK, Small(LENGTH, SYMBOLS), **SHORT)
         assert isinstance(run, ct.TrainingRun)

@@ -25,10 +25,10 @@ from causal_theory import (
 from causal_theory.cli import app, sweep_status
 from causal_theory.cli import sweep as sweep_command
 from causal_theory.cli.sweep_config import read_sweep_config
-from causal_theory.cli.sweep_figure import FigureChoice
 from causal_theory.errors import FileFormatError, InvalidArgumentError, OutputError, StoreError
 from causal_theory.sweeps import Store, Unit, read_store, sweep
 from causal_theory.sweeps import cluster as cluster_module
+from causal_theory.sweeps.figure import FigureChoice
 from causal_theory.sweeps.studies import PROVIDED
 
 from ..helpers import PATIENCE, assert_close, wait_until
@@ -244,7 +244,7 @@ class TestMistakes:
 
     def test_no_dask(self, config, monkeypatch):
         monkeypatch.setitem(sys.modules, "distributed", None)
-        with pytest.raises(InvalidArgumentError, match=r"scheduler .* pip install 'causal-theory\[sweep\]'"):
+        with pytest.raises(InvalidArgumentError, match=r'scheduler .* pip install "\.\[sweep\]"'):
             raise fail("sweep", "--config", config, "--scheduler", "tcp://localhost:8786")
 
     def test_exit_status_of_the_program(self, config):

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from causal_theory.cli.sweep_figure import VALUES, FigureChoice, complete_choice
 from causal_theory.errors import InvalidArgumentError, OutputError, StoreError
 from causal_theory.sweeps import read_store
+from causal_theory.sweeps.figure import VALUES, FigureChoice, complete_choice
 from causal_theory.sweeps.studies import PROVIDED
 
 from .test_cli import SMALL, fail, run
@@ -105,7 +105,7 @@ class TestStatus:
 
     def test_no_pyarrow(self, monkeypatch):
         monkeypatch.setattr("causal_theory.cli.output.find_spec", lambda name: None)
-        with pytest.raises(OutputError, match=r"parquet must not be given .* pip install 'causal-theory\[sweep\]'"):
+        with pytest.raises(OutputError, match=r'parquet must not be given .* pip install "\.\[sweep\]"'):
             raise fail("sweep-status", "sweep.sqlite", "--parquet", "a.parquet")
 
 

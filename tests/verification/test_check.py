@@ -23,6 +23,16 @@ def only_part(check):
     return part
 
 
+def test_a_graph_among_matrices_is_drawn_as_one():
+    """The record has its edges, as those of the matrix beside it."""
+    check, graph = Check("made_up"), CausalGraph.chain(3)
+    check.matrices("m", {"graph": graph, "scores": np.zeros((3, 3))}, graph=graph, description="d")
+    drawn, scores = check.findings().figures[0].panels
+    assert (drawn.drawn, scores.drawn) == ("graph", "matrix")
+    assert drawn.marked == scores.marked == ((1, 0),)
+    assert drawn.values == tuple(map(tuple, graph.adjacency.tolist()))
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high", "holds"),
     [

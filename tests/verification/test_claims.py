@@ -13,6 +13,8 @@ from causal_theory.claims import Check, find_claims, read_record
 from causal_theory.claims.claim import ASSUMPTION_NAMES
 from causal_theory.claims.describe import describe_run
 from causal_theory.claims.files import write_record
+from causal_theory.claims.head import read_head, told
+from causal_theory.claims.records import OUTSIDE
 from causal_theory.claims.report import write_report
 from causal_theory.claims.runner import run_claims
 from tests.helpers import assert_close
@@ -89,7 +91,8 @@ def test_the_record_is_read_again_and_drawn(found, tmp_path):
     # NaN differs from itself, its text does not. Pytest would compare texts of a megabyte for minutes.
     pairs = zip(record.claims, whole.claims, strict=True)
     assert [one.name for one, other in pairs if repr(one) != repr(other)] == []
-    assert repr(replace(record, claims=())) == repr(replace(whole, claims=()))
+    bare = {"claims": (), "unfinished": None, "passed": None}
+    assert repr(replace(record, **bare)) == repr(replace(whole, **bare))
     write_report(tmp_path, record)
     drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
     assert {f"edge_score_is_chi2_{k}" for k in range(1, 6)} | {"first_order_gradient_1"} <= drawn
@@ -185,3 +188,27 @@ def test_margins_are_paired():
     diagonal = 0.9 * np.eye(3) + 0.1 / 3
     mixed = recover_from_draws(graph, list(map(PointPrior, (pi, diagonal, pi, diagonal))))
     assert (mixed.failing, mixed.draws) == (2, 4)
+
+
+def test_the_head_of_the_report_says_nothing_that_was_not_recorded(found):
+    """Three numbers, three figures, and every limit that is put into words; they name parts as claims do."""
+    head = read_head(FOLDER)
+    parts = {(one.name, part.name): part for one in found for part in one.run.parts}
+    assert [
+        (quote.claim, quote.part) for quote in (*head.numbers, *head.stops) if (quote.claim, quote.part) not in parts
+    ] == []
+    assert len(told(head.numbers, found)) == 3
+    assert set(head.figures) <= {figure.title for one in found for figure in one.run.figures}
+    assert len(head.figures) == 3
+
+
+def test_every_limit_that_fails_is_put_into_words(found):
+    head = read_head(FOLDER)
+    said = {(quote.claim, quote.part) for quote in head.stops}
+    failing = {
+        (one.name, part.name)
+        for one in found
+        for part in one.run.parts
+        if part.verdict == OUTSIDE and part.total.failures
+    }
+    assert failing - said == set()

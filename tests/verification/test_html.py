@@ -65,6 +65,7 @@ def page(tmp_path):
 def test_says_what_was_found(page):
     found = page(made_up.HOLDS, made_up.FAILS)
     assert "1 of 2 claims hold and have a negative control that fails" in found.words
+    assert "Do the claims hold?" in found.words
     for text in ("<= 2", "case a < b", "a note", "a_b", "0.1235", "It must fail in: one is less than two."):
         assert text in found.words
     claims = [attributes["id"] for attributes in found.all("details")]
@@ -90,8 +91,59 @@ def test_is_drawn_from_the_file_alone(page, tmp_path):
 def test_says_where_it_stops(page):
     """Parts outside the assumptions are listed at the top, by claim; without any, the page says so."""
     found = page(made_up.OUTSIDE, outside=("beyond",))
-    assert "Where it stops Claim 1, beyond: 0 of 1 fail, closest 7" in found.words
+    assert (
+        "Where it stops Also measured outside the assumptions, where nothing fails: beyond, 7 (claim 1)." in found.words
+    )
     assert "Nothing outside the assumptions" in page(made_up.HOLDS).words
+
+
+def test_what_fails_outside_comes_worst_first(page):
+    """With how much of it fails, and the worst; claims that do not pass come before all."""
+    body = "check.within('half', [1.0, 3.0], high=2.0)\ncheck.within('whole', 5.0, high=2.0)\n" + made_up.HOLDS
+    found = page(body, made_up.FAILS, outside=("half", "whole")).words
+    texts = (
+        f"does not pass part {PART!r} fails",
+        "1 of 1 fail in the part “whole”, the worst: 5. claim 1",
+        "1 of 2 fail in the part “half”, the worst: 3 (entry 1). claim 1",
+    )
+    places = [found.index(text) for text in texts]
+    assert places == sorted(places)
+
+
+def test_says_how_to_repeat_it(page):
+    assert (
+        "hold and have a negative control that fails, as it must. This command repeats the run"
+        in page(made_up.HOLDS).words
+    )
+
+
+def test_a_control_that_fails_is_wanted(page):
+    """In the list, in its verdict and in the part that it must break; one that holds is not."""
+    found = page(made_up.HOLDS).words
+    assert found.count(f"fails, as it must: {PART}") == 1
+    assert f"It must fail in: {PART}. Verdict: fails, as it must" in found
+    assert f"{PART}fails, as it must<= 2" in found
+    found = page(made_up.HOLDS_ALWAYS).words
+    assert f"It must fail in: {PART}. Verdict: holds, and must fail" in found
+    assert f"{PART}holds, and must fail<= 2" in found
+    assert "fails, as it must" not in found.partition("All claims")[2]
+
+
+def test_a_part_that_the_control_need_not_break_is_not_wanted(page):
+    assert "another partfailsequal" in page(made_up.CONTROL_BREAKS_MORE).words
+
+
+def test_assumptions_that_are_not_met_are_named(page):
+    """Beside their number, with the priors that break them."""
+    body = made_up.HOLDS + (
+        "from causal_theory import PointPrior\n"
+        "check.assumptions('sticky', [PointPrior([[0.9, 0.1], [0.1, 0.9]])])\n"
+        "check.assumptions('mild', [PointPrior([[0.5, 0.5], [0.4, 0.6]])])\n"
+    )
+    found = page(body, assumptions=("non_degeneracy", "constant_mean")).words
+    assert "2 of 4; not met: 4 constant mean on sticky (0 of 1); 4 constant mean on mild (0 of 1)" in found
+    assert "yes" in page(body, assumptions=("non_degeneracy",)).words
+    assert "needs none" in page(body).words
 
 
 def test_stands_by_itself(page):
@@ -149,7 +201,7 @@ def test_long_tables_are_cut(page, tmp_path):
 
 def test_errors_are_shown(page):
     found = page(made_up.BREAKS)
-    assert found.words.count("an error stopped it: ZeroDivisionError: made to break") == 2
+    assert found.words.count("an error stopped it: ZeroDivisionError: made to break") == 3
     assert "0 of 1 claims" in found.words
 
 

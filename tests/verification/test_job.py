@@ -78,6 +78,63 @@ def test_processes_draw_what_they_have_run(run, tmp_path, monkeypatch):
         assert alone == together
 
 
+REMOVES = (
+    """
+import os, shutil
+from pathlib import Path
+from tests.helpers import wait_until
+if not check.control:
+    out = Path(os.environ["MADE_UP_OUT"])
+    wait_until(lambda: "Title 1" in (out / "verification.json").read_text(encoding="utf-8"))
+    shutil.rmtree(out)
+"""
+    + made_up.HOLDS
+)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_folder_that_is_removed_during_the_run_is_made_again(run, tmp_path, monkeypatch, jobs):
+    """With all that has finished: the record, the page and the figures of claims before and after."""
+    monkeypatch.setenv("MADE_UP_OUT", str(tmp_path / "out"))
+    # Nothing is written while the folder is removed: claim 1 has finished, and of two processes none has claim 3.
+    claims_of(tmp_path / "claims", made_up.HOLDS, REMOVES, *[made_up.HOLDS] * (jobs == 1))
+    status, output, record = run("--profile", "tiny", jobs=jobs)
+    assert status == 0, output
+    assert len(record.claims) == 2 + (jobs == 1)
+    found = {path.name for path in (tmp_path / "out").rglob("*.*")}
+    figures = {f"claim_{k}_1.{ending}" for k in range(1, len(record.claims) + 1) for ending in ("png", "svg")}
+    assert found == {"verification.json", "report.html", *figures}
+
+
+def test_a_head_that_cannot_be_read_is_bad_usage(run, tmp_path):
+    claims_of(tmp_path / "claims", made_up.INTERRUPTS)
+    (tmp_path / "claims" / "report.toml").write_text("title = 1", encoding="utf-8")
+    status, output, record = run()
+    assert (status, record) == (2, None)
+    assert "report.toml must say what stands above a report" in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_progress_says_that_figures_are_drawn(tmp_path):
+    claims, said = claims_of(tmp_path, made_up.HOLDS, made_up.HOLDS), []
+    assert collect(claims, jobs=2, on_step=lambda name, text, *_: said.append((name, text)))[0]
+    assert {("claim_1", "drawing its figures"), ("claim_2", "drawing its figures")} <= set(said)
+
+
+def test_progress_says_that_the_report_draws_what_is_left(run, tmp_path, monkeypatch):
+    said = []
+
+    class Heard(job.Board):
+        def step(self, name, text, done, total):
+            said.append((name, text))
+            super().step(name, text, done, total)
+
+    monkeypatch.setattr(job, "Board", Heard)
+    claims_of(tmp_path / "claims", made_up.HOLDS)
+    assert run()[0] == 0
+    assert said[-1] == ("report", "drawing figures")
+
+
 def test_every_number_is_a_number(run, tmp_path):
     claims_of(tmp_path / "claims", made_up.HOLDS)
     run()

@@ -2,7 +2,7 @@
 
 Each entry of ``library.json`` has a certificate, as ``certificate_to_dict`` writes it, its graph family, its verdict,
 and the conditions that the instance violates. ``python -m verification.certificates.build`` writes the file anew from
-the matrices and graphs of ``instances.py``.
+the matrices and graphs of ``instances.toml``.
 """
 
 from verification.certificates.conditions import CONDITIONS, Condition, check_conditions

@@ -6,7 +6,7 @@ from verification.certificates.library import Entry, write_library
 
 
 def build() -> tuple[Entry, ...]:
-    """Certify all instances and write them; the file depends on nothing but ``instances.py``."""
+    """Certify all instances and write them; the file depends on nothing but ``instances.toml``."""
     made = ((one.name, one.family, certify_edge_scores(one.graph, one.transition, one.epsilon)) for one in INSTANCES)
     return write_library(made)
 

@@ -30,10 +30,7 @@ def _forest(rng: np.random.Generator, length: int) -> CausalGraph:
 
 @claim(
     2,
-    source=(
-        "Nichani, Damian, Lee (ICML 2024), the population gradient and the chi-square mutual information; here as an "
-        "identity"
-    ),
+    source="Nichani, Damian, Lee (ICML 2024), population gradient and chi-square mutual information, as an identity",
     control="The same comparison on pairs of one tree that are not edges, where the limit score is no information.",
     breaks=(IDENTITY, BY_NORM, SIGN),
 )

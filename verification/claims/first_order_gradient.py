@@ -20,10 +20,7 @@ ORDER = "the relative error of the first-order formula is of order 1 in beta0"
 
 @claim(
     1,
-    source=(
-        "Nichani, Damian, Lee, How Transformers Learn Causal Structure with Gradient Descent (ICML 2024), first stage "
-        "of the analysis of Algorithm 1"
-    ),
+    source="Nichani, Damian, Lee (ICML 2024), first stage of the analysis of Algorithm 1",
     control="The scores G of a different graph, a random forest without a common edge.",
     breaks=(ORDER,),
 )

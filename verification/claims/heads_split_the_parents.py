@@ -75,8 +75,8 @@ class Split:
     def show(self, check: Check) -> None:
         """Add a row."""
         run, attention = self.run, self.run.matched_attention
-        cells = {"task": self.name, "T": run.graph.length, "heads": run.attention.shape[1]}
-        cells |= {"steps": run.snapshot_steps[-1]}
+        heads, steps = run.attention.shape[1], run.snapshot_steps[-1]
+        cells = {"task": self.name, "T": run.graph.length, "heads": heads, "steps": steps}
         cells |= {f"attention on parent {k + 1}": mean for k, mean in enumerate(self.means)}
         cells |= {f"edges below {WEAK}": (attention < WEAK).sum(), "edges": np.isfinite(attention).sum()}
         cells["test loss"] = run.test_loss

@@ -180,10 +180,8 @@ def k_head_construction(
         check.within(ONE_HEAD, alone.slopes[-1], *BAND, **at)
         alone.show(check, "one head alone")
         curves[f"{alone.name}, one head alone"] = alone
-    check.assumptions(
-        f"Dirichlet kernels with floor {FLOOR:g}",
-        [DirichletPrior(size, CONCENTRATION, floor=FLOOR) for size in sorted({size for _, size in found})],
-    )
+    priors = [DirichletPrior(size, CONCENTRATION, floor=FLOOR) for size in sorted({size for _, size in found})]
+    check.assumptions(f"Dirichlet kernels with floor {FLOOR:g}", priors)
     check.figure(
         "Excess of the construction with one head for each parent",
         {name: (fall.lengths, fall.normalised) for name, fall in curves.items()},

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, fisher_exact
+from scipy.stats import binomtest, fisher_exact
 
 from causal_theory import CausalGraph, DirichletPrior, InContextTask, PointPrior
 from causal_theory.claims import Check, budget, claim
@@ -152,10 +152,8 @@ class Draws:
     @property
     def interval(self) -> tuple[float, float]:
         """Clopper and Pearson's interval of the share."""
-        hits, total, tail = self.count, len(self.informations), (1.0 - CONFIDENCE) / 2.0
-        low = float(beta.ppf(tail, hits, total - hits + 1)) if hits else 0.0
-        high = float(beta.ppf(1.0 - tail, hits + 1, total - hits)) if hits < total else 1.0
-        return low, high
+        found = binomtest(self.count, len(self.informations)).proportion_ci(CONFIDENCE)
+        return float(found.low), float(found.high)
 
     def leads(self) -> tuple[Array, Array, NDArray[np.int64]]:
         """Return leads of both parents over all others on average, their standard errors, and the two positions."""

@@ -100,8 +100,7 @@ def _children(check: Check, priors: Sequence[Prior], lengths: Sequence[int]) -> 
         margins, slowest = [one.margin for one in found], [one.times.slowest_child for one in found]
         cells: dict[str, Any] = {"graph": name, "T": length, "goal": goal}
         cells |= {"lowest attention": min(attentions, default=None), "descended": len(attentions)}
-        cells |= {"priors": len(priors)}
-        cells |= {"smallest margin": min(margins), "largest margin": max(margins)}
+        cells |= {"priors": len(priors), "smallest margin": min(margins), "largest margin": max(margins)}
         cells |= {"slowest child, shortest": min(slowest), "slowest child, longest": max(slowest)}
         title = f"Child rows, S = {SYMBOLS}, eps = {DRIFT}; times in units of T / (learning rate beta0)"
         check.row(title, {**cells, "longest / T": max(slowest) / length})

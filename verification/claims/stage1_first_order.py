@@ -158,10 +158,7 @@ def _plot(check: Check, found: Sequence[Comparison]) -> None:
 
 @claim(
     7,
-    source=(
-        "Nichani, Damian, Lee (ICML 2024), first stage of the analysis of Algorithm 1: the gradient to first order in "
-        "beta0, followed along the trajectory"
-    ),
+    source="Nichani, Damian, Lee (ICML 2024), first stage of the analysis of Algorithm 1, along the whole trajectory",
     control="The first-order path is driven by the scores of a random forest without a common edge.",
     breaks=tuple(ORDERS.values()),
 )

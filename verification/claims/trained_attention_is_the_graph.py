@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from causal_theory import CausalGraph, InContextTask, TrainingRun, TrainingSettings
+from causal_theory import CausalGraph, InContextTask, TrainingRun, TrainingSettings, edge_scores
 from causal_theory.claims import Check, budget, claim
 from causal_theory.training import PRESETS, parent_attention, train_with_settings
 
 NAMES = ("paper-chain", "paper-pairs", "paper-random")
+SHOWN = "paper-random"
 SHORT = TrainingSettings(steps=3000, batch_size=128, learning_rate=5.0)
 """The reduced budget: the same gradient descent at five times the rate, on small batches."""
 
@@ -40,6 +41,18 @@ def judge_run(check: Check, name: str, run: TrainingRun, graph: CausalGraph) -> 
     cells |= {"rows with the parent first": first, "rows": len(children), "test loss": loss}
     cells |= {word: base[key] for key, word in BASELINES.items()}
     check.row("Trained models, losses in nats on the same held-out sequences", cells)
+
+
+def _show(check: Check, task: InContextTask, run: TrainingRun) -> None:
+    """Draw the graph, its scores, without the row of the query, which is out of scale, and what was learned of it."""
+    scores = edge_scores(task, epsilon=0.01, rng=check.rng("scores")).value.copy()
+    scores[-1] = 0.0
+    for title, values, text in (
+        ("The graph: a random forest", task.graph, "Arcs lead from parents to children; the model is not told."),
+        ("Edge scores before any training", scores, "Squares mark the edges; the row of the query is left out."),
+        ("Attention of the first layer after training", run.attention[-1, 0], "Squares mark the edges."),
+    ):
+        check.matrices(title, {"": values}, graph=task.graph, description=text)
 
 
 @claim(
@@ -74,6 +87,8 @@ def trained_attention_is_the_graph(
             settings, judged = preset.settings if published else replace(SHORT, steps=steps), task.graph
         run = train_with_settings(task, preset.model.build(task), settings, rng=rng, progress=False)
         judge_run(check, name, run, judged)
+        if name == SHOWN:
+            _show(check, task, run)
         curves[name] = (run.snapshot_steps[1:], run.test_losses[1:] - run.baselines["floor"])
     check.figure(
         "Excess of the trained model over the entropy floor",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from causal_theory.display import Shown
 from causal_theory.graphs import CausalGraph
 from causal_theory.models import causal_softmax
+from causal_theory.tables import Tabular
 from causal_theory.wording import count
 
 Array = NDArray[np.float64]
@@ -18,7 +19,7 @@ Stage1Status = Literal["converged", "stopped", "diverged"]
 
 
 @dataclass(frozen=True, eq=False)
-class Stage1Run(Shown):
+class Stage1Run(Tabular, Shown):
     """The course of stage 1.
 
     Attributes
@@ -78,6 +79,13 @@ class Stage1Run(Shown):
             "smallest attention on a parent": least,
             **{name: f"at step {mark}" if mark >= 0 else "not seen" for name, mark in marks.items()},
         }
+
+    @property
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """The columns of the table, one row for each recorded step: the attention of every child on its parent."""
+        children = np.flatnonzero(np.isfinite(self.attention_on_parents).any(axis=0)).tolist()
+        attention = {f"attention_of_{i}": self.attention_on_parents[:, i] for i in children}
+        return {"step": self.steps, **attention}
 
     @property
     def window(self) -> int | None:

@@ -1,19 +1,18 @@
-"""Choose which columns of a sweep a figure shows, and draw it."""
+"""Choose which columns of a sweep a figure shows, and lay it out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.cli.output import Outputs, figure
 from causal_theory.errors import InvalidArgumentError
-from causal_theory.files import Writer
 from causal_theory.specs.base import Option, Spec
 from causal_theory.specs.readers import finite, options, text
-from causal_theory.sweeps import SweepTable
 from causal_theory.sweeps.studies.labels import LABELS, VALUES
+from causal_theory.sweeps.table import SweepTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,8 +121,29 @@ def complete_choice(choice: FigureChoice, study: str, columns: Mapping[str, Any]
     return replace(choice, panels=rest[0]) if choice.panels is None and rest else choice
 
 
-def draw_sweep(table: SweepTable, choice: FigureChoice, outputs: Outputs) -> tuple[Writer, str]:
-    """Return a writer of the figure, and what is to be said about it.
+class SweepFigure(NamedTuple):
+    """A figure that waits to be drawn.
+
+    Attributes
+    ----------
+    draw : callable
+        Draws into as many axes as the grid has.
+    size : tuple of float
+        Width and height in inches.
+    grid : tuple of int
+        Rows and columns of panels.
+    note : str
+        What is to be said about it; empty when there is nothing.
+    """
+
+    draw: Callable[..., None]
+    size: tuple[float, float]
+    grid: tuple[int, int]
+    note: str
+
+
+def lay_out(table: SweepTable, choice: FigureChoice) -> SweepFigure:
+    """Return the figure of a table.
 
     Raises
     ------
@@ -136,31 +156,34 @@ def draw_sweep(table: SweepTable, choice: FigureChoice, outputs: Outputs) -> tup
     wanted = _distinct(table, choice.panels, chosen)
     varying = [name for name in table.parameters if name not in choice.columns and len(set(parameters[name])) > 1]
     note = f"the figure averages over {', '.join(varying)}" if varying else ""
-
-    def draw(*axes: "Axes") -> None:
-        from causal_theory.plotting import plot_sweep
-
-        for ax in axes[len(wanted) :]:
-            ax.set_axis_off()
-        for ax, panel in zip(axes, wanted, strict=False):
-            where = chosen if choice.panels is None else {**chosen, choice.panels: panel}
-            plot_sweep(
-                table,
-                str(choice.value),
-                x=str(choice.x),
-                y=choice.y,
-                lines=choice.lines,
-                where=where,
-                boundary=choice.boundary,
-                labels=LABELS,
-                ax=ax,
-            )
-            if choice.panels is not None:
-                ax.set_title(f"{LABELS.get(choice.panels, choice.panels)} = {_short(panel)}")
-
     rows = 1 if len(wanted) <= PANELS_IN_A_ROW else 2
     columns = -(-len(wanted) // rows)
-    return figure(draw, outputs, lambda: (SIZE[0] * columns, SIZE[1] * rows), (rows, columns)), note
+    size = SIZE[0] * columns, SIZE[1] * rows
+    return SweepFigure(partial(_draw, table, choice, chosen, wanted), size, (rows, columns), note)
+
+
+def _draw(
+    table: SweepTable, choice: FigureChoice, chosen: Mapping[str, Any], wanted: Sequence[Any], *axes: "Axes"
+) -> None:
+    from causal_theory.plotting import plot_sweep
+
+    for ax in axes[len(wanted) :]:
+        ax.set_axis_off()
+    for ax, panel in zip(axes, wanted, strict=False):
+        where = chosen if choice.panels is None else {**chosen, choice.panels: panel}
+        plot_sweep(
+            table,
+            str(choice.value),
+            x=str(choice.x),
+            y=choice.y,
+            lines=choice.lines,
+            where=where,
+            boundary=choice.boundary,
+            labels=LABELS,
+            ax=ax,
+        )
+        if choice.panels is not None:
+            ax.set_title(f"{LABELS.get(choice.panels, choice.panels)} = {_short(panel)}")
 
 
 def _distinct(table: SweepTable, name: str | None, where: Mapping[str, Any]) -> list[Any]:

@@ -1,43 +1,28 @@
-"""Read transition matrices: nested sequences or arrays, JSON in a text, or a JSON, CSV or NumPy file."""
+"""Read a matrix from JSON in a text, or from a JSON, CSV, TSV or NumPy file."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from causal_theory.errors import InvalidArgumentError, TransitionError
-from causal_theory.validation import check_real, shown
+from causal_theory.errors import TransitionError
+from causal_theory.labels import unlabelled
+from causal_theory.matrices.delimited import TAB_SUFFIXES, read_delimited
 
 SHOWN = 60
 """Characters of a malformed text that its message quotes."""
 
-
-def matrix(name: str, value: object) -> tuple[Any, ...]:
-    """Return a matrix as nested tuples of floats; the prior checks the numbers.
-
-    Raises
-    ------
-    TransitionError
-        If it is no array of real numbers, nor a text or a file that holds one.
-    """
-    found: Any = read_matrix(str(value)) if isinstance(value, str | Path) else value
-    try:
-        array = check_real(name, found)
-    except InvalidArgumentError as error:
-        raise TransitionError(str(error)) from error
-    if array.ndim == 0:
-        raise TransitionError(f"{name} must be rows of numbers, or the name of a file, got {shown(value)}")
-    rows: tuple[Any, ...] = _tuples(array.astype(np.float64).tolist())
-    return rows
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+ARRAY = "transition"
+"""The array that is taken of an archive of several, unless another one is named behind the file."""
 
 
 def read_matrix(text: str) -> Any:
     """Return the rows in a JSON text, or the matrix in the file of that name; the prior checks the numbers.
+
+    An archive of several arrays holds one named ``transition``, or the name follows: ``"laws.npz:pi"``.
 
     Raises
     ------
@@ -46,11 +31,12 @@ def read_matrix(text: str) -> Any:
     """
     if is_json(text):
         return _from_json(text, "transition")
-    path = Path(text)
+    found = re.fullmatch(r"(.*\.npz):(.+)", text, flags=re.DOTALL)
+    path = Path(found[1] if found else text)
     name = f"transition file {_quote(text)}"
     try:
-        if path.suffix == ".npy":
-            return _from_npy(path, name)
+        if path.suffix in (".npy", ".npz"):
+            return _from_numpy(path, found[2] if found else None, name)
         content = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise TransitionError(
@@ -58,7 +44,26 @@ def read_matrix(text: str) -> Any:
         ) from error
     except UnicodeDecodeError as error:
         raise TransitionError(f"{name} must be a UTF-8 text file: {error}") from error
-    return _from_csv(content, name) if path.suffix == ".csv" else _from_json(content, name)
+    if path.suffix in (".csv", *TAB_SUFFIXES):
+        return _of_one_length(read_delimited(content, name, path.suffix), name)
+    return _from_json(content, name)
+
+
+def given_matrix(name: str, value: Any) -> Any:
+    """Return the numbers of what a user gives as a matrix: a path, JSON, a data frame, or an array as it is.
+
+    Raises
+    ------
+    TransitionError
+        If a file cannot be read, or names of rows and columns differ.
+    """
+    if isinstance(value, Path) or (isinstance(value, str) and (is_json(value) or _is_file_name(value))):
+        return read_matrix(str(value))
+    return unlabelled(name, value)
+
+
+def _is_file_name(text: str) -> bool:
+    return Path(text).suffix.partition(":")[0] in (".json", ".csv", *TAB_SUFFIXES, ".npy", ".npz")
 
 
 def is_json(text: str) -> bool:
@@ -70,15 +75,24 @@ def _quote(text: str) -> str:
     return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
-def _from_npy(path: Path, name: str) -> Any:
+def _from_numpy(path: Path, wanted: str | None, name: str) -> Any:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return content
+            names = list(content)
+            chosen = wanted or (ARRAY if ARRAY in names else names[0] if len(names) == 1 else None)
+            if path.suffix == ".npz" and chosen in names:
+                return content[chosen]
+    except (ValueError, EOFError, BadZipFile) as error:
         raise TransitionError(f"{name} must be a readable file that holds one array of numbers: {error}") from error
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise TransitionError(f"{name} must hold one array of numbers, got an archive of several")
-    return array
+    if path.suffix == ".npz" and wanted is not None:
+        raise TransitionError(f"{name} must name one of its arrays, {_quote(', '.join(names))}")
+    how = f"; name one of them, as in {path.name}:{names[0]}" if path.suffix == ".npz" and names else ""
+    raise TransitionError(
+        f"{name} must hold one array of numbers, got an archive of several: {_quote(', '.join(names))}{how}"
+    )
 
 
 def _from_json(text: str, what: str) -> list[list[float]]:
@@ -93,22 +107,6 @@ def _from_json(text: str, what: str) -> list[list[float]]:
             if isinstance(cell, bool) or not isinstance(cell, int | float):
                 raise TransitionError(f"{what} must be an array of real numbers, got {json.dumps(cell)[:SHOWN]}")
     return _of_one_length(rows, what)
-
-
-def _from_csv(text: str, name: str) -> list[list[float]]:
-    rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append([float(cell) for cell in line.split(",")])
-        except ValueError as error:
-            raise TransitionError(
-                f"{name} must hold numbers separated by commas, got {_quote(line)} in line {number}"
-            ) from error
-    if not rows:
-        raise TransitionError(f"{name} must hold numbers separated by commas, got no line")
-    return _of_one_length(rows, name)
 
 
 def _of_one_length(rows: list[list[float]], what: str) -> list[list[float]]:
