@@ -280,6 +280,21 @@ class TestMatrices:
         assert read_graph(tmp_path / "g.csv").labels == ("a", "b", "query")
 
 
+def test_a_number_sign_inside_a_name_of_a_list_of_edges(tmp_path):
+    (tmp_path / "g.edgelist").write_text("# made by hand\na c#1 {} # twice\n")
+    assert read_graph(tmp_path / "g.edgelist").labels == ("a", "c#1", "query")
+
+
+def test_labels_in_brackets(tmp_path):
+    (tmp_path / "g.csv").write_text("[z],y\n0,0\n1,0\n")
+    assert read_graph(tmp_path / "g.csv").labels == ("[z]", "y", "query")
+
+
+def test_a_small_matrix_of_words(tmp_path):
+    (tmp_path / "g.csv").write_text("a,b\nFalse,False\nTrue,False\n")
+    assert read_graph(tmp_path / "g.csv").edges == ((0, 1),)
+
+
 def test_names_that_igraph_keeps_beside_numbers(tmp_path):
     text = 'graph [\n directed 1\n node [ id 0 name "rain" ]\n node [ id 1 name "wet" ]\n edge [ source 0 target 1 ]\n]'
     (tmp_path / "g.gml").write_text(text)

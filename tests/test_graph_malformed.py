@@ -44,6 +44,17 @@ def bif(*parents):
 AB = '{"id": "a"}, {"id": "b"}'
 
 CASES = {
+    # Edges without a direction, and rows that may be names or comments.
+    "gephi.csv": (
+        "Source,Target,Type\na,b,Directed\nb,c,Undirected\n",
+        r"line 3 \(table\): edges must have a direction, got 'b' and 'c' with the type 'Undirected'; decide about",
+    ),
+    "directed.csv": ("from,to,directed\na,b,TRUE\nb,c,FALSE\n", r"line 3 .* with the directed 'FALSE'"),
+    "hash.csv": (
+        "source,target\na,b\n#b,c\n",
+        r"line 3 \(table\): rows that begin with # are comments, got one with 2 cells like the others, '#b, c'",
+    ),
+    "hash-label.csv": ("#a,b,c\n0,0,0\n1,0,0\n0,1,0\n", r"line 1 \(table\): rows that begin with # are comments"),
     # Cycles.
     "cycle.csv": ("source,target\na,b\nb,c\nc,a\n", r"cycle\.csv, line 4 \(table\): .* no cycle, got a -> b -> c -> a"),
     "loop.csv": ("source,target\na,b\nb,b\n", r"line 3 \(table\): .* no cycle, got b -> b; remove or turn"),

@@ -65,6 +65,7 @@ class TestMatrices:
             ([[0, 0], [np.nan, 0]], {}, r"got nan at \(1, 0\); decide about unknown links first"),
             ([[0, 2], [1, 0]], {}, 'got 2.0 .*name convention="causal-learn"'),
             ([[0, 1], [1, 0]], {"convention": "from-to", "labels": "ab"}, "no cycle, got a -> b -> a"),
+            (TO_FROM * 1j, {}, "adjacency must be a square matrix of zeros and ones: got complex numbers"),
             (np.zeros((2, 2)), {"labels": ["a"]}, "labels must be one for each of 2 rows, got 1"),
             (np.zeros((2, 2)), {"labels": ["a", "a"]}, "labels must differ, got 'a' twice"),
         ],

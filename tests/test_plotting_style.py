@@ -34,6 +34,7 @@ from .test_plotting_layout import faults
 mpl.use("agg")
 from matplotlib import pyplot
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 PRIOR = OrbitPrior([[0.2, 0.7, 0.1], [0.1, 0.5, 0.4], [0.6, 0.1, 0.3]])
 LENGTHS = [2, 3, 20, 100]
@@ -296,6 +297,15 @@ def test_bytes_do_not_depend_on_the_order_of_sets():
     assert len(said.pop().split()) == len(FORMATS)
 
 
+@pytest.mark.parametrize("length", [5, 20])
+def test_text_on_paper_has_five_to_seven_points(length):
+    with figure_style("paper", width="page"):
+        figure = plot_overview(chain(length))
+        figure.canvas.draw()
+    sizes = {text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()}
+    assert 5.0 <= min(sizes) <= max(sizes) <= 7.0
+
+
 class TestSaving:
     @pytest.mark.parametrize("ending", FORMATS)
     def test_formats(self, ending, tmp_path):
@@ -316,6 +326,10 @@ class TestSaving:
         with pytest.raises(OutputError, match=r"path must end in one of .png, .svg, .pdf, .eps, got"):
             save_figure(plot_graph(CausalGraph.chain(4)), tmp_path / name)
         assert not list(tmp_path.iterdir())
+
+    def test_no_figure(self, tmp_path):
+        with pytest.raises(InvalidArgumentError, match="figure must be a figure or axes of matplotlib, got str"):
+            save_figure("overview", tmp_path / "graph.pdf")
 
     def test_missing_folder(self, tmp_path):
         with pytest.raises(OutputError, match="path must be in a folder that exists"):

@@ -55,7 +55,10 @@ def _matrix_and_names(
     elif hasattr(adjacency, "toarray"):
         adjacency = adjacency.toarray()
     try:
-        matrix = np.asarray(adjacency, dtype=np.float64)
+        given = np.asarray(adjacency)
+        if np.iscomplexobj(given):
+            raise TypeError("got complex numbers")
+        matrix = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise named.error(f"adjacency must be a square matrix of zeros and ones: {error}") from error
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:

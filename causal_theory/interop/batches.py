@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.interop.differentiable import Batch
-from causal_theory.interop.door import Predictor, check_logs
+from causal_theory.interop.door import Numbers, Predictor, check_logs
 from causal_theory.interop.sequences import all_sequences, target_weights
 from causal_theory.progress import track
 from causal_theory.tasks import InContextTask
@@ -66,25 +66,25 @@ class Sequences:
 
 def log_probabilities(
     predictor: Predictor, task: InContextTask, sequences: Sequences, size: int, *, normalised: bool
-) -> tuple[Array, str]:
-    """Return what a model gives for all sequences, (n, S) in double precision, and the name of its own precision."""
+) -> Numbers:
+    """Return what a model gives for all sequences, (n, S)."""
     found = np.empty((len(sequences.tokens), task.vocab_size))
-    start, precision = 0, ""
+    start, spacing = 0, 0.0
     for tokens, _ in sequences.batches(size):
         given = predictor(tokens)
         check_logs(predictor.name, given, task, len(tokens), normalised=normalised)
         if start == 0:
-            precision = given.dtype.name
             refuse_randomness(predictor, tokens, given)
+        spacing = max(spacing, given.spacing)
         stop = min(start + len(tokens), len(found))
-        found[start:stop] = given[: stop - start]
+        found[start:stop] = given.values[: stop - start]
         start = stop
-    return found, precision
+    return Numbers(found, spacing)
 
 
-def refuse_randomness(predictor: Predictor, tokens: Integers, given: NDArray[np.floating]) -> None:
+def refuse_randomness(predictor: Predictor, tokens: Integers, given: Numbers) -> None:
     """Check that a model gives the same answer when it is asked again."""
-    if not np.array_equal(predictor(tokens), given):
+    if not np.array_equal(predictor(tokens).values, given.values):
         raise InvalidArgumentError(
             f"model must give the same answer to the same tokens, {predictor.name} gives two; is it in training mode?"
         )

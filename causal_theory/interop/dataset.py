@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from causal_theory.errors import InvalidArgumentError
 from causal_theory.interop.frameworks import load_torch
 from causal_theory.interop.sequences import require_task
 from causal_theory.tasks import InContextTask, NumberedBatches
@@ -30,7 +31,7 @@ class TaskDataset:
     labels : {"soft", "sampled"}
         Targets as laws (n, S), or as symbols (n,) drawn from them.
     dtype : torch.dtype, optional
-        Of soft targets; PyTorch's default, single precision, when None.
+        Of soft targets, a floating-point one; PyTorch's default, single precision, when None.
     rng : seed or numpy Generator, optional
         Source of randomness; fresh entropy when None.
 
@@ -68,7 +69,7 @@ class TaskDataset:
         load_torch("TaskDataset")
         self._count = check_integer("batches", batches, 1)
         self._labels = check_choice("labels", labels, LABELS)
-        self._dtype = dtype
+        self._dtype = _check_dtype(dtype)
         generator = as_generator(rng)
         self._numbered = NumberedBatches(task, batch_size, generator)
         self._key = generator.integers(2**64, size=2, dtype=np.uint64)
@@ -91,3 +92,11 @@ class TaskDataset:
         uniform = stream.random((len(targets), 1)) * targets.sum(axis=1, keepdims=True)
         symbols = (targets.cumsum(axis=1) <= uniform).sum(axis=1)
         return torch.from_numpy(tokens), torch.from_numpy(np.minimum(symbols, targets.shape[1] - 1))
+
+
+def _check_dtype(dtype: Any) -> Any:
+    """Return a type for probabilities: as integers they would all be zero."""
+    torch = load_torch("TaskDataset")
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise InvalidArgumentError(f"dtype must be a floating-point torch.dtype, got {dtype!r}")
+    return dtype

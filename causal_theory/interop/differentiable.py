@@ -29,25 +29,31 @@ class Differentiable(Predictor):
         """Shapes of the arrays of parameters, in the order of the flat vector."""
 
     @abstractmethod
-    def gradient(self, batch: Batch) -> NDArray[Any]:
-        """Return the derivative of ``-sum weights * log_probabilities`` by all parameters, (P,), in their precision."""
+    def gradient(self, batch: Batch) -> Array:
+        """Return the derivative of ``-sum weights * log_probabilities`` by all parameters, (P,).
+
+        Weights may be negative. A prediction of weight zero counts nothing, also where it is -inf.
+        """
 
     @abstractmethod
     def structured(self, value: Array, error: Array, method: Any) -> Any:
         """Return flat numbers as estimates in the structure of the parameters."""
 
 
-def total(model: Differentiable, batches: Iterable[Batch]) -> tuple[Array, Array]:
-    """Return the sum of the gradients of batches, in double precision, and a bound on the rounding of its terms.
+HEADROOM = 256.0
+"""Sum of the weights of a batch as a model is given them: probabilities of long sequences are too small for half
+precision, and what is summed must not be too large."""
 
-    A sum of many numbers is off by some spacings of them: 64, as they are added pairwise.
-    """
-    value = error = np.zeros(())
-    for batch in batches:
-        one = model.gradient(batch)
-        value = value + one.astype(np.float64)
-        error = error + 64.0 * float(np.finfo(one.dtype).eps) * np.abs(one.astype(np.float64))
-    return value, error
+
+def total(model: Differentiable, batches: Iterable[Batch]) -> tuple[Array, Array]:
+    """Return the sum of the gradients of batches, and of their absolute values."""
+    value = size = np.zeros(())
+    for tokens, weights in batches:
+        # A power of two changes no digit of what has enough of them.
+        scale = 2.0 ** np.round(np.log2(HEADROOM / (np.abs(weights).sum() or HEADROOM)))
+        one = model.gradient((tokens, weights * scale)) / scale
+        value, size = value + one, size + np.abs(one)
+    return value, size
 
 
 def split(shapes: Sequence[tuple[int, ...]], *flat: Array) -> Iterator[tuple[Array, ...]]:

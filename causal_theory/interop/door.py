@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,26 @@ from causal_theory.tasks import InContextTask
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-SUM_TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
-"""By how much probabilities may miss the sum one: roundoff of sums, no matter how many symbols."""
+DOUBLE = float(np.finfo(np.float64).eps)
+"""Spacing of numbers in double precision, relative to them."""
 
-COARSE_TOLERANCE = 3e-2
-"""The same for numbers with fewer digits than single precision."""
+SUM_TOLERANCES = ((DOUBLE, 1e-9), (float(np.finfo(np.float32).eps), 1e-4), (np.inf, 3e-2))
+"""By how much probabilities may miss the sum one, for numbers of at most a spacing: roundoff, for any S."""
+
+
+class Numbers(NamedTuple):
+    """Numbers of a model in double precision, with the spacing that they had as the model gave them.
+
+    Attributes
+    ----------
+    values : ndarray of float64
+        The numbers.
+    spacing : float
+        Distance from 1 to the next number in the precision of the model, the coarsest of several.
+    """
+
+    values: Array
+    spacing: float
 
 
 class Predictor(ABC):
@@ -30,8 +45,8 @@ class Predictor(ABC):
     """The model, for messages."""
 
     @abstractmethod
-    def __call__(self, tokens: Integers) -> NDArray[Any]:
-        """Return the log-probabilities in the precision of the model."""
+    def __call__(self, tokens: Integers) -> Numbers:
+        """Return the log-probabilities."""
 
     def in_double(self) -> "Predictor | None":
         """Return the same model computed in double precision, or ``None`` where that is not known."""
@@ -46,8 +61,17 @@ class Function(Predictor):
         self.name = getattr(function, "__qualname__", type(function).__name__)
 
     @override
-    def __call__(self, tokens: Integers) -> NDArray[Any]:
-        return np.asarray(self._function(tokens))
+    def __call__(self, tokens: Integers) -> Numbers:
+        given = self._function(np.array(tokens))  # a function may compute in place
+        try:
+            array = np.asarray(given)
+        except Exception as error:  # whatever a tensor of a framework does when it is asked for its numbers
+            raise InvalidArgumentError(
+                f"model must give an array of NumPy, {self.name} gives {type(given).__name__}: {error}"
+            ) from error
+        if not np.issubdtype(array.dtype, np.floating):
+            raise not_floating(self.name, array)
+        return Numbers(np.asarray(array, dtype=np.float64), float(np.finfo(array.dtype).eps))
 
 
 class Own(Predictor):
@@ -58,11 +82,30 @@ class Own(Predictor):
         self.name = type(model).__name__
 
     @override
-    def __call__(self, tokens: Integers) -> NDArray[Any]:
+    def __call__(self, tokens: Integers) -> Numbers:
         shape = (len(tokens), self._model.vocab_size)
         symbols = (np.broadcast_to(one, shape).copy() for one in np.eye(self._model.vocab_size))
         losses = [self._model.batch_losses(self._model.check_tokens(tokens), one) for one in symbols]
-        return np.asarray(-np.stack(losses, axis=1))
+        return Numbers(np.asarray(-np.stack(losses, axis=1)), DOUBLE)
+
+
+def not_floating(name: str, given: Any, what: str = "array") -> InvalidArgumentError:
+    """Return the error about a model that gives something else than floating-point numbers."""
+    kind = type(given).__name__ + (f" of {given.dtype}" if hasattr(given, "dtype") else "")
+    return InvalidArgumentError(f"model must give one {what} of floating-point log-probabilities, {name} gives {kind}")
+
+
+def double_of(model: Predictor, tokens: Integers) -> Predictor | None:
+    """Return the same model in double precision, or ``None`` where it does not compute in it.
+
+    A model may have another precision written into it, such as a mask that is no buffer: it then fails in double
+    precision, or does not give it.
+    """
+    try:
+        double = model.in_double()
+        return double if double is not None and double(tokens).spacing <= DOUBLE else None
+    except Exception:  # what the code of others does with numbers that it was not written for
+        return None
 
 
 def open_door(model: Any) -> Predictor:
@@ -73,12 +116,12 @@ def open_door(model: Any) -> Predictor:
     InvalidArgumentError
         If it is none of the kinds that are known, or would not give the same answer twice.
     """
-    if hasattr(model, "batch_losses"):
-        return Own(model)
     if frameworks.is_torch(model):
         from causal_theory.interop.torch_models import TorchModel
 
         return TorchModel(model)
+    if hasattr(model, "batch_losses"):
+        return Own(model)
     if isinstance(model, tuple) and len(model) == 2 and callable(model[0]):
         from causal_theory.interop.jax_models import JaxModel
 
@@ -102,19 +145,17 @@ def predict(predictor: Predictor, task: InContextTask, tokens: Integers, *, norm
     """
     given = predictor(tokens)
     check_logs(predictor.name, given, task, len(tokens), normalised=normalised)
-    return np.asarray(given, dtype=np.float64)
+    return given.values
 
 
-def check_logs(name: str, given: NDArray[Any], task: InContextTask, count: int, *, normalised: bool) -> None:
+def check_logs(name: str, given: Numbers, task: InContextTask, count: int, *, normalised: bool) -> None:
     """Check what a model has given for so many sequences."""
     wanted = (count, task.vocab_size)
-    if given.shape != wanted:
+    values = given.values
+    if values.shape != wanted:
         raise InvalidArgumentError(
-            f"model must map tokens {(count, task.length)} to log-probabilities {wanted}, {name} gives {given.shape}"
+            f"model must map tokens {(count, task.length)} to log-probabilities {wanted}, {name} gives {values.shape}"
         )
-    if not np.issubdtype(given.dtype, np.floating):
-        raise InvalidArgumentError(f"model must give floating-point log-probabilities, {name} gives {given.dtype}")
-    values = np.asarray(given, dtype=np.float64)
     wrong = np.isnan(values) | (values == np.inf)
     if wrong.any():
         row = int(np.argwhere(wrong)[0, 0])
@@ -126,7 +167,7 @@ def check_logs(name: str, given: NDArray[Any], task: InContextTask, count: int, 
     with np.errstate(over="ignore"):
         sums = np.exp(values).sum(axis=1)
     worst = int(np.abs(sums - 1.0).argmax())
-    tolerance = SUM_TOLERANCE.get(given.dtype.name, COARSE_TOLERANCE)
+    tolerance = next(most for spacing, most in SUM_TOLERANCES if given.spacing <= spacing)
     if abs(sums[worst] - 1.0) > tolerance:
         raise InvalidArgumentError(
             f"model must give log-probabilities whose exponentials sum to one within {tolerance:g}, {name} gives "

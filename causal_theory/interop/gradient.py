@@ -11,7 +11,7 @@ from causal_theory.errors import InvalidArgumentError
 from causal_theory.floats import default_floats
 from causal_theory.interop.batches import BATCH_SIZE, Sequences, refuse_randomness
 from causal_theory.interop.differentiable import Differentiable, split, total
-from causal_theory.interop.door import check_logs, open_door
+from causal_theory.interop.door import DOUBLE, check_logs, double_of, open_door
 from causal_theory.interop.loss import SAMPLES
 from causal_theory.interop.sequences import MAX_SEQUENCES, is_enumerable, require_task
 from causal_theory.tasks import InContextTask
@@ -21,6 +21,12 @@ Array = NDArray[np.float64]
 
 GROUPS = 64
 """Groups of fresh sequences whose gradients give the standard error."""
+
+ROUNDINGS = 64.0
+"""A sum of many numbers is off by some spacings of them: so many, as they are added pairwise."""
+
+SIGNS = 2
+"""Drawings of signs that show how large the terms of a gradient are."""
 
 MEASURED = 256
 """Sequences, the likeliest, on which single precision is compared with double."""
@@ -68,9 +74,10 @@ def model_gradient(
     -------
     dict or pytree of Estimate
         For PyTorch a dictionary by the names of the parameters that require a gradient, for JAX the structure of the
-        parameters. ``error`` of a sum over all sequences is its roundoff, the same for all entries of an array: that
-        of the sums in the precision of the model, and, where the model can be made one in double precision, four
-        times the distance that the likeliest sequences show. For fresh sequences it is one standard error.
+        parameters, with zeros for what holds no floating-point numbers. ``error`` of a sum over all sequences is its
+        roundoff, the same for all entries of an array: that of the sums in the precision of the model, relative to
+        their terms, and, where the model can be made one in double precision, four times the distance that the
+        likeliest sequences show. For fresh sequences it is one standard error.
 
     Raises
     ------
@@ -110,9 +117,9 @@ def model_gradient(
         )
     exact = is_enumerable(task, limit)
     sequences = Sequences.all_of(task) if exact else Sequences.drawn(task, count, as_generator(rng))
-    _check_first(found, task, sequences, size, normalised=normalised)
+    spacing = _check_first(found, task, sequences, size, normalised=normalised)
     if exact:
-        return found.structured(*_summed(found, sequences, size), sequences.weights.method)
+        return found.structured(*_summed(found, sequences, size, spacing), sequences.weights.method)
     per_group = count // GROUPS
     groups = np.array([total(found, group.batches(size))[0] / per_group for group in _split(sequences, per_group)])
     error = groups.std(axis=0, ddof=1) / np.sqrt(GROUPS)
@@ -121,12 +128,13 @@ def model_gradient(
 
 def _check_first(
     model: Differentiable, task: InContextTask, sequences: Sequences, size: int, *, normalised: bool
-) -> None:
-    """Check what the model gives for a batch before long work."""
+) -> float:
+    """Check what the model gives for a batch before long work; return the spacing of its numbers."""
     tokens, _ = next(sequences.batches(size, max(1, len(sequences.tokens) // size)))
     given = model(tokens)
     check_logs(model.name, given, task, len(tokens), normalised=normalised)
     refuse_randomness(model, tokens, given)
+    return given.spacing
 
 
 def _split(sequences: Sequences, size: int) -> Iterator[Sequences]:
@@ -135,23 +143,43 @@ def _split(sequences: Sequences, size: int) -> Iterator[Sequences]:
         yield replace(sequences, tokens=sequences.tokens[part], weights=sequences.weights[part])
 
 
-def _summed(model: Differentiable, sequences: Sequences, size: int) -> tuple[Array, Array]:
-    value, error = total(model, sequences.batches(size))
+def _summed(model: Differentiable, sequences: Sequences, size: int, spacing: float) -> tuple[Array, Array]:
+    value, sizes = total(model, sequences.batches(size))
     if not np.isfinite(value).all():
         raise InvalidArgumentError(f"model must have finite derivatives, {model.name} has a NaN or infinite gradient")
     share = float(np.max(sequences.weights.error / np.maximum(sequences.weights.value, np.finfo(float).tiny)))
-    error = _largest_of_each(model, error + share * np.abs(value))
-    double = model.in_double()
-    if double is not None:
-        error = error + _distance(model, double, sequences)
+    # Where a gradient is small its terms are not: they cancel, their roundings do not.
+    sizes = np.maximum(sizes, _size_of_terms(model, sequences, size))
+    error = _largest_of_each(model, (ROUNDINGS * spacing + share) * sizes)
+    if spacing > DOUBLE:
+        double = double_of(model, next(sequences.batches(size))[0])
+        if double is not None:
+            error = error + _distance(model, double, sequences)
     return value, error
+
+
+def _size_of_terms(model: Differentiable, sequences: Sequences, size: int) -> Array:
+    r"""Estimate a bound on the sum of the absolute values of the terms of a gradient.
+
+    With random signs :math:`\epsilon_{sb}` the sum :math:`\sum \epsilon_{sb} \sqrt{W_{sb}} \, \partial \log p_b(s)`
+    has the mean square :math:`\sum W_{sb} (\partial \log p_b(s))^2`, whose root is at least
+    :math:`\sum W_{sb} |\partial \log p_b(s)|`, as weights sum to one. The sequences of one batch, spread evenly over
+    the law of the task, stand for all.
+    """
+    chances = sequences.weights.value.sum(axis=1)
+    ends, count = chances.cumsum(), min(size, len(chances))
+    picked = np.searchsorted(ends, ends[-1] * (np.arange(count) + 0.5) / count)
+    roots = np.sqrt(sequences.weights.value[picked] / (chances[picked, np.newaxis] * count))
+    rng, tokens = np.random.default_rng(0), sequences.tokens[picked]
+    drawn = [model.gradient((tokens, rng.choice([-1.0, 1.0], roots.shape) * roots)) for _ in range(SIGNS)]
+    return np.asarray(np.sqrt(np.mean(np.square(drawn), axis=0)))
 
 
 def _distance(model: Differentiable, double: Any, sequences: Sequences) -> Array:
     """Estimate how far a gradient is from that of the same model in double precision, from the likeliest sequences."""
     likely = np.argsort(-sequences.weights.value.sum(axis=1), kind="stable")[:MEASURED]
     batch = sequences.tokens[likely], sequences.weights.value[likely]
-    off = np.abs(model.gradient(batch).astype(np.float64) - double.gradient(batch))
+    off = np.abs(total(model, [batch])[0] - total(double, [batch])[0])
     return MARGIN * _largest_of_each(model, off) / float(batch[1].sum())
 
 

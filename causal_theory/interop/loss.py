@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.interop.batches import BATCH_SIZE, Sequences, log_probabilities
-from causal_theory.interop.door import Predictor, open_door
+from causal_theory.interop.door import DOUBLE, Predictor, double_of, open_door
 from causal_theory.interop.sequences import MAX_SEQUENCES, is_enumerable, require_task
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_integer
@@ -17,8 +17,6 @@ Array = NDArray[np.float64]
 
 SAMPLES = 65_536
 """Sequences drawn where there are too many for all of them."""
-
-DOUBLE = float(np.finfo(float).eps)
 
 
 @default_floats
@@ -62,7 +60,7 @@ def model_loss(
     -------
     Estimate
         A scalar. A sum over all sequences is ``"exact"`` (or a ``"quadrature"``), up to the arithmetic of the model.
-        Its ``error`` bounds the roundoff of probabilities and sums; for a model in single precision it holds the
+        Its ``error`` bounds the roundoff of probabilities and sums; for a model in lower precision it holds the
         distance to the same model in double precision as well where that can be made (modules of PyTorch; JAX with
         ``jax_enable_x64``), otherwise a multiple of the spacing of its numbers. For fresh sequences it is one
         standard error.
@@ -97,8 +95,8 @@ def model_loss(
     if is_enumerable(task, limit):
         return _summed(task, predictor, size, normalised=normalised)
     sequences = Sequences.drawn(task, count, as_generator(rng))
-    logs, _ = log_probabilities(predictor, task, sequences, size, normalised=normalised)
-    losses = _terms(sequences.weights.value, logs).sum(axis=1)
+    logs = log_probabilities(predictor, task, sequences, size, normalised=normalised)
+    losses = _terms(sequences.weights.value, logs.values).sum(axis=1)
     return Estimate(np.array(losses.mean()), np.array(losses.std(ddof=1) / np.sqrt(count)), "monte_carlo")
 
 
@@ -111,17 +109,17 @@ def _terms(weights: Array, logs: Array) -> Array:
 def _summed(task: InContextTask, predictor: Predictor, size: int, *, normalised: bool) -> Estimate:
     sequences = Sequences.all_of(task)
     weights = sequences.weights
-    logs, precision = log_probabilities(predictor, task, sequences, size, normalised=normalised)
+    logs, spacing = log_probabilities(predictor, task, sequences, size, normalised=normalised)
     terms = _terms(weights.value, logs)
     value = terms.sum()
     # Numbers are summed pairwise: fewer than 64 roundings touch any of them.
     error = 64 * DOUBLE * np.abs(terms).sum() + _terms(weights.error, -np.abs(logs)).sum()
-    double = None if precision == "float64" else predictor.in_double()
-    if double is not None:
-        exact, _ = log_probabilities(double, task, sequences, size, normalised=normalised)
-        error += 2.0 * abs(_terms(weights.value, exact).sum() - value)
-    if precision != "float64":
+    if spacing > DOUBLE:
+        double = double_of(predictor, next(sequences.batches(size))[0])
+        if double is not None:
+            exact, _ = log_probabilities(double, task, sequences, size, normalised=False)
+            measured = _terms(weights.value, exact).sum()
+            error += 0.0 if measured == value else 2.0 * abs(measured - value)  # both may be infinite
         # What it would be off by if every number were rounded once, and sixteen times where nothing was measured.
-        spacing = float(np.finfo(precision).eps)
         error += (1.0 if double is not None else 16.0) * spacing * (1.0 + np.abs(terms).sum())
     return Estimate(np.array(value), np.array(error), weights.method)

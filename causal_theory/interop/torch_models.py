@@ -12,6 +12,7 @@ from typing_extensions import override
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.interop.differentiable import Batch, Differentiable, split
+from causal_theory.interop.door import Numbers, not_floating
 from causal_theory.interop.frameworks import load_torch
 
 Array = NDArray[np.float64]
@@ -42,6 +43,9 @@ class TorchModel(Differentiable):
         self.name = type(module).__name__
         self._parameters = dict(module.named_parameters())
         self._refuse_randomness()
+        for name, one in self._parameters.items():
+            if one.is_complex():
+                raise InvalidArgumentError(f"parameters must be real, got {one.dtype} as {name!r} of {self.name}")
         several = {str(one.device) for one in self._parameters.values()}
         if len(several) > 1:
             raise InvalidArgumentError(f"model must be on one device, {self.name} is on {sorted(several)}")
@@ -60,19 +64,18 @@ class TorchModel(Differentiable):
                 )
 
     @override
-    def __call__(self, tokens: Integers) -> NDArray[Any]:
+    def __call__(self, tokens: Integers) -> Numbers:
         # With gradients switched off some layers compute something else at padded positions.
         with _one_path():
-            given = self._module(self._tensor(tokens))
-        return self._numbers(given.detach())
+            given = self._given(tokens).detach()
+        kinds = {given.dtype, *(one.dtype for one in self._parameters.values() if one.is_floating_point())}
+        return Numbers(given.cpu().double().numpy(), max(float(_torch().finfo(kind).eps) for kind in kinds))
 
-    def _tensor(self, tokens: Integers) -> Any:
-        return _torch().from_numpy(np.array(tokens)).to(self._device)
-
-    def _numbers(self, given: Any) -> NDArray[Any]:
-        if given.dtype == _torch().bfloat16:  # NumPy has no such numbers
-            given = given.float()
-        return np.asarray(given.cpu().numpy())
+    def _given(self, tokens: Integers) -> Any:
+        given = self._module(_torch().from_numpy(np.array(tokens)).to(self._device))
+        if not isinstance(given, _torch().Tensor) or not given.is_floating_point():
+            raise not_floating(self.name, given, "tensor")
+        return given
 
     @override
     def in_double(self) -> "TorchModel | None":
@@ -86,21 +89,26 @@ class TorchModel(Differentiable):
         return {name: one for name, one in self._parameters.items() if one.requires_grad}
 
     @override
-    def gradient(self, batch: Batch) -> NDArray[Any]:
+    def gradient(self, batch: Batch) -> Array:
         tokens, weights = batch
         trained = self._trained
         if not trained:
             raise InvalidArgumentError(f"model must have parameters that require a gradient, {self.name} has none")
         with _one_path():
-            given = self._module(self._tensor(tokens))
+            given = self._given(tokens)
+            if not given.requires_grad:
+                raise InvalidArgumentError(
+                    f"model must be differentiable, what {self.name} gives has no gradient: does it call detach(), "
+                    "or compute under torch.no_grad()?"
+                )
             # A probability of zero has the logarithm -inf, which counts nothing where it has no weight.
-            used = _torch().from_numpy(weights > 0.0).to(self._device)
+            used = _torch().from_numpy(weights != 0.0).to(self._device)
             factors = _torch().from_numpy(weights).to(device=self._device, dtype=given.dtype)
             loss = -_torch().where(used, factors * given, _torch().zeros_like(given)).sum()
             found = _torch().autograd.grad(loss, list(trained.values()), allow_unused=True)
         parts = zip(found, trained.values(), strict=True)
         flat = [_torch().zeros_like(own).ravel() if one is None else one.ravel() for one, own in parts]
-        return self._numbers(_torch().cat(flat))
+        return np.asarray(_torch().cat([one.cpu().double() for one in flat]).numpy())
 
     @property
     @override

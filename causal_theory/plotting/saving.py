@@ -5,7 +5,7 @@ import os
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from causal_theory.errors import OutputError
+from causal_theory.errors import InvalidArgumentError, OutputError
 from causal_theory.files import check_target, write_files
 from causal_theory.plotting.size import require_matplotlib
 from causal_theory.plotting.style import EMBEDDED
@@ -40,6 +40,8 @@ def save_figure(figure: "Figure | Axes", path: str | os.PathLike[str], *, dpi: f
 
     Raises
     ------
+    InvalidArgumentError
+        If there is no figure.
     OutputError
         If the ending is another, or the file cannot be written; what was there before is kept.
 
@@ -54,6 +56,8 @@ def save_figure(figure: "Figure | Axes", path: str | os.PathLike[str], *, dpi: f
     ...     os.listdir(folder)
     ['graph.pdf']
     """
+    if not hasattr(figure, "get_figure"):
+        raise InvalidArgumentError(f"figure must be a figure or axes of matplotlib, got {type(figure).__name__}")
     ending = check_ending("path", path)
     check_target("path", path)
     write_files("path", [(path, lambda file: write_figure(figure, file, ending, dpi=dpi))])

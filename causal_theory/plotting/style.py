@@ -52,7 +52,7 @@ def figure_style(style: Style = "paper", *, width: float | str | None = None) ->
     """Draw figures in a style, within a ``with`` statement.
 
     Every function of this package obeys it, and so does what else is drawn with matplotlib inside. In the style for
-    paper text has 5.5 to 7 points at its printed size, lines and marks are as fine, and fonts are embedded: as TrueType
+    paper text has 5 to 7 points at its printed size, lines and marks are as fine, and fonts are embedded: as TrueType
     in PDF, PS and EPS, as outlines in SVG. Three panels fit into one column.
 
     Parameters

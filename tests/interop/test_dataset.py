@@ -110,3 +110,9 @@ def test_ends():
 def test_refused(options, message):
     with pytest.raises(ValueError, match=message):
         TaskDataset(TASKS["point"], **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, "float32", np.float32])
+def test_types_that_hold_no_probabilities(dtype):
+    with pytest.raises(ValueError, match=r"dtype must be a floating-point torch\.dtype, got "):
+        TaskDataset(TASKS["point"], 1, dtype=dtype)

@@ -87,7 +87,7 @@ REFUSED = [
     (lambda tokens: truth(tokens)[:1], r"gives \(1, 3\)"),
     (
         lambda tokens: np.zeros((len(tokens), 3), dtype=int),
-        "must give floating-point log-probabilities, .* gives int64",
+        "must give one array of floating-point log-probabilities, .* gives ndarray of int64",
     ),
     (lambda tokens: np.log(np.random.default_rng().dirichlet(np.ones(3), len(tokens))), "the same answer to the same"),
     (7, r"model must be a callable on NumPy arrays, an nn.Module of PyTorch or, for JAX, a pair \(function, param"),
@@ -112,6 +112,25 @@ def test_refused(model, message):
 def test_options(options, message):
     with pytest.raises(ValueError, match=message):
         model_loss(TASK, truth, **options)
+
+
+def test_a_function_may_compute_in_place():
+    def in_place(tokens):
+        tokens -= 1
+        return truth(tokens + 1)
+
+    assert float(model_loss(TASK, in_place)) == float(model_loss(TASK, truth))
+
+
+def test_no_array():
+    """What a framework says of a tensor of its own is one line."""
+
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            raise RuntimeError("call detach() first")
+
+    with pytest.raises(ValueError, match=r"must give an array of NumPy, .* gives Tensor: call detach\(\) first"):
+        model_loss(TASK, lambda _: Tensor())
 
 
 def test_no_task():

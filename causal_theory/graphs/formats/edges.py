@@ -1,12 +1,21 @@
 """Lists of edges: those of networkx, one ``parent child {attributes}`` a line, and tables with two columns."""
 
 import ast
+import re
 
 from causal_theory.graphs.named import PARENT_ORDER, NamedGraph
 
 PARENTS = ("parent", "source", "from", "cause", "tail")
 CHILDREN = ("child", "target", "to", "effect", "head")
 """Headings of the columns of edges, in pairs."""
+
+UNDIRECTED = {
+    "type": ("undirected", "bidirected", "mutual", "--", "---", "<->", "o-o"),
+    "directed": ("false", "no", "0", "0.0"),
+}
+"""What columns of edges say of edges without a direction, as Gephi writes them for example."""
+
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 
 Row = tuple[int, list[str]]
 """The line of a row in its file, and its cells."""
@@ -15,7 +24,7 @@ Row = tuple[int, list[str]]
 def parse(named: NamedGraph, text: str) -> None:
     """Add the edges of a list that networkx has written; names have no blanks."""
     for number, line in enumerate(text.splitlines(), start=1):
-        words = line.partition("#")[0].split(maxsplit=2)
+        words = _COMMENT.sub("", line).split(maxsplit=2)
         if not words:
             continue
         if len(words) < 2:
@@ -66,6 +75,13 @@ def parse_table(named: NamedGraph, rows: list[Row], header: list[str] | None) ->
             raise named.error(f"rows must have {width} cells, got {len(cells)}: {', '.join(cells)!r}", line)
         if not cells[parent] or not cells[child]:
             raise named.error(f"rows must have a parent and a child, got {', '.join(cells)!r}", line)
+        for heading, words in UNDIRECTED.items():
+            if heading in names and cells[names.index(heading)].lower() in words:
+                raise named.error(
+                    f"edges must have a direction, got {cells[parent]!r} and {cells[child]!r} with the {heading} "
+                    f"{cells[names.index(heading)]!r}; decide about undirected edges first",
+                    line,
+                )
         named.add_edge(cells[parent], cells[child], line, (cells[place] or None) if place is not None else None)
     if not named.edges:
         raise named.error("there must be one edge at least, got none")

@@ -117,9 +117,9 @@ def decode(file: Path, content: bytes) -> str:
 
 def _kind(text: str, ending: str) -> str:
     """Return the format of a text: JSON is told by its first character, others by the ending, then by the content."""
-    if text.lstrip()[:1] in ("{", "["):
-        return JSON
     kind = ENDINGS.get(ending)
+    if text.lstrip()[:1] in (("{",) if kind == TABLE else ("{", "[")):  # labels of a table may be in brackets
+        return JSON
     words = _first_line(text).split()
     if words[:1] == ["length"] and len(words) <= 2 and kind in (None, "list of edges"):
         return OWN

@@ -46,13 +46,21 @@ def _delimiter(text: str) -> str:
 def _rows(named: NamedGraph, text: str, delimiter: str) -> list[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     rows: list[Row] = []
+    comments: list[Row] = []
     try:
         for cells in reader:
             plain = [cell.strip() for cell in cells]
-            if any(plain) and not plain[0].startswith("#"):
-                rows.append((reader.line_num, plain))
+            if any(plain):
+                (comments if plain[0].startswith("#") else rows).append((reader.line_num, plain))
     except csv.Error as error:
         raise named.error(f"must be a table: {error}; is the file complete?", reader.line_num) from error
+    for line, cells in comments:
+        if rows and len(cells) == len(rows[0][1]):
+            raise named.error(
+                f"rows that begin with # are comments, got one with {len(cells)} cells like the others, "
+                f"{', '.join(cells)!r}; remove it, or begin its name with something else",
+                line,
+            )
     return rows
 
 
@@ -93,7 +101,9 @@ def _is_square(rows: list[Row]) -> bool:
     """Return whether two columns are a matrix: two rows of zeros and ones, which are no edges of positions."""
     cells = [cell for _, row in rows for cell in row]
     if len(rows) == 3:  # labels above
-        return all(_number(cell) is None for cell in rows[0][1]) and all(cell in ("0", "1") for cell in cells[2:])
+        return all(_number(cell) is None for cell in rows[0][1]) and all(
+            _number(cell) in (0.0, 1.0) for cell in cells[2:]
+        )
     return len(rows) == 2 and all(_number(cell) in (0.0, 1.0) for cell in cells)
 
 
