@@ -134,20 +134,6 @@ def open_door(model: Any) -> Predictor:
     )
 
 
-def predict(predictor: Predictor, task: InContextTask, tokens: Integers, *, normalised: bool) -> Array:
-    """Return log-probabilities (n, S) in double precision, checked.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If their shape is wrong, they are no numbers, or, where they are to be ``normalised``, their exponentials do
-        not sum to one.
-    """
-    given = predictor(tokens)
-    check_logs(predictor.name, given, task, len(tokens), normalised=normalised)
-    return given.values
-
-
 def check_logs(name: str, given: Numbers, task: InContextTask, count: int, *, normalised: bool) -> None:
     """Check what a model has given for so many sequences."""
     wanted = (count, task.vocab_size)
