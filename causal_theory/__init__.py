@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from causal_theory.dynamics.learning_curve import LearningCurve, learning_curve
     from causal_theory.errors import CausalTheoryError
     from causal_theory.estimate import Estimate, Gradient
-    from causal_theory.graphs import CausalGraph
+    from causal_theory.graphs import CausalGraph, read_graph
     from causal_theory.information import (
         SubsetInformations,
         best_subset,
@@ -96,6 +96,7 @@ __all__ = [
     "population_gradient",
     "population_loss",
     "prediction_error",
+    "read_graph",
     "recover_graph",
     "stationary_distribution",
     "subset_information",
@@ -116,7 +117,7 @@ _HOMES = {
     "dynamics.learning_curve": "LearningCurve learning_curve",
     "errors": "CausalTheoryError",
     "estimate": "Estimate Gradient",
-    "graphs": "CausalGraph",
+    "graphs": "CausalGraph read_graph",
     "information": "SubsetInformations best_subset pairwise_information pairwise_joint subset_information "
     "subset_informations",
     "models": "DisentangledTransformer ReducedTransformer StandardTransformer",

@@ -6,7 +6,7 @@ Row ``i`` follows ``A1_i += rate (diag(a_i) - a_i a_i^T) G_i`` with ``a_i = soft
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.kernels._jit import helper, kernel
+from causal_theory.kernels._jit import hot_helper, kernel
 from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.threads import run_shared
 
@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
-@helper
+@hot_helper
 def attend(row, attention):
     """Softmax of a row; False when it is not finite."""
     largest = row.max()
@@ -28,7 +28,7 @@ def attend(row, attention):
     return np.isfinite(total) and row.min() > -np.inf
 
 
-@helper
+@hot_helper
 def distance_from_uniform(attention):
     """Return the largest distance of an attention weight from ``1 / n``."""
     largest = 0.0
@@ -37,19 +37,19 @@ def distance_from_uniform(attention):
     return largest
 
 
-@helper
+@hot_helper
 def progress_of(attention, parent):
     """Attention on the parent; of a root the distance from uniform attention."""
     return attention[parent] if parent >= 0 else distance_from_uniform(attention)
 
 
-@helper
+@hot_helper
 def at_mark(progress, parent, goal, leave):
     """Whether a child row has reached its goal, or a root row has left uniform attention."""
     return progress >= goal if parent >= 0 else progress > leave
 
 
-@helper
+@hot_helper
 def _step(row, attention, scores, rate):
     mean = 0.0
     for j in range(row.shape[0]):
@@ -58,7 +58,7 @@ def _step(row, attention, scores, rate):
         row[j] += rate * attention[j] * (scores[j] - mean)
 
 
-@helper
+@hot_helper
 def _advance_row(row, scores, parent, rate, start, stride, marks, progress, hit):
     """Advance one row; returns its first hit and the step at which it stopped being finite (-1: not)."""
     attention = np.empty(row.shape[0])

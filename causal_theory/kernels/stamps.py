@@ -29,7 +29,7 @@ _SETTINGS = (
 """Settings of numba that change the code it makes; processor and features are part of the target."""
 
 
-PIPELINE = 3
+PIPELINE = 4
 """Of `one_pass`: another number when the same source becomes other code."""
 
 

@@ -34,7 +34,7 @@ class GraphSpec(Spec):
     graph : str, optional
         A graph family by its name, or ``"module:function"``; by default ``"chain"``.
     graph_file : str, optional
-        A file with the graph instead: see :func:`causal_theory.graphs.read_graph`.
+        A file with the graph instead: see :func:`causal_theory.read_graph`.
     query : str, optional
         The label of the query in that file, ``"last"`` for the last position; by default a marked node, or one that is
         appended.

@@ -77,6 +77,7 @@ WITHOUT = {
     "SubsetInformations",
     "TrainingSettings",
     "first_order_gradient",
+    "read_graph",
     "recover_graph",
     "stationary_distribution",
     "verify_certificate",
