@@ -133,7 +133,7 @@ def read_tables(path: str | os.PathLike[str]) -> dict[str, ConditionalTable]:
 
 
 def write_graph(path: str | os.PathLike[str], graph: CausalGraph) -> None:
-    """Write a graph as JSON that :func:`read_graph` reads back as an equal graph with the same labels.
+    """Write a graph as JSON that :func:`~causal_theory.read_graph` reads back as an equal graph with the same labels.
 
     The file appears complete or not at all: the text goes to a temporary file in the same folder, which then takes
     the final name.
