@@ -313,53 +313,17 @@ class InContextTask(Shown):
         >>> tokens.shape, targets.shape
         ((100, 4), (100, 2))
         """
-        return NumberedBatches(self, batch_size, rng).onwards()
+        size = check_integer("batch_size", batch_size, 1)
+        self.prior.require_transitions(self.graph.in_degrees)
+        keys = as_generator(rng).integers(2**64, size=2, dtype=np.uint64)
+        source = self.prior.batches(self.graph, str(self.root_law))
 
+        def draw(first: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+            tokens, targets = np.zeros((size, self.length), dtype=np.int64), np.zeros((size, self.vocab_size))
+            source.draw(keys, first, tokens, targets)
+            return tokens, targets
 
-class NumberedBatches:
-    """Batches of fresh sequences of a task by their number; each is drawn when it is asked for, in any process.
-
-    Parameters
-    ----------
-    task : InContextTask
-        Where sequences come from.
-    batch_size : int
-        Sequences to a batch.
-    rng : seed or numpy Generator, optional
-        Source of randomness.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If ``batch_size`` is not a positive integer or ``rng`` is no seed.
-    TaskError
-        If the prior has no transition tensor for a number of parents in the graph.
-
-    Examples
-    --------
-    >>> from causal_theory import PointPrior
-    >>> task = InContextTask(CausalGraph.chain(4), PointPrior([[0.5, 0.5], [0.25, 0.75]]))
-    >>> batches = NumberedBatches(task, 10, rng=0)
-    >>> bool((batches[7][0] == batches[7][0]).all())
-    True
-    """
-
-    def __init__(self, task: InContextTask, batch_size: int, rng: SeedLike = None) -> None:
-        self._shape = check_integer("batch_size", batch_size, 1), task.length, task.vocab_size
-        task.prior.require_transitions(task.graph.in_degrees)
-        self._keys = as_generator(rng).integers(2**64, size=2, dtype=np.uint64)
-        self._source = task.prior.batches(task.graph, str(task.root_law))
-
-    def __getitem__(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return tokens (n, T) and targets (n, S) of a batch, in arrays of their own."""
-        size, length, symbols = self._shape
-        tokens, targets = np.zeros((size, length), dtype=np.int64), np.zeros((size, symbols))
-        self._source.draw(self._keys, number * size, tokens, targets)
-        return tokens, targets
-
-    def onwards(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Return an iterator over all batches in turn; there is no last one."""
-        return map(self.__getitem__, itertools.count())
+        return map(draw, itertools.count(0, size))
 
 
 def _join(tokens: NDArray[np.int64]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from causal_theory.errors import InvalidArgumentError, TooLargeError, TransitionError
-from causal_theory.labels import unlabelled
+from causal_theory.frames import unlabelled
 
 ROW_SUM_TOLERANCE = 1e-10
 """How far the sum of a probability vector may be from one. What is accepted is normalised, see `normalised`."""

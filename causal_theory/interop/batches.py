@@ -45,15 +45,15 @@ class Sequences:
     @classmethod
     def drawn(cls, task: InContextTask, samples: int, rng: np.random.Generator) -> "Sequences":
         """Return sequences drawn from a task, each with the law of its target, not divided by their number."""
-        sample = task.sample(samples, rng)
-        return cls(sample.tokens, Estimate(sample.targets, np.zeros_like(sample.targets), "monte_carlo"))
+        tokens, targets = next(task.batches(samples, rng))
+        return cls(tokens, Estimate(targets, np.zeros_like(targets), "monte_carlo"))
 
-    def batches(self, size: int, stride: int = 1) -> Iterator[Batch]:
+    def batches(self, size: int) -> Iterator[Batch]:
         """Yield batches of exactly so many sequences; the last one repeats sequences, with weight zero.
 
         A framework that compiles a function for a shape compiles one.
         """
-        tokens, weights = self.tokens[::stride], self.weights.value[::stride]
+        tokens, weights = self.tokens, self.weights.value
         starts = range(0, len(tokens), size)
         for start in track(starts, "sequences") if len(starts) > 1 else starts:
             part, weight = tokens[start : start + size], weights[start : start + size]

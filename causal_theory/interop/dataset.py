@@ -5,9 +5,10 @@ from typing import Any, Literal
 import numpy as np
 
 from causal_theory.errors import InvalidArgumentError
+from causal_theory.floats import default_floats
 from causal_theory.interop.frameworks import load_torch
-from causal_theory.interop.sequences import require_task
-from causal_theory.tasks import InContextTask, NumberedBatches
+from causal_theory.tasks import InContextTask
+from causal_theory.training.sampler import BatchSampler, draw_keys
 from causal_theory.validation import SeedLike, as_generator, check_choice, check_integer
 
 LABELS = ("soft", "sampled")
@@ -55,6 +56,7 @@ class TaskDataset:
     ((8, 6), (8,))
     """
 
+    @default_floats
     def __init__(
         self,
         task: InContextTask,
@@ -65,13 +67,13 @@ class TaskDataset:
         dtype: Any = None,
         rng: SeedLike = None,
     ) -> None:
-        require_task(task)
         load_torch("TaskDataset")
         self._count = check_integer("batches", batches, 1)
         self._labels = check_choice("labels", labels, LABELS)
         self._dtype = _check_dtype(dtype)
         generator = as_generator(rng)
-        self._numbered = NumberedBatches(task, batch_size, generator)
+        self._size = check_integer("batch_size", batch_size, 1)
+        self._sampler = BatchSampler(task, self._size, draw_keys(generator))
         self._key = generator.integers(2**64, size=2, dtype=np.uint64)
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class TaskDataset:
         place = check_integer("number", number, 0)
         if place >= self._count:  # by which loops over the dataset end
             raise IndexError(f"number must be below {self._count}, the number of batches, got {place}")
-        tokens, targets = self._numbered[place]
+        tokens, targets = (one.copy() for one in self._sampler.draw(place * self._size))
         if self._labels == "soft":
             dtype = torch.get_default_dtype() if self._dtype is None else self._dtype
             return torch.from_numpy(tokens), torch.from_numpy(targets).to(dtype)

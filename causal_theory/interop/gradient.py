@@ -13,7 +13,7 @@ from causal_theory.interop.batches import BATCH_SIZE, Sequences, refuse_randomne
 from causal_theory.interop.differentiable import Differentiable, split, total
 from causal_theory.interop.door import DOUBLE, check_logs, double_of, open_door
 from causal_theory.interop.loss import SAMPLES
-from causal_theory.interop.sequences import MAX_SEQUENCES, is_enumerable, require_task
+from causal_theory.interop.sequences import MAX_SEQUENCES, is_enumerable
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
@@ -106,7 +106,6 @@ def model_gradient(
     >>> model_gradient(task, Frequencies())["logits"].value.round(12)
     array([ 0.1, -0.1])
     """
-    require_task(task)
     limit, size = check_integer("max_sequences", max_sequences, 1), check_integer("batch_size", batch_size, 1)
     count = check_integer("samples", samples, 2 * GROUPS) // GROUPS * GROUPS
     found = open_door(model)
@@ -130,7 +129,7 @@ def _check_first(
     model: Differentiable, task: InContextTask, sequences: Sequences, size: int, *, normalised: bool
 ) -> float:
     """Check what the model gives for a batch before long work; return the spacing of its numbers."""
-    tokens, _ = next(sequences.batches(size, max(1, len(sequences.tokens) // size)))
+    tokens, _ = next(sequences.batches(size))
     given = model(tokens)
     check_logs(model.name, given, task, len(tokens), normalised=normalised)
     refuse_randomness(model, tokens, given)

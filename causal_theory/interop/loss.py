@@ -9,7 +9,7 @@ from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
 from causal_theory.interop.batches import BATCH_SIZE, Sequences, log_probabilities
 from causal_theory.interop.door import DOUBLE, Predictor, double_of, open_door
-from causal_theory.interop.sequences import MAX_SEQUENCES, is_enumerable, require_task
+from causal_theory.interop.sequences import MAX_SEQUENCES, is_enumerable
 from causal_theory.tasks import InContextTask
 from causal_theory.validation import SeedLike, as_generator, check_integer
 
@@ -88,7 +88,6 @@ def model_loss(
     >>> round(float(uniform), 12), uniform.method
     (0.69314718056, 'exact')
     """
-    require_task(task)
     limit, size = check_integer("max_sequences", max_sequences, 1), check_integer("batch_size", batch_size, 1)
     count = check_integer("samples", samples, 2)
     predictor = open_door(model)

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from causal_theory.errors import InvalidArgumentError, TooLargeError
+from causal_theory.errors import TooLargeError
 from causal_theory.estimate import Estimate
 from causal_theory.priors.rules import Plan, Transitions
 from causal_theory.tasks import InContextTask, root_law_at
@@ -20,17 +20,6 @@ MAX_BYTES = 4 * 2**30
 """Largest memory for the sequences and their weights."""
 
 
-def require_task(task: object) -> None:
-    """Raise unless the first argument is a task."""
-    if not isinstance(task, InContextTask):
-        raise InvalidArgumentError(f"task must be an InContextTask, got {type(task).__name__}")
-
-
-def count_sequences(task: InContextTask) -> int:
-    """Return S^T."""
-    return int(task.vocab_size**task.length)
-
-
 def is_enumerable(task: InContextTask, max_sequences: int) -> bool:
     """Tell whether a weighted sum over all sequences is exact, and short enough.
 
@@ -39,7 +28,7 @@ def is_enumerable(task: InContextTask, max_sequences: int) -> bool:
     TooLargeError
         If it is short enough and does not fit into memory.
     """
-    count = count_sequences(task)
+    count = task.vocab_size**task.length
     if count > max_sequences or task.prior.rule().kind == "monte_carlo":
         return False
     needed = 8 * count * (2 * task.length + 3 * task.vocab_size)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from causal_theory.kernels._jit import helper, kernel, strict_helper
 from causal_theory.kernels.arrays import read_only
 from causal_theory.kernels.codes import CHI2, MODIFIED_CHI2
-from causal_theory.kernels.pairs import UNDERFLOW, divergence_term, underflow_in_chi2
+from causal_theory.kernels.pairs import UNDERFLOW, divergence_term
 from causal_theory.kernels.repeats import digits_of, joint_sum, prefix_powers, times_vector, vector_times
 from causal_theory.kernels.threads import run_shared
 
@@ -393,5 +393,5 @@ def joint_divergence(deviation, joint, p, q, measure, relative):
                 bound += one
     if measure == CHI2:
         # It is at most the smaller number of symbols, less one.
-        bound = min(bound + underflow_in_chi2(deviation, p, q), total + min(p.shape[0], q.shape[0]))
+        bound = min(bound, total + min(p.shape[0], q.shape[0]))
     return total, bound

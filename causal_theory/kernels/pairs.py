@@ -141,16 +141,16 @@ def divergence_term(measure, deviation, error, joint, p, q, relative):
     """One term of a divergence and a bound on its error.
 
     Close to independence the deviation is the accurate number, far from it the joint probability is. Numbers below the
-    range of normal doubles have an absolute error only: it counts for chi-square, which divides by ``p`` and ``q``
-    (``underflow_in_chi2`` adds that), and is nothing for the others, whose terms are no larger than the probabilities
-    themselves, up to a logarithm. Factors are not reordered: the product of two small probabilities is zero where
-    quotients by each of them are not.
+    range of normal doubles have an absolute error only: it counts for chi-square, which divides by ``p`` and ``q``, and
+    is nothing for the others, whose terms are no larger than the probabilities themselves, up to a logarithm. Factors
+    are not reordered: the product of two small probabilities is zero where quotients by each of them are not.
     """
     error += UNDERFLOW
     if measure == TV:
         return 0.5 * abs(deviation), 0.5 * error
     if measure == CHI2:
         value = (deviation / p) * (deviation / q)
+        error += UNDERFLOW  # that of p and q counts no more than that of the deviation, which is at most each of them
         off = ((2.0 * abs(deviation) + error) / p) * (error / q)
         return value, off + 4.0 * relative * value
     product = p * q
@@ -177,29 +177,6 @@ def divergence_term(measure, deviation, error, joint, p, q, relative):
     return 0.5 * gap * gap, off + (abs(gap) + ROOT_UNDERFLOW) * ROOT_UNDERFLOW
 
 
-@strict_helper
-def underflow_in_chi2(deviation, p, q):
-    """Add up what chi-square may be off by because probabilities below the normal doubles have lost digits.
-
-    It is nothing unless a probability is tiny, and dividing what is so small takes a hundred times as long.
-    """
-    least = 1.0
-    for a in range(p.shape[0]):
-        if 0.0 < p[a] < least:
-            least = p[a]
-    for b in range(q.shape[0]):
-        if 0.0 < q[b] < least:
-            least = q[b]
-    bound = 0.0
-    if least < TINY:
-        for a in range(p.shape[0]):
-            for b in range(q.shape[0]):
-                if p[a] > 0.0 and q[b] > 0.0:
-                    value = (deviation[a, b] / p[a]) * (deviation[a, b] / q[b])
-                    bound += (UNDERFLOW / p[a] + UNDERFLOW / q[b]) * value
-    return bound
-
-
 @helper
 def _divergence(kind, chain, measure, relative):
     """Divergence of the joint law from the product of its marginals, and its error bound.
@@ -224,7 +201,7 @@ def _divergence(kind, chain, measure, relative):
                 total += value
                 bound += off
     if measure == CHI2:
-        bound = min(bound + underflow_in_chi2(deviation, p, q), total + size)  # it is at most S - 1
+        bound = min(bound, total + size)  # it is at most S - 1
     return total, bound + UNIT * size * size * abs(total)
 
 

@@ -8,7 +8,7 @@ import csv
 from collections.abc import Sequence
 
 from causal_theory.errors import TransitionError
-from causal_theory.labels import check_labels, is_counting
+from causal_theory.frames import check_names, is_counting
 
 SHOWN = 60
 """Characters of a malformed row that its message quotes."""
@@ -65,7 +65,7 @@ def read_delimited(text: str, name: str, suffix: str) -> list[list[float]]:
                 f"column at most, got {quoted} in line {line}"
             )
     if columns is not None:
-        check_labels(name, columns if labels is None else labels, columns)
+        check_names(name, columns if labels is None else labels, columns)
     return [[entry for entry in row if entry is not None] for row in numbers]
 
 

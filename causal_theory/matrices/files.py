@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from causal_theory.errors import TransitionError
-from causal_theory.labels import unlabelled
+from causal_theory.frames import unlabelled
 from causal_theory.matrices.delimited import TAB_SUFFIXES, read_delimited
 
 SHOWN = 60

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from causal_theory.errors import GraphError, InvalidArgumentError
 from causal_theory.estimate import Estimate
 from causal_theory.floats import default_floats
+from causal_theory.frames import unlabelled
 from causal_theory.graphs import CausalGraph
-from causal_theory.labels import unlabelled
 from causal_theory.validation import check_integer, check_memory, check_positive, check_real
 
 LARGEST = 2.0**53

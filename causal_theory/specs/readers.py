@@ -13,7 +13,7 @@ import numpy as np
 
 from causal_theory.choices import same_name
 from causal_theory.errors import InvalidArgumentError, TransitionError
-from causal_theory.labels import unlabelled
+from causal_theory.frames import unlabelled
 from causal_theory.matrices import read_matrix
 from causal_theory.validation import (
     LARGEST_INTEGER,

@@ -116,3 +116,16 @@ def test_refused(options, message):
 def test_types_that_hold_no_probabilities(dtype):
     with pytest.raises(ValueError, match=r"dtype must be a floating-point torch\.dtype, got "):
         TaskDataset(TASKS["point"], 1, dtype=dtype)
+
+
+def test_a_graph_is_no_task():
+    with pytest.raises(
+        ValueError, match=r"task must be an InContextTask, got CausalGraph; InContextTask\(graph, prior"
+    ):
+        TaskDataset(CausalGraph.chain(4), 1)
+
+
+def test_no_sequence_comes_twice():
+    dataset = TaskDataset(TASKS["Dirichlet"], 5, batch_size=40, rng=1)
+    tokens = torch.cat([one for one, _ in dataset])
+    assert len(torch.unique(tokens, dim=0)) == 200

@@ -27,11 +27,11 @@ def unlabelled(name: str, value: Any) -> Any:
     if numbers.ndim == 2 and numbers.dtype.kind == "O" and len(numbers) and _are_texts(numbers[:, 0]):
         rows, columns, numbers = numbers[:, 0], columns[1:], numbers[:, 1:]
     if rows is not None and numbers.shape == (len(columns), len(columns)):
-        check_labels(name, list(rows), columns)
+        check_names(name, list(rows), columns)
     return numbers
 
 
-def check_labels(name: str, rows: Sequence[object], columns: Sequence[object]) -> None:
+def check_names(name: str, rows: Sequence[object], columns: Sequence[object]) -> None:
     """Refuse names of rows and columns that differ; those that only count say nothing beside others.
 
     Raises
@@ -41,7 +41,7 @@ def check_labels(name: str, rows: Sequence[object], columns: Sequence[object]) -
 
     Examples
     --------
-    >>> check_labels("transition", ["a", "b"], ["b", "a"])
+    >>> check_names("transition", ["a", "b"], ["b", "a"])
     Traceback (most recent call last):
     causal_theory.errors.TransitionError: transition must have rows and columns in one order, got rows a, b and ...
     """
