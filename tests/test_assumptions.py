@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from causal_theory import CausalGraph, EdgeReport, InContextTask, limit_edge_scores
 from causal_theory.errors import InvalidArgumentError
 from causal_theory.priors import DirichletPrior, OrbitPrior, PointPrior, Prior, check_assumptions
+from causal_theory.priors.verdicts import drawn_parents_win
 from causal_theory.testing import transition_matrices
 from tests.helpers import assert_close
 
@@ -223,6 +224,13 @@ class TestWhatDecides:
         margin, error = report.margin[children], report.margin_error[children]
         assume((np.abs(margin) > error).all() and abs(check.value) >= 1e-9)  # else as good as independent tokens
         assert ((margin > 0.0) == check.holds).all()
+
+    @pytest.mark.parametrize(("trace", "holds"), [(1.05, True), (1.5, False), (1.11, None), (1.09, None)])
+    def test_of_draws_is_undecided_within_their_errors(self, trace, holds):
+        norms = np.sqrt([0.08, 0.12, 0.09, 0.11])  # the mean square is 0.1, with a standard error of 0.009
+        found = drawn_parents_win(np.diag([trace - 0.5, 0.5]), norms)
+        assert found.holds is holds
+        assert_close(found.value, 1.1 - trace, rtol=1e-12)
 
     @pytest.mark.parametrize("size", [2, 3, 6])
     def test_the_sides_are_the_scores_of_parent_and_position(self, size):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from causal_theory.chains import chi2_matrix, closed_classes, stationary_distributions
 from causal_theory.display import Shown
+from causal_theory.error_propagation import STANDARD_ERRORS
 from causal_theory.errors import TransitionError
 from causal_theory.tables import Tabular
 from causal_theory.wording import with_error
@@ -24,9 +25,6 @@ SYMMETRY = "the law of pi is invariant under relabeling of the symbols"
 CONSTANT_MEAN = "E[pi] = 11^T/S"
 PARENTS_WIN = "trace of E[pi] - 1 < E[||B||_F^2]"
 """Decides at epsilon = 0 with stationary roots: S times the limit scores of a position itself, and of its parent."""
-
-BARS = 4.0
-"""Standard errors that decide a comparison of means over draws."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +237,7 @@ def drawn_parents_win(mean: Array, norms: Array | None) -> AssumptionCheck:
         return AssumptionCheck("parents_win", PARENTS_WIN, None, float("nan"), witness)
     parent, bar = float(np.mean(norms**2)), float(np.std(norms**2, ddof=1)) / len(norms) ** 0.5
     gap = parent - itself
-    holds = None if abs(gap) <= BARS * bar + TOLERANCE else gap > 0.0
+    holds = None if abs(gap) <= STANDARD_ERRORS * bar + TOLERANCE else gap > 0.0
     witness = f"trace - 1 = {itself:.6g}, mean of ||B||_F^2 in {len(norms)} draws: {with_error(parent, bar)}"
     return AssumptionCheck("parents_win", PARENTS_WIN, holds, gap, witness)
 
